@@ -1,0 +1,128 @@
+#include "common/event/batch.h"
+
+#include <algorithm>
+
+namespace fl {
+namespace {
+
+constexpr std::size_t kPiece = 256 << 10;
+
+void put_into(Headers& headers, std::string_view key, std::string_view value,
+              Batch::Existing existing) {
+  for (auto& header : headers) {
+    if (header.first == key) {
+      if (existing == Batch::Existing::replace) {
+        header.second = value;
+      }
+      return;
+    }
+  }
+  headers.emplace_back(key, value);
+}
+
+}  // namespace
+
+void Batch::clear() {
+  events_.clear();
+  keep_.clear();
+  alone_.clear();
+  dropped_ = 0;
+  rewritten_ = 0;
+  puts_.clear();
+  prefix_.clear();
+  for (std::size_t i = 0; i < pieces_used_; ++i) {
+    pieces_[i]->clear();
+    if (pieces_[i]->capacity() > 4 * kPiece) {
+      pieces_[i]->shrink_to_fit();
+    }
+  }
+  pieces_used_ = 0;
+}
+
+void Batch::drop(std::size_t i) {
+  if (keep_.empty()) {
+    keep_.assign(events_.size(), true);
+  }
+  if (keep_[i]) {
+    keep_[i] = false;
+    ++dropped_;
+  }
+}
+
+void Batch::put(std::string_view key, std::string_view value, Existing existing) {
+  for (std::size_t i = 0; i < events_.size(); ++i) {
+    if (alone(i) || (events_[i].has_headers() && find_header(events_[i], key))) {
+      put(i, key, value, existing);
+    }
+  }
+  put_into(puts_, key, value, existing);
+  prefix_.clear();
+  append_map_block(prefix_, puts_);
+}
+
+void Batch::put(std::size_t i, std::string_view key, std::string_view value, Existing existing) {
+  if (!kept(i)) {
+    return;
+  }
+  Headers headers = full_headers(i);
+  put_into(headers, key, value, existing);
+  store(i, headers, events_[i].body());
+}
+
+std::optional<std::string_view> Batch::header(std::size_t i, std::string_view key) const {
+  if (!alone(i)) {
+    for (const auto& [name, value] : puts_) {
+      if (name == key) {
+        return value;
+      }
+    }
+  }
+  return find_header(events_[i], key);
+}
+
+void Batch::replace(std::size_t i, const Headers& headers, std::string_view body) {
+  if (kept(i)) {
+    store(i, headers, body);
+  }
+}
+
+Headers Batch::full_headers(std::size_t i) const {
+  Headers headers = alone(i) ? Headers() : puts_;
+  for (auto& [key, value] : headers_of(events_[i])) {
+    put_into(headers, key, value, Existing::replace);
+  }
+  return headers;
+}
+
+void Batch::store(std::size_t i, const Headers& headers, std::string_view body) {
+  std::string bytes;
+  append_event(bytes, headers, body);
+  if (pieces_used_ == 0 ||
+      pieces_[pieces_used_ - 1]->capacity() - pieces_[pieces_used_ - 1]->size() < bytes.size()) {
+    if (pieces_used_ == pieces_.size()) {
+      pieces_.push_back(std::make_unique<std::string>());
+    }
+    pieces_[pieces_used_++]->reserve(std::max(kPiece, bytes.size()));
+  }
+  std::string& piece = *pieces_[pieces_used_ - 1];
+  const auto* at = reinterpret_cast<const std::uint8_t*>(piece.data()) + piece.size();
+  piece.append(bytes);  // within the capacity: earlier spans stay valid
+
+  if (alone_.empty()) {
+    alone_.assign(events_.size(), false);
+  }
+  if (!alone_[i]) {
+    alone_[i] = true;
+    ++rewritten_;
+  }
+  const auto size = static_cast<std::uint32_t>(bytes.size());
+  Event& event = events_[i];
+  event.data = at;
+  event.size = size;
+  event.body_offset = size - static_cast<std::uint32_t>(body.size());
+  std::string map;
+  append_map(map, headers);
+  event.map_size = static_cast<std::uint32_t>(map.size());
+}
+
+}  // namespace fl

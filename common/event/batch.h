@@ -1,0 +1,74 @@
+// A batch: the events of one block, and what interceptors decided about them.
+//
+// Nothing is moved while interceptors look at it; edits are noted and done once, while the events
+// are copied into the output block (performance.md 8: pass, filter, splice).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/event/event.h"
+
+namespace fl {
+
+class Batch {
+ public:
+  /// What put() does to an event that has the header.
+  enum class Existing { keep, replace };
+
+  /// Forgets events and edits; keeps the memory.
+  void clear();
+  /// Adds an event; its bytes outlive the batch's use.
+  void add(const Event& event) { events_.push_back(event); }
+
+  std::size_t size() const { return events_.size(); }
+  /// The event as it is now, but for the headers of prefix(i).
+  const Event& operator[](std::size_t i) const { return events_[i]; }
+
+  bool kept(std::size_t i) const { return dropped_ == 0 || keep_[i]; }
+  std::size_t dropped() const { return dropped_; }
+  /// Event i goes no further.
+  void drop(std::size_t i);
+
+  /// Gives every event the header (valid UTF-8).
+  void put(std::string_view key, std::string_view value, Existing existing);
+  /// Gives event i the header (valid UTF-8).
+  void put(std::size_t i, std::string_view key, std::string_view value, Existing existing);
+  /// The header as it is after the edits so far. The view lives until the next edit.
+  std::optional<std::string_view> header(std::size_t i, std::string_view key) const;
+  /// Event i becomes this one.
+  void replace(std::size_t i, const Headers& headers, std::string_view body);
+
+  /// True when the block can go on byte for byte.
+  bool unchanged() const { return dropped_ == 0 && puts_.empty() && rewritten_ == 0; }
+  /// Bytes that stand before event i's own in the output.
+  std::string_view prefix(std::size_t i) const {
+    return alone(i) ? std::string_view() : std::string_view(prefix_);
+  }
+  /// One flag per event; empty when all are kept.
+  const std::vector<bool>& keep() const { return keep_; }
+
+ private:
+  // An event that cannot share the prefix, because it has one of its headers already, is
+  // written out whole, into a piece of memory of this batch.
+  bool alone(std::size_t i) const { return rewritten_ != 0 && alone_[i]; }
+  void store(std::size_t i, const Headers& headers, std::string_view body);
+  Headers full_headers(std::size_t i) const;
+
+  std::vector<Event> events_;
+  std::vector<bool> keep_;
+  std::vector<bool> alone_;
+  std::size_t dropped_ = 0;
+  std::size_t rewritten_ = 0;
+  Headers puts_;
+  std::string prefix_;
+
+  std::vector<std::unique_ptr<std::string>> pieces_;  // fixed once handed out
+  std::size_t pieces_used_ = 0;
+};
+
+}  // namespace fl

@@ -1,0 +1,124 @@
+// The option table: everything a user can see of a component is declared once, here, and the
+// command line, help, man page, completion, Flume key and defaults are derived (DESIGN 5).
+//
+//   struct Options { std::string path; Duration roll_interval{300'000}; };
+//   OptionTable<Options> table;
+//   table.add("hdfs.path", &Options::path, "PATH", "Directory to write to.").positional();
+//   table.add("hdfs.rollInterval", &Options::roll_interval, "TIME", "Roll after TIME.").flume("30");
+//
+// The default on the command line is the member's initial value; .flume() is Flume's where it
+// differs. Option name: the component's prefix is dropped and camelCase becomes kebab-case
+// ("hdfs.rollInterval" -> "--roll-interval"). A bool is a flag: --name, --name=false.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include "common/base/error.h"
+#include "common/base/units.h"
+
+namespace fl {
+
+/// One option, without the type of the struct it belongs to.
+struct OptionSpec {
+  std::string key;   ///< Flume's spelling; for options of ours that Flume lacks, the same style
+  std::string name;  ///< command line name without dashes
+  std::string metavar;
+  std::string help;
+  std::string flume_default;  ///< Flume's value where it differs from ours
+  std::string flume_unit;     ///< "ms": a bare number in a Flume file is milliseconds, not seconds
+  std::vector<std::string> choices;
+  std::vector<std::string> aliases;  ///< further command line names
+  bool is_flag = false;
+  bool is_required = false;
+  bool is_positional = false;
+  bool is_repeated = false;  ///< vector<string>: may be given several times
+  bool is_cli_only = false;  ///< no Flume property
+  std::string ignored_reason;  ///< Flume has it, we accept and ignore it: why
+
+  /// Parses `text` into the member. Errors are of class usage and name the value.
+  std::function<Status(void* options, std::string_view text)> set;
+  /// The member as text that set() reads back.
+  std::function<std::string(const void* options)> get;
+};
+
+/// A table without its type, with a way to make a default-constructed struct.
+struct OptionSet {
+  std::vector<OptionSpec> options;
+  std::function<std::shared_ptr<void>()> make = [] { return std::make_shared<int>(0); };
+};
+
+/// "hdfs.rollInterval" -> "roll-interval", "max-line-length" stays, "useIP" -> "use-ip".
+std::string option_name(std::string_view key);
+
+namespace option_detail {
+Status parse(std::string_view text, bool& out);
+Status parse(std::string_view text, std::uint64_t& out);
+Status parse(std::string_view text, std::int64_t& out);
+Status parse(std::string_view text, Bytes& out);
+Status parse(std::string_view text, Duration& out);
+Status parse(std::string_view text, std::string& out);
+Status parse(std::string_view text, std::vector<std::string>& out);  // appends
+std::string render(bool value);
+std::string render(std::uint64_t value);
+std::string render(std::int64_t value);
+std::string render(Bytes value);
+std::string render(Duration value);
+std::string render(const std::string& value);
+std::string render(const std::vector<std::string>& value);
+}  // namespace option_detail
+
+template <typename Options>
+class OptionTable {
+ public:
+  /// Returned by add(); each call refines the option just added.
+  class Entry {
+   public:
+    explicit Entry(OptionSpec& spec) : spec_(spec) {}
+    Entry& required() { spec_.is_required = true; return *this; }
+    Entry& positional() { spec_.is_positional = true; return *this; }
+    Entry& cli_only() { spec_.is_cli_only = true; return *this; }
+    Entry& named(std::string name) { spec_.name = std::move(name); return *this; }
+    Entry& alias(std::string name) { spec_.aliases.push_back(std::move(name)); return *this; }
+    Entry& choices(std::vector<std::string> values) { spec_.choices = std::move(values); return *this; }
+    Entry& flume(std::string value) { spec_.flume_default = std::move(value); return *this; }
+    Entry& flume_ms() { spec_.flume_unit = "ms"; return *this; }
+    Entry& ignored(std::string reason) { spec_.ignored_reason = std::move(reason); return *this; }
+
+   private:
+    OptionSpec& spec_;
+  };
+
+  template <typename Member>
+  Entry add(std::string key, Member Options::*member, std::string metavar, std::string help) {
+    OptionSpec spec;
+    spec.name = option_name(key);
+    spec.key = std::move(key);
+    spec.metavar = std::move(metavar);
+    spec.help = std::move(help);
+    spec.is_flag = std::is_same_v<Member, bool>;
+    spec.is_repeated = std::is_same_v<Member, std::vector<std::string>>;
+    spec.set = [member](void* options, std::string_view text) {
+      return option_detail::parse(text, static_cast<Options*>(options)->*member);
+    };
+    spec.get = [member](const void* options) {
+      return option_detail::render(static_cast<const Options*>(options)->*member);
+    };
+    set_.options.push_back(std::move(spec));
+    return Entry(set_.options.back());
+  }
+
+  OptionSet erased() && {
+    set_.make = [] { return std::static_pointer_cast<void>(std::make_shared<Options>()); };
+    return std::move(set_);
+  }
+
+ private:
+  OptionSet set_;
+};
+
+}  // namespace fl

@@ -1,0 +1,62 @@
+// Collects encoded events into one block of a stream.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "common/event/event.h"
+
+namespace fl {
+
+/// A block on its way out: `size` bytes of `count` encoded events at `data`. At least kBefore
+/// writable bytes stand before `data` and kAfter behind data + size, so that count, size and
+/// marker are put around it without moving it.
+struct Block {
+  static constexpr std::size_t kBefore = 20;
+  static constexpr std::size_t kAfter = 16;
+  std::uint8_t* data = nullptr;
+  std::size_t size = 0;
+  std::uint64_t count = 0;
+};
+
+class BlockBuilder {
+ public:
+  static constexpr std::uint64_t kMaxCount = 1000;
+
+  /// `limit`: bytes of events at which a block is full (DESIGN 2: the pipe's size).
+  explicit BlockBuilder(std::size_t limit = 64 << 10);
+  void set_limit(std::size_t limit);
+
+  bool empty() const { return count_ == 0; }
+  std::uint64_t count() const { return count_; }
+  std::size_t size() const { return size_; }
+  /// True when no further event should be added before take().
+  bool full() const { return size_ >= limit_ || count_ >= kMaxCount; }
+  /// True if an event of `bytes` fits: always into an empty block (then larger than the limit).
+  bool fits(std::size_t bytes) const {
+    return count_ == 0 || (size_ + bytes <= limit_ && count_ < kMaxCount);
+  }
+
+  /// Adds an event from its parts: an encoded header map (its end included; empty means no
+  /// headers) and the body. The caller has asked fits(event_size(...)).
+  void add(std::string_view map, std::string_view body);
+  static std::size_t event_size(std::string_view map, std::string_view body);
+  /// Adds `count` encoded events, with `prefix` in front of the first.
+  void add_encoded(std::string_view prefix, std::string_view bytes, std::uint64_t count = 1);
+
+  /// The block collected so far. It stays valid until clear().
+  Block block() { return {data_.get() + Block::kBefore, size_, count_}; }
+  void clear();
+
+ private:
+  std::uint8_t* room(std::size_t bytes);
+
+  std::size_t limit_;
+  std::size_t capacity_ = 0;
+  std::unique_ptr<std::uint8_t[]> data_;
+  std::size_t size_ = 0;
+  std::uint64_t count_ = 0;
+};
+
+}  // namespace fl
