@@ -95,21 +95,19 @@ class OptionTable {
 
   template <typename Member>
   Entry add(std::string key, Member Options::*member, std::string metavar, std::string help) {
-    OptionSpec spec;
-    spec.name = option_name(key);
-    spec.key = std::move(key);
-    spec.metavar = std::move(metavar);
-    spec.help = std::move(help);
-    spec.is_flag = std::is_same_v<Member, bool>;
-    spec.is_repeated = std::is_same_v<Member, std::vector<std::string>>;
-    spec.set = [member](void* options, std::string_view text) {
-      return option_detail::parse(text, static_cast<Options*>(options)->*member);
-    };
-    spec.get = [member](const void* options) {
-      return option_detail::render(static_cast<const Options*>(options)->*member);
-    };
-    set_.options.push_back(std::move(spec));
-    return Entry(set_.options.back());
+    return add_at<Member>(
+        std::move(key), [member](Options& options) -> Member& { return options.*member; },
+        std::move(metavar), std::move(help));
+  }
+
+  /// The same for a member of a struct inside Options.
+  template <typename Part, typename Member>
+  Entry add(std::string key, Part Options::*part, Member Part::*member, std::string metavar,
+            std::string help) {
+    return add_at<Member>(
+        std::move(key),
+        [part, member](Options& options) -> Member& { return options.*part.*member; },
+        std::move(metavar), std::move(help));
   }
 
   OptionSet erased() && {
@@ -118,6 +116,26 @@ class OptionTable {
   }
 
  private:
+  template <typename Member, typename Access>
+  Entry add_at(std::string key, Access access, std::string metavar, std::string help) {
+    OptionSpec spec;
+    spec.name = option_name(key);
+    spec.key = std::move(key);
+    spec.metavar = std::move(metavar);
+    spec.help = std::move(help);
+    spec.is_flag = std::is_same_v<Member, bool>;
+    spec.is_repeated = std::is_same_v<Member, std::vector<std::string>>;
+    spec.set = [access](void* options, std::string_view text) {
+      return option_detail::parse(text, access(*static_cast<Options*>(options)));
+    };
+    spec.get = [access](const void* options) {
+      // Only read: what `access` returns is not written to.
+      return option_detail::render(access(*static_cast<Options*>(const_cast<void*>(options))));
+    };
+    set_.options.push_back(std::move(spec));
+    return Entry(set_.options.back());
+  }
+
   OptionSet set_;
 };
 

@@ -112,6 +112,8 @@ class Channel {
   /// The oldest block, valid until pop(); nullptr: empty.
   virtual Block* front() = 0;
   virtual void pop() = 0;
+  /// True: what is put counts as safe upstream (--ack-at put); else what the reader acknowledges.
+  virtual bool acks_at_put() const { return false; }
   virtual std::string status() const { return {}; }
 };
 

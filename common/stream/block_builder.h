@@ -38,6 +38,11 @@ class BlockBuilder {
     return count_ == 0 || (size_ + bytes <= limit_ && count_ < kMaxCount);
   }
 
+  /// True if `count` more events of `bytes` together fit without passing a limit.
+  bool fits_run(std::size_t bytes, std::uint64_t count) const {
+    return size_ + bytes <= limit_ && count_ + count <= kMaxCount;
+  }
+
   /// Adds an event from its parts: an encoded header map (its end included; empty means no
   /// headers) and the body. The caller has asked fits(event_size(...)).
   void add(std::string_view map, std::string_view body);

@@ -1,0 +1,100 @@
+// Counts of a stage's output mapped back to its input, exactly, through dropped events.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+namespace fl {
+
+/// Input events are numbered in the order in which they came; each gives one output event or none.
+/// Memory: one bit per event of a block that lost some; blocks that lost none share one entry.
+class DropMap {
+ public:
+  /// The next `in` input events gave `out` output events. `keep` has a flag for each of them where
+  /// out < in, and is empty where out == in.
+  void add(std::uint64_t in, std::uint64_t out, const std::vector<bool>& keep);
+  /// The first `out` output events are safe: how many of the first input events are done with.
+  /// Never falls; `out` may repeat or fall.
+  std::uint64_t safe_inputs(std::uint64_t out);
+
+  std::uint64_t inputs() const { return inputs_; }
+  std::uint64_t outputs() const { return outputs_; }
+
+ private:
+  struct Run {
+    std::uint64_t in;
+    std::uint64_t out;
+    std::vector<bool> keep;
+  };
+  std::deque<Run> runs_;  // not wholly acknowledged
+  std::uint64_t done_in_ = 0;
+  std::uint64_t done_out_ = 0;
+  std::uint64_t inputs_ = 0;
+  std::uint64_t outputs_ = 0;
+  std::uint64_t safe_ = 0;
+};
+
+/// Which stream each input event came from: streams follow and interleave (several --in).
+/// `Stream` is whatever the caller knows a stream by.
+template <typename Stream>
+class StreamLedger {
+ public:
+  struct Span {
+    Stream stream;
+    std::uint64_t count;
+    std::uint64_t stream_first;  ///< number of the span's first event in its stream
+  };
+
+  void add(Stream stream, std::uint64_t count, std::uint64_t stream_first) {
+    total_ += count;
+    if (!spans_.empty() && spans_.back().stream == stream &&
+        spans_.back().stream_first + spans_.back().count == stream_first) {
+      spans_.back().count += count;
+    } else {
+      spans_.push_back({stream, count, stream_first});
+    }
+  }
+
+  /// The first `n` events are safe; calls `on_ack(stream, count)` with the stream's new count.
+  template <typename OnAck>
+  void ack(std::uint64_t n, OnAck on_ack) {
+    while (!spans_.empty() && n > done_) {
+      Span& span = spans_.front();
+      const std::uint64_t part = n - done_ < span.count ? n - done_ : span.count;
+      done_ += part;
+      span.count -= part;
+      span.stream_first += part;
+      const Stream stream = span.stream;
+      const std::uint64_t acked = span.stream_first;
+      if (span.count == 0) {
+        spans_.pop_front();
+      }
+      on_ack(stream, acked);
+    }
+  }
+
+  /// How many events of all streams stand up to and with event `n` (a count) of `stream`.
+  std::uint64_t position(Stream stream, std::uint64_t n) const {
+    std::uint64_t at = done_;
+    std::uint64_t found = done_;
+    for (const Span& span : spans_) {
+      if (span.stream == stream && span.stream_first < n) {
+        const std::uint64_t part = n - span.stream_first;
+        found = at + (part < span.count ? part : span.count);
+      }
+      at += span.count;
+    }
+    return found;
+  }
+
+  std::uint64_t total() const { return total_; }
+  std::uint64_t done() const { return done_; }
+
+ private:
+  std::deque<Span> spans_;
+  std::uint64_t done_ = 0;
+  std::uint64_t total_ = 0;
+};
+
+}  // namespace fl

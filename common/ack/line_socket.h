@@ -1,0 +1,48 @@
+// One end of a side connection: short lines over a Unix socket, never blocking (fl-ack(7)).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "common/base/unique_fd.h"
+
+namespace fl {
+
+/// Whoever sends lines never blocks: what the socket does not take now waits here. Of `ack`,
+/// `want` and `at` only the newest waits, so memory is bounded whatever the peer does.
+class LineSocket {
+ public:
+  static constexpr std::size_t kMaxLine = 512;
+
+  LineSocket() = default;
+  explicit LineSocket(UniqueFd fd) : fd_(std::move(fd)) {}
+
+  bool is_open() const { return static_cast<bool>(fd_); }
+  int fd() const { return fd_.get(); }
+  /// Events to poll for.
+  short events() const;
+
+  /// Sends "ack N" and so on. A line of the same first word that still waits is replaced.
+  void send(std::string_view word, std::string_view rest = {});
+  void send(std::string_view word, std::uint64_t number);
+  /// Sends what waits. Returns false when the connection is lost.
+  bool flush();
+  bool has_unsent() const { return !out_.empty() || !waiting_.empty(); }
+  /// Reads what is there and calls `on_line` for each whole line (without its newline). Returns
+  /// false when the connection is lost or the peer sent a line that is too long.
+  bool receive(const std::function<void(std::string_view)>& on_line);
+  void close() { fd_.reset(); }
+
+ private:
+  UniqueFd fd_;
+  std::string in_;
+  std::string out_;  // a line that is partly sent
+  std::string waiting_;
+};
+
+/// "ack 12" -> word "ack", rest "12".
+void split_line(std::string_view line, std::string_view& word, std::string_view& rest);
+
+}  // namespace fl

@@ -1,0 +1,88 @@
+// A client of HDFS over HTTP: WebHDFS (NameNode and DataNodes) and HttpFS.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/hadoop/hdfs_error.h"
+
+namespace fl {
+
+/// One per thread; blocking. Each call asks the NameNode that answered last and, when that one is
+/// standby or unreachable, each other endpoint once; waiting and repeating is the caller's part
+/// (HdfsTrouble::retry). Paths are absolute, literal bytes; a component that is ".", ".." or has
+/// a ':' or NUL is refused before anything is sent (invalid, class input).
+class WebHdfs {
+ public:
+  struct Settings {
+    std::vector<std::string> endpoints;  ///< "http://host:port", from HdfsLocation; not empty
+    std::string user;                    ///< user.name; ignored with kerberos
+    bool kerberos = false;               ///< SPNEGO with the NameNode
+    std::string ca_file = {};            ///< PEM bundle for https; empty: the system's
+    bool use_proxy = false;              ///< obey http_proxy of the environment
+    std::int64_t connect_timeout_ms = 20'000;
+    std::int64_t stall_timeout_ms = 60'000;  ///< no byte in either direction for so long: retry
+    /// Looked at about once a second during a request (at once between requests); may be null;
+    /// outlives the client. Set: the call ends with `cancelled`, class again.
+    const std::atomic<bool>* cancel = nullptr;
+  };
+  struct FileStatus {
+    bool is_directory = false;
+    std::uint64_t length = 0;
+    std::int64_t modified_ms = 0;
+    std::string name;           ///< last component in list(); empty in status()
+    std::uint64_t file_id = 0;  ///< 0: not told (HttpFS)
+  };
+  struct Upload {
+    int fd = -1;  ///< read with pread only
+    std::uint64_t offset = 0;
+    std::uint64_t length = 0;
+    std::uint64_t block_size = 0;  ///< 0: the server's
+    int replication = 0;           ///< 0: the server's
+    std::string permission = "644";
+    bool sync_block = false;         ///< fsync each block on the DataNodes
+    bool overwrite = false;          ///< sync_block has HDFS overwrite too: use a fresh name
+    bool create_parent = true;       ///< false: `missing` when the directory is gone (not HttpFS)
+    std::string exclude_datanodes = {};  ///< "IP,IP:transferPort"
+  };
+
+  explicit WebHdfs(Settings settings);
+  ~WebHdfs();
+  WebHdfs(const WebHdfs&) = delete;
+  WebHdfs& operator=(const WebHdfs&) = delete;
+
+  /// Absolute path of the user's home directory (which need not exist).
+  HdfsResult<std::string> home_directory();
+  /// Makes the directory and its parents; fine when it exists. Permission in octal, "755".
+  HdfsStatus mkdirs(const std::string& path, const std::string& permission = "755");
+  /// nullopt: no such path.
+  HdfsResult<std::optional<FileStatus>> status(const std::string& path);
+  /// Direct children, in the server's order; `missing` when there is no such directory. At most a
+  /// million entries.
+  HdfsResult<std::vector<FileStatus>> list(const std::string& path);
+  /// Uploads a whole file. On success it is closed and every replica has acknowledged it; compare
+  /// status().length before it counts. On any failure a shorter file with that name may be left,
+  /// closed or open; take another name for the next attempt.
+  HdfsStatus create(const std::string& path, const Upload& upload);
+  /// Never replaces `to`, never moves into a directory: `exists`. `missing`: `from` or the parent
+  /// of `to` is gone. A lost answer is settled by asking for both names (exactly when `file_id`,
+  /// from status(from), is given); `retry`: call again with the same names, also then nothing is
+  /// done twice.
+  HdfsStatus rename(const std::string& from, const std::string& to, std::uint64_t file_id = 0);
+  /// False: was not there. A directory that is not empty needs `recursive`.
+  HdfsResult<bool> remove(const std::string& path, bool recursive);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// `path` with each byte outside [A-Za-z0-9._~-] and '/' as %XX.
+std::string encode_path(std::string_view path);
+
+}  // namespace fl

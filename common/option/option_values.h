@@ -1,0 +1,25 @@
+// Reading and writing the values of an option table by name.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/option/option_table.h"
+
+namespace fl {
+
+/// Sets the option from text, after its list of choices. Errors are of class usage, name the value
+/// and, for a choice, the nearest one; the caller says which option it is.
+Status set_option(const OptionSpec& spec, void* options, std::string_view text);
+
+/// The default of each option of the set, in its order, as set_option() reads it.
+std::vector<std::string> default_values(const OptionSet& set);
+
+/// False for options that only Flume files may hold.
+bool is_on_command_line(const OptionSpec& spec);
+
+/// A positional that takes all remaining arguments.
+bool takes_the_rest(const OptionSpec& spec);
+
+}  // namespace fl

@@ -1,0 +1,59 @@
+#include "common/stage/progress.h"
+
+#include <fmt/format.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/units.h"
+
+namespace fl {
+namespace {
+
+constexpr std::int64_t kIntervalMs = 500;
+
+}  // namespace
+
+Progress::Progress(std::string name, bool live)
+    : name_(std::move(name)),
+      live_(live),
+      start_ms_(monotonic_ms()),
+      next_ms_(start_ms_ + kIntervalMs),
+      last_ms_(start_ms_) {}
+
+Progress::~Progress() { clear(); }
+
+void Progress::clear() {
+  if (live_) {
+    set_status_line({});
+  }
+}
+
+std::string Progress::line(const Figures& figures) {
+  const std::int64_t now = monotonic_ms();
+  if (now - last_ms_ >= kIntervalMs / 2) {
+    rate_ = static_cast<double>(figures.events - last_events_) * 1000.0 /
+            static_cast<double>(now - last_ms_);
+    last_ms_ = now;
+    last_events_ = figures.events;
+  }
+  const std::int64_t seconds = (now - start_ms_) / 1000;
+  std::string text =
+      fmt::format("{} events, {}, {}:{:02}, {:.0f} events/s, {} unacknowledged", figures.events,
+                  human_bytes(static_cast<double>(figures.bytes)), seconds / 60, seconds % 60, rate_,
+                  figures.unacknowledged);
+  if (!figures.more.empty()) {
+    text += ", " + figures.more;
+  }
+  return text;
+}
+
+void Progress::tick(const Figures& figures) {
+  if (live_ && monotonic_ms() >= next_ms_) {
+    next_ms_ = monotonic_ms() + kIntervalMs;
+    set_status_line(name_ + ": " + line(figures));
+  }
+}
+
+void Progress::report(const Figures& figures) { log(LogLevel::info, line(figures)); }
+
+}  // namespace fl

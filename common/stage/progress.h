@@ -1,0 +1,41 @@
+// The status line: live on a terminal, on request by USR1, and the last word of a cron job.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace fl {
+
+struct Figures {
+  std::uint64_t events = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t unacknowledged = 0;
+  std::string more;  ///< the component's own: "2 files open, 7 committed"
+};
+
+class Progress {
+ public:
+  /// `live`: replace a line on the terminal about twice a second.
+  Progress(std::string name, bool live);
+  ~Progress();
+  bool live() const { return live_; }
+  std::int64_t deadline_ms() const { return live_ ? next_ms_ : -1; }
+  /// Shows the live line if it is time.
+  void tick(const Figures& figures);
+  /// The line as one log line.
+  void report(const Figures& figures);
+  void clear();
+
+ private:
+  std::string line(const Figures& figures);
+
+  std::string name_;
+  bool live_;
+  std::int64_t start_ms_;
+  std::int64_t next_ms_;
+  std::int64_t last_ms_;
+  std::uint64_t last_events_ = 0;
+  double rate_ = 0;
+};
+
+}  // namespace fl

@@ -1,0 +1,42 @@
+// What a tool says about itself and its components; all of it derived from the declarations.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/stage/tool_main.h"
+
+namespace fl {
+
+/// A line of `fl-sink list`.
+struct Listed {
+  std::string name;
+  std::string summary;
+};
+
+std::string version_text(const Tool& tool);
+
+/// What stderr shows where a command line is missing.
+std::string short_help(const Tool& tool);
+std::string tool_help(const Tool& tool, const std::vector<Listed>& list);
+std::string component_help(const Tool& tool, const ComponentType& type);
+std::string list_text(const std::vector<Listed>& list);
+
+/// The pages as scdoc. `page_template`: a page with lines @EXAMPLES@, @COMPONENTS@, @OPTIONS@ and
+/// @EXIT_STATUS@, and @VERSION@ anywhere.
+std::string tool_page(const Tool& tool, const std::vector<Listed>& list,
+                      std::string_view page_template);
+std::string component_page(const Tool& tool, const ComponentType& type);
+
+/// The bash completion of the tool. `arms`: completion_arm() of each component, those in programs
+/// of their own included.
+std::string completion(const Tool& tool, const std::vector<Listed>& list,
+                       const std::vector<std::string>& arms);
+/// Lines of the completion's `case` for one component.
+std::string completion_arm(const ComponentType& type);
+
+/// Everything as one JSON object.
+std::string tool_json(const Tool& tool, const std::vector<ComponentType>& components);
+
+}  // namespace fl

@@ -1,0 +1,60 @@
+// The Avro object container that carries a stream (DESIGN 2, flume/wire.md 4.1, fl-stream(5)).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "common/base/error.h"
+#include "common/event/event.h"
+#include "common/stream/block_builder.h"
+
+namespace fl {
+
+using Marker = std::array<std::uint8_t, 16>;
+/// File metadata in the order of the file.
+using Metadata = std::vector<std::pair<std::string, std::string>>;
+
+inline constexpr std::string_view kMagic{"Obj\1", 4};
+/// The schema text that Flume's avro_event serializer writes, to the letter; never change.
+inline constexpr std::string_view kEventSchema =
+    R"({"type":"record","name":"Event","fields":[{"name":"headers","type":{"type":"map","values":"string"}},{"name":"body","type":"bytes"}]})";
+inline constexpr std::string_view kKeyVersion = "fl.version";
+inline constexpr std::string_view kKeyStream = "fl.stream";
+inline constexpr std::string_view kKeyAck = "fl.ack";
+
+/// Limits of the header: 256 KiB of schema and as much for the rest.
+inline constexpr std::size_t kMaxHeaderBytes = 512 << 10;
+
+/// 16 bytes from the kernel.
+Marker random_marker();
+/// `bytes` random bytes as lower-case hex.
+std::string random_hex(std::size_t bytes);
+
+/// Magic, metadata as one block with a positive count (some readers cannot open other forms), marker.
+std::string container_header(const Metadata& metadata, const Marker& marker);
+/// The metadata of a stream of events with codec null, plus `more`.
+Metadata event_metadata(Metadata more = {});
+
+/// Puts count, size and `marker` around the block, in the bytes around it, and returns the frame.
+std::string_view frame_block(Block& block, const Marker& marker);
+
+struct ContainerHeader {
+  Metadata metadata;
+  Marker marker{};
+  /// Value of `key`, empty if absent; the last one counts.
+  std::string_view find(std::string_view key) const;
+};
+
+/// Parses a header at the start of `bytes`. Returns its length, 0 if more bytes are needed, or an
+/// error of class input. Every legal Avro form is read.
+Result<std::size_t> parse_container_header(std::string_view bytes, ContainerHeader& header);
+
+/// Ok if the schema is an event's by meaning: white space, key order, doc, namespace, aliases and
+/// avro.java.string do not matter. Otherwise an error of class input that names the door.
+Status check_event_schema(std::string_view json);
+
+}  // namespace fl

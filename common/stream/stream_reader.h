@@ -1,0 +1,56 @@
+// Reads streams, one after the other, out of an input buffer.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "common/base/error.h"
+#include "common/event/batch.h"
+#include "common/io/input_buffer.h"
+#include "common/stream/container.h"
+
+namespace fl {
+
+/// Feed it an InputBuffer; it takes whole headers and blocks out of it. Every length is checked
+/// before it is used, and no memory is taken for bytes that have not come.
+class StreamReader {
+ public:
+  enum class Item {
+    need_more,  ///< the next item is not whole yet; bytes_wanted() is a hint
+    header,     ///< header() is new: a stream begins
+    block,      ///< batch() and block() hold the events; valid until the next call or read
+    end,        ///< only with `eof`: the input ended between two items
+  };
+
+  explicit StreamReader(EventLimits limits) : limits_(limits) {}
+
+  /// The next item. `eof`: nothing follows the buffer's bytes; a cut item is then an error.
+  /// Errors are of class input; the reader is of no use after one.
+  Result<Item> next(InputBuffer& in, bool eof);
+
+  const ContainerHeader& header() const { return header_; }
+  Batch& batch() { return batch_; }
+  /// The block's bytes, in the input buffer (or inflated), with room for a new frame around.
+  Block block() const { return block_; }
+  std::size_t bytes_wanted() const { return wanted_; }
+  /// True inside a stream: a header was read.
+  bool in_stream() const { return in_stream_; }
+
+ private:
+  Result<Item> next_header(InputBuffer& in, bool eof);
+  Result<Item> next_block(InputBuffer& in, bool eof);
+  Status inflate_block(std::string_view packed);
+
+  const EventLimits limits_;
+  ContainerHeader header_;
+  bool in_stream_ = false;
+  bool deflate_ = false;
+  Batch batch_;
+  Block block_;
+  std::size_t wanted_ = 0;
+  std::unique_ptr<std::uint8_t[]> inflated_;
+  std::size_t inflated_capacity_ = 0;
+};
+
+}  // namespace fl

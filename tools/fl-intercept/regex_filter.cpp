@@ -1,0 +1,91 @@
+// Keeps or drops events whose body matches a regular expression.
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "common/regex/regex.h"
+#include "common/stage/component_type.h"
+
+namespace fl {
+namespace {
+
+struct Options {
+  std::string regex = ".*";
+  bool exclude_events = false;
+};
+
+OptionSet options() {
+  OptionTable<Options> table;
+  table.add("regex", &Options::regex, "REGEX", "What to look for anywhere in the body.")
+      .positional();
+  table
+      .add("excludeEvents", &Options::exclude_events, "BOOL",
+           "Drop the events that match instead of the others.")
+      .alias("invert");
+  return std::move(table).erased();
+}
+
+class RegexFilterInterceptor final : public Interceptor {
+ public:
+  explicit RegexFilterInterceptor(Options options) : options_(std::move(options)) {}
+
+  Status open(const StageContext&) override {
+    auto regex = Regex::compile(options_.regex, Regex::Mode::find);
+    if (!regex) {
+      return regex.error();
+    }
+    regex_.emplace(std::move(*regex));
+    return {};
+  }
+
+  Status process(Batch& batch) override {
+    const Regex::Match unwanted = options_.exclude_events ? Regex::Match::yes : Regex::Match::no;
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      if (!batch.kept(i)) {
+        continue;
+      }
+      const Regex::Match match = regex_->match(batch[i].body());
+      if (match == unwanted) {
+        batch.drop(i);
+      } else if (match == Regex::Match::failed) {
+        return regex_->error();
+      }
+    }
+    return {};
+  }
+
+ private:
+  const Options options_;
+  std::optional<Regex> regex_;
+};
+
+}  // namespace
+
+ComponentType regex_filter_interceptor() {
+  ComponentType type;
+  type.kind = ComponentKind::interceptor;
+  type.name = "regex_filter";
+  type.class_names = {"org.apache.flume.interceptor.RegexFilteringInterceptor",
+                      "org.apache.flume.interceptor.RegexFilteringInterceptor$Builder"};
+  type.summary = "keep or drop events by a regular expression";
+  type.description =
+      "Keeps the events in whose body REGEX is found and drops the others; with --invert the other "
+      "way round. The expression is Perl's, as in grep -P, and is searched for anywhere in the "
+      "body: use ^ and $ to match all of it. As in Java, a dot does not match the end of a line, "
+      "and $ also matches before a final line end.\n\n"
+      "A body is UTF-8 where the expression asks for characters; other bytes do no harm.\n\n"
+      "A search that takes more than ten million steps ends the stage with status 65.";
+  type.delivery =
+      "A dropped event counts as delivered once the events before it are acknowledged.";
+  type.examples = {
+      {"printf 'GET /a\\nPOST /b\\n' | fl-intercept regex_filter '^GET ' | fl-sink stdout",
+       "Only the GET line."},
+      {"printf 'GET /a\\nPOST /b\\n' | fl-intercept regex_filter --invert '^GET ' | fl-sink stdout",
+       "All but the GET line."},
+  };
+  type.options = options();
+  type.interceptor = factory<Interceptor, RegexFilterInterceptor, Options>();
+  return type;
+}
+
+}  // namespace fl

@@ -1,0 +1,15 @@
+// file:// : the hidden temporary in the bucket's own directory is gathered in, then synced and
+// renamed, never over an existing file.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "tools/fl-sink/hdfs/store.h"
+
+namespace fl {
+
+/// `base`: the directory the user chose; buckets lie below it and cannot leave it.
+std::unique_ptr<Store> make_local_store(const std::string& base);
+
+}  // namespace fl

@@ -1,0 +1,47 @@
+// The options of the hdfs sink; the table that names them is in hdfs.cpp.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "common/base/units.h"
+
+namespace fl {
+
+struct HdfsOptions {
+  std::string path;
+  std::string conf_dir;
+  std::string user;
+
+  std::string file_prefix = "FlumeData";
+  std::string file_suffix;
+  std::string in_use_prefix;
+  std::string in_use_suffix = ".tmp";
+  bool empty_in_use_suffix = false;
+
+  Duration roll_interval{300'000};
+  Bytes roll_size{128ull << 20};
+  std::uint64_t roll_count = 0;
+  Duration idle_timeout{60'000};
+  std::uint64_t max_open_files = 5000;
+  std::uint64_t batch_size = 100;
+  std::uint64_t threads_pool_size = 4;
+
+  bool round = false;
+  std::uint64_t round_value = 1;
+  std::string round_unit = "second";
+  std::string time_zone;
+  bool use_local_time_stamp = false;
+
+  std::string file_type = "DataStream";
+  std::string serializer = "text";
+  bool append_newline = true;
+  Bytes sync_interval{2'048'000};
+
+  std::string spool_dir;
+  Bytes spool_size{4ull << 30};
+  Duration min_commit{1'000};
+  Duration stale_temp{86'400'000};
+};
+
+}  // namespace fl

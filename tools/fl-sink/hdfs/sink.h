@@ -1,0 +1,144 @@
+// The sink itself: buckets, the parts gathered in them, when they roll, what is safe.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "common/base/unique_fd.h"
+#include "common/stage/component.h"
+#include "tools/fl-sink/hdfs/bucket_names.h"
+#include "tools/fl-sink/hdfs/options.h"
+#include "tools/fl-sink/hdfs/serializer.h"
+#include "tools/fl-sink/hdfs/store.h"
+#include "tools/fl-sink/hdfs/worker_pool.h"
+
+namespace fl {
+
+/// Events are gathered into one open part for each bucket. A part that rolls waits in its bucket's
+/// queue and is committed by a worker; the next one of the same bucket after it, so that files
+/// appear in order. An event is safe when all parts that hold it or an earlier one are committed.
+class HdfsSink final : public Sink {
+ public:
+  explicit HdfsSink(HdfsOptions options);
+  /// With a store of the caller's choice (tests).
+  HdfsSink(HdfsOptions options, std::unique_ptr<Store> store);
+  ~HdfsSink() override;
+
+  Status open(const StageContext& context) override;
+  std::string rule() const override;
+  Status deliver(const Batch& batch) override;
+  bool ready() const override;
+  std::uint64_t safe() const override;
+  Status commit(std::uint64_t n) override;
+  Status progress() override;
+  int wake_fd() const override { return wake_.get(); }
+  std::int64_t deadline_ms() const override;
+  Status close() override;
+  std::string status() const override;
+
+ private:
+  struct Gather;
+
+  struct Bucket {
+    std::string key;
+    FileNames names;
+    std::uint64_t counter = 0;      // the last one used
+    Gather* open = nullptr;
+    std::deque<Gather*> queue;      // rolled; the front is being committed
+  };
+
+  enum class State { open, queued, committing, waiting };
+
+  // One part and what is known about it.
+  struct Gather {
+    Bucket* bucket = nullptr;
+    std::unique_ptr<Part> part;
+    std::unique_ptr<Serializer> serializer;
+    std::string buffer;
+    State state = State::open;
+    std::uint64_t first = 0;   // number of its first event
+    std::uint64_t events = 0;
+    std::uint64_t body_bytes = 0;
+    std::int64_t opened_ms = 0;
+    std::int64_t used_ms = 0;
+    bool is_full = false;      // stopped by a full disk
+    std::list<Gather*>::iterator by_age;
+    std::list<Gather*>::iterator by_use;
+
+    std::uint64_t counter = 0;
+    Outcome outcome;
+    std::int64_t first_failure_ms = -1;
+    std::int64_t retry_ms = 0;
+    int failures = 0;
+  };
+
+  struct KeyHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view key) const { return std::hash<std::string_view>()(key); }
+  };
+
+  Status show_plan();
+  Status prepare_limits();
+  Bucket& bucket_of_last_located();
+  Result<Gather*> begin_part(Bucket& bucket, std::int64_t now);
+  Status write_out(Gather& gather);
+  Status relieve_memory();
+  void roll(Gather& gather);
+  void start_commit(Bucket& bucket);
+  void submit(Gather& gather);
+  Status take_finished(std::int64_t now);
+  Status settle(Gather& gather, std::int64_t now);
+  void finish(Gather& gather);
+  Status run_timers(std::int64_t now);
+  Status retry_full(std::int64_t now);
+  void set_full(Gather& gather, bool full, const Error* why);
+  void commit_wanted(std::int64_t now, bool all);
+  void commit_largest();
+  std::int64_t backoff_ms(int failures) const;
+  void sweep_once(const std::string& directory);
+
+  const HdfsOptions options_;
+  std::int64_t grace_ms_ = 0;
+  std::unique_ptr<Store> store_;
+  std::string where_note_;
+  std::unique_ptr<BucketNames> names_;
+  std::size_t max_open_ = 0;
+
+  std::unordered_map<std::string, std::unique_ptr<Bucket>, KeyHash, std::equal_to<>> buckets_;
+  std::map<std::uint64_t, std::unique_ptr<Gather>> parts_;  // not committed, by first event
+  std::list<Gather*> by_age_;  // open parts, oldest first
+  std::list<Gather*> by_use_;  // open parts, least recently used first
+  std::vector<Gather*> waiting_;
+  std::unordered_set<std::string> swept_;
+  Bucket* last_ = nullptr;     // of the event before; null: look it up
+  std::uint64_t last_counter_ = 0;
+
+  std::uint64_t delivered_ = 0;
+  std::uint64_t unchecked_bytes_ = 0;  // delivered since memory was last looked at
+  std::uint64_t committed_ = 0;
+  std::size_t rolled_ = 0;             // queued, committing or waiting
+  std::size_t committing_ = 0;
+  std::uint64_t wanted_ = 0;
+  std::int64_t last_commit_ms_ = INT64_MIN / 2;
+  std::size_t full_parts_ = 0;
+  std::int64_t full_retry_ms_ = 0;
+  bool is_troubled_ = false;           // an outage was reported
+  bool has_failed_ = false;
+
+  UniqueFd wake_;
+  std::mutex finished_mutex_;
+  std::vector<Gather*> finished_;
+  std::vector<Gather*> taken_;
+  WorkerPool pool_;                    // last: its threads use the members above
+};
+
+}  // namespace fl

@@ -1,0 +1,29 @@
+#include "tools/fl-sink/hdfs/store.h"
+
+#include <algorithm>
+
+#include "tools/fl-sink/hdfs/random_hex.h"
+
+namespace fl {
+
+std::string temporary_name(std::string_view final_name) {
+  std::string name = "_";
+  name += final_name;
+  name += '.';
+  name += random_hex64();
+  name += ".tmp";
+  return name;
+}
+
+bool is_temporary_name(std::string_view name) {
+  if (!name.starts_with('_') || !name.ends_with(".tmp") || name.size() < kTemporaryExtra + 1) {
+    return false;
+  }
+  name.remove_suffix(4);
+  const std::string_view hex = name.substr(name.size() - 16);
+  return name[name.size() - 17] == '.' && std::all_of(hex.begin(), hex.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+  });
+}
+
+}  // namespace fl

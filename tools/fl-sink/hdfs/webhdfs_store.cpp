@@ -1,0 +1,277 @@
+#include "tools/fl-sink/hdfs/webhdfs_store.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/hadoop/webhdfs.h"
+#include "tools/fl-sink/hdfs/spool.h"
+
+namespace fl {
+namespace {
+
+// One client for each thread that works at the moment; connections are kept between uses.
+class Clients {
+ public:
+  explicit Clients(WebHdfs::Settings settings) : settings_(std::move(settings)) {
+    settings_.cancel = &cancel_;
+  }
+
+  class Lease {
+   public:
+    explicit Lease(Clients& clients) : clients_(clients), client_(clients.take()) {}
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
+    ~Lease() { clients_.give(std::move(client_)); }
+    WebHdfs* operator->() { return client_.get(); }
+
+   private:
+    Clients& clients_;
+    std::unique_ptr<WebHdfs> client_;
+  };
+
+  void cancel() { cancel_ = true; }
+
+ private:
+  std::unique_ptr<WebHdfs> take() {
+    const std::lock_guard lock(mutex_);
+    if (idle_.empty()) {
+      return std::make_unique<WebHdfs>(settings_);
+    }
+    std::unique_ptr<WebHdfs> client = std::move(idle_.back());
+    idle_.pop_back();
+    return client;
+  }
+  void give(std::unique_ptr<WebHdfs> client) {
+    const std::lock_guard lock(mutex_);
+    idle_.push_back(std::move(client));
+  }
+
+  WebHdfs::Settings settings_;
+  std::atomic<bool> cancel_{false};
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<WebHdfs>> idle_;
+};
+
+struct Place {
+  Place(WebHdfs::Settings settings, WebHdfs::Settings last_settings, std::string spool_dir,
+        std::uint64_t spool_bytes)
+      : clients(std::move(settings)),
+        last_clients(std::move(last_settings)),
+        spool(std::move(spool_dir), spool_bytes) {}
+
+  std::string directory(const FileNames& names) const {
+    std::string path = base == "/" ? "" : base;
+    if (!names.directory.empty()) {
+      path += "/" + names.directory;
+    }
+    return path;
+  }
+
+  std::string base;  // absolute
+  Clients clients;
+  Clients last_clients;  // for the last removals, after clients were cancelled: short time-outs
+  Spool spool;
+};
+
+class WebHdfsPart final : public Part {
+ public:
+  WebHdfsPart(Place& place, const FileNames& names)
+      : place_(place), names_(names), spool_(place.spool) {}
+  WebHdfsPart(const WebHdfsPart&) = delete;
+  WebHdfsPart& operator=(const WebHdfsPart&) = delete;
+  ~WebHdfsPart() override { discard(); }
+
+  Outcome write(std::string& buffer) override { return spool_.write(buffer); }
+
+  Outcome commit(std::string& rest, std::uint64_t& counter) override {
+    if (!is_complete_) {
+      Outcome outcome = spool_.complete(rest);
+      if (outcome.kind != Outcome::Kind::done) {
+        return outcome;
+      }
+      is_complete_ = true;
+    }
+    Clients::Lease client(place_.clients);
+    const std::string directory = place_.directory(names_);
+    if (!is_uploaded_) {
+      const Outcome outcome = upload(client, directory, counter);
+      if (outcome.kind != Outcome::Kind::done) {
+        return outcome;
+      }
+    }
+    for (;;) {
+      const HdfsStatus renamed =
+          client->rename(temporary_, directory + "/" + names_.final_name(counter), file_id_);
+      if (renamed) {
+        break;
+      }
+      if (renamed.error().trouble == HdfsTrouble::exists) {
+        ++counter;
+      } else if (renamed.error().trouble == HdfsTrouble::missing) {
+        // Somebody removed the temporary: the data is still in the spool.
+        is_uploaded_ = false;
+        temporary_.clear();
+        return Outcome::fail({ErrorClass::unavailable, renamed.error().message, {}});
+      } else {
+        return Outcome::fail(renamed.error());
+      }
+    }
+    temporary_.clear();
+    spool_.release();
+    return {};
+  }
+
+  void discard() override {
+    if (!temporary_.empty()) {
+      Clients::Lease client(place_.last_clients);
+      (void)client->remove(temporary_, false);
+      temporary_.clear();
+    }
+    spool_.release();
+  }
+
+ private:
+  // A repeated attempt takes a new name: the old one may be half written or still open.
+  Outcome upload(Clients::Lease& client, const std::string& directory, std::uint64_t counter) {
+    if (!temporary_.empty()) {
+      (void)client->remove(temporary_, false);
+    }
+    temporary_ = directory + "/" + temporary_name(names_.final_name(counter));
+    WebHdfs::Upload upload;
+    upload.fd = spool_.fd();
+    upload.length = spool_.length();
+    if (const HdfsStatus created = client->create(temporary_, upload); !created) {
+      return Outcome::fail(created.error());
+    }
+    const auto status = client->status(temporary_);
+    if (!status) {
+      return Outcome::fail(status.error());
+    }
+    if (!*status || (*status)->length != upload.length) {
+      return Outcome::fail(
+          {ErrorClass::unavailable,
+           "the upload of '" + temporary_ + "' is not whole: " +
+               (*status ? std::to_string((*status)->length) + " of " : std::string("none of ")) +
+               std::to_string(upload.length) + " bytes",
+           {}});
+    }
+    file_id_ = (*status)->file_id;
+    is_uploaded_ = true;
+    return {};
+  }
+
+  Place& place_;
+  const FileNames& names_;
+  SpoolFile spool_;
+  bool is_complete_ = false;
+  bool is_uploaded_ = false;
+  std::string temporary_;  // absolute; while one may exist
+  std::uint64_t file_id_ = 0;
+};
+
+WebHdfs::Settings client_settings(const HdfsLocation& location) {
+  WebHdfs::Settings settings;
+  settings.endpoints = location.endpoints;
+  settings.user = location.user;
+  return settings;
+}
+
+WebHdfs::Settings last_client_settings(const HdfsLocation& location) {
+  WebHdfs::Settings settings = client_settings(location);
+  settings.connect_timeout_ms = 1'000;
+  settings.stall_timeout_ms = 2'000;
+  return settings;
+}
+
+class WebHdfsStore final : public Store {
+ public:
+  explicit WebHdfsStore(WebHdfsStoreSettings settings)
+      : settings_(std::move(settings)),
+        place_(client_settings(settings_.location), last_client_settings(settings_.location),
+               settings_.spool_dir, settings_.spool_bytes) {}
+
+  Status open(bool) override {
+    if (Status usable = place_.spool.check(); !usable) {
+      return usable;
+    }
+    // The home directory is asked for even where it is not needed: who we are and whether anybody
+    // answers is better known before the first event is read.
+    const std::int64_t give_up = monotonic_ms() + settings_.grace_ms;
+    bool said = false;
+    for (std::int64_t pause = 200;; pause = std::min<std::int64_t>(pause * 2, 2'000)) {
+      Clients::Lease client(place_.clients);
+      const HdfsResult<std::string> home = client->home_directory();
+      if (home) {
+        place_.base = settings_.base.starts_with('/') ? settings_.base
+                      : settings_.base.empty()        ? *home
+                                                      : *home + "/" + settings_.base;
+        return {};
+      }
+      if (home.error().kind != ErrorClass::unavailable || monotonic_ms() + pause > give_up) {
+        return Error(home.error());
+      }
+      if (!said) {
+        log(LogLevel::warning, home.error().message + "; trying again for " +
+                                   std::to_string(settings_.grace_ms / 1000) + " s");
+        said = true;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(pause));
+    }
+  }
+
+  std::string rule() const override { return "hdfs closed and renamed"; }
+
+  std::string place() const override {
+    std::string text = "hdfs at ";
+    for (std::size_t i = 0; i < settings_.location.endpoints.size(); ++i) {
+      text += i == 0 ? "" : ", ";
+      text += settings_.location.endpoints[i];
+    }
+    return text + " as " + settings_.location.user + ": " + place_.base;
+  }
+
+  std::unique_ptr<Part> part(const FileNames& names, std::uint64_t) override {
+    return std::make_unique<WebHdfsPart>(place_, names);
+  }
+
+  void sweep(const std::string& directory, std::int64_t age_ms) override {
+    Clients::Lease client(place_.clients);
+    FileNames names;
+    names.directory = directory;
+    const std::string path = place_.directory(names);
+    const auto files = client->list(path.empty() ? "/" : path);
+    if (!files) {
+      return;  // a directory that does not exist yet, or a server that is away: nothing to sweep
+    }
+    for (const WebHdfs::FileStatus& file : *files) {
+      if (!file.is_directory && is_temporary_name(file.name) &&
+          file.modified_ms < wall_ms() - age_ms) {
+        (void)client->remove(path + "/" + file.name, false);
+      }
+    }
+  }
+
+  bool has_room() const override { return place_.spool.has_room(); }
+  bool commit_frees_room() const override { return true; }
+  void cancel() override { place_.clients.cancel(); }
+
+ private:
+  WebHdfsStoreSettings settings_;
+  Place place_;
+};
+
+}  // namespace
+
+std::unique_ptr<Store> make_webhdfs_store(WebHdfsStoreSettings settings) {
+  return std::make_unique<WebHdfsStore>(std::move(settings));
+}
+
+}  // namespace fl

@@ -1,0 +1,16 @@
+#include "common/stage/tool_main.h"
+
+int main(int argc, char** argv) {
+  fl::Tool tool;
+  tool.name = "fl-source";
+  tool.kind = fl::ComponentKind::source;
+  tool.component = FL_COMPONENT;
+  tool.summary = "produces events";
+  tool.examples = {
+      {"fl-source seq --count 3 | fl-sink stdout",
+       "Three numbered events, printed."},
+      {"printf 'a\\nb\\n' | fl-source stdin | fl-sink null",
+       "Lines of text as events, thrown away; status 0 says that both arrived."},
+  };
+  return fl::tool_main(tool, fl::registry(), argc, argv);
+}
