@@ -65,6 +65,7 @@ function(fl_add_program program)
   endforeach()
   set(registry ${CMAKE_CURRENT_BINARY_DIR}/${program}_registry.cpp)
   configure_file(${CMAKE_SOURCE_DIR}/cmake/registry.cpp.in ${registry} @ONLY)
+  set_property(GLOBAL PROPERTY FL_REGISTRY_${program} ${registry})
 
   add_executable(${program} main.cpp ${registry})
   target_link_libraries(${program} PRIVATE ${program}_components fl_stage fl_settings fl_warnings)

@@ -13,6 +13,8 @@ function(fl_render_page page scd)
     OUTPUT ${FL_MAN_DIR}/man${section}/${page}
     COMMAND ${CMAKE_COMMAND} -E make_directory ${FL_MAN_DIR}/man${section}
     COMMAND env SOURCE_DATE_EPOCH=0 ${SCDOC} < ${scd} > ${FL_MAN_DIR}/man${section}/${page}
+    # No date: the same sources give the same page.
+    COMMAND sed -i -e "s/\"1970-01-01\"/\"\"/" ${FL_MAN_DIR}/man${section}/${page}
     DEPENDS ${scd} ${ARGN}
     COMMENT "Rendering ${page}"
     VERBATIM)

@@ -7,7 +7,8 @@ namespace fl {
 std::span<const ExitStatus> exit_statuses() {
   static constexpr std::array<ExitStatus, 10> kStatuses = {{
       {0,
-       "every event read was acknowledged, durably written, or handed over to a reader that asks for "
+       "every event read was acknowledged, durably written, or handed over to a reader that asks "
+       "for "
        "no more"},
       {64, "the command line is wrong"},
       {65, "damaged or rejected input; what was rejected is kept and counted"},

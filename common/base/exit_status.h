@@ -1,5 +1,5 @@
-// The exit statuses of every fl program (DESIGN 9), as the pages and the help show them. The numbers
-// of failures are those of ErrorClass.
+// The exit statuses of every fl program (DESIGN 9), as the pages and the help show them. The
+// numbers of failures are those of ErrorClass.
 #pragma once
 
 #include <span>

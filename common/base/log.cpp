@@ -82,9 +82,10 @@ void write_line(LogLevel level, std::string_view message, std::string_view hint)
     const auto now =
         std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
     const auto ms = now.time_since_epoch().count() % 1000;
-    out += fmt::format("{{\"time\":\"{:%Y-%m-%dT%H:%M:%S}.{:03}Z\",\"level\":\"{}\",\"program\":{},",
-                       fmt::gmtime(std::chrono::system_clock::to_time_t(now)), ms, name_of(level),
-                       json_quoted(log_state.program));
+    out +=
+        fmt::format("{{\"time\":\"{:%Y-%m-%dT%H:%M:%S}.{:03}Z\",\"level\":\"{}\",\"program\":{},",
+                    fmt::gmtime(std::chrono::system_clock::to_time_t(now)), ms, name_of(level),
+                    json_quoted(log_state.program));
     out += "\"message\":" + json_quoted(printable(message));
     if (!hint.empty()) {
       out += ",\"hint\":" + json_quoted(printable(hint));
@@ -115,11 +116,11 @@ char32_t decoded(std::string_view sequence) {
 
 // Marks that move the cursor, reorder or hide text.
 bool is_harmful(char32_t c) {
-  return c < 0x20 || (c >= 0x7F && c <= 0x9F) ||   // C0, DEL, C1
-         c == 0x061C || c == 0xFEFF ||             // Arabic letter mark, byte order mark
-         (c >= 0x200B && c <= 0x200F) ||           // zero width, left-to-right and right-to-left
-         (c >= 0x2028 && c <= 0x202E) ||           // separators, embeddings, overrides
-         (c >= 0x2060 && c <= 0x2069);             // joiner, invisible operators, isolates
+  return c < 0x20 || (c >= 0x7F && c <= 0x9F) ||  // C0, DEL, C1
+         c == 0x061C || c == 0xFEFF ||            // Arabic letter mark, byte order mark
+         (c >= 0x200B && c <= 0x200F) ||          // zero width, left-to-right and right-to-left
+         (c >= 0x2028 && c <= 0x202E) ||          // separators, embeddings, overrides
+         (c >= 0x2060 && c <= 0x2069);            // joiner, invisible operators, isolates
 }
 
 }  // namespace

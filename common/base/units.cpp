@@ -144,10 +144,11 @@ Result<std::uint64_t> parse_count(std::string_view text, std::uint64_t max) {
   std::uint64_t value = 0;
   for (const char c : text) {
     const auto digit = static_cast<unsigned>(c - '0');
-    if (!is_digit(c) || value > (max - std::min<std::uint64_t>(digit, max)) / 10) {
+    if (!is_digit(c) || digit > max || value > (max - digit) / 10) {
       return Error{ErrorClass::usage,
-                   max == UINT64_MAX ? fmt::format("'{}' is not a whole number", text)
-                                     : fmt::format("'{}' is not a whole number up to {}", text, max)};
+                   max == UINT64_MAX
+                       ? fmt::format("'{}' is not a whole number", text)
+                       : fmt::format("'{}' is not a whole number up to {}", text, max)};
     }
     value = value * 10 + digit;
   }
@@ -194,7 +195,8 @@ std::string to_string(Duration duration) {
 }
 
 std::string human_bytes(double bytes) {
-  constexpr std::array<std::string_view, 7> kUnits = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  constexpr std::array<std::string_view, 7> kUnits = {"B",   "KiB", "MiB", "GiB",
+                                                      "TiB", "PiB", "EiB"};
   std::size_t unit = 0;
   // 999.5 would print as 1000, four digits.
   while (bytes >= 999.5 && unit + 1 < kUnits.size()) {

@@ -145,8 +145,7 @@ std::string display_name(const OptionSpec& spec) {
   return spec.is_positional ? spec.metavar : "--" + spec.name;
 }
 
-Status assign(const OptionSpec& spec, void* options, const std::string& value,
-              CommandLine& line) {
+Status assign(const OptionSpec& spec, void* options, const std::string& value, CommandLine& line) {
   if (Status status = set_option(spec, options, value); !status) {
     return usage(fmt::format("{}: {}", display_name(spec), status.error().message));
   }

@@ -19,10 +19,10 @@ struct Binding {
 };
 
 struct CommandLine {
-  bool help = false;     ///< -h, --help; counts even beside errors
-  bool version = false;  ///< --version
-  bool describe = false; ///< --describe: "name<TAB>summary", for `list`
-  std::string generate;  ///< --generate WHAT, for the build
+  bool help = false;      ///< -h, --help; counts even beside errors
+  bool version = false;   ///< --version
+  bool describe = false;  ///< --describe: "name<TAB>summary", for `list`
+  std::string generate;   ///< --generate WHAT, for the build
   /// What was given, by key; positionals among them.
   std::map<std::string, std::vector<std::string>> given;
 };

@@ -4,7 +4,8 @@
 //   struct Options { std::string path; Duration roll_interval{300'000}; };
 //   OptionTable<Options> table;
 //   table.add("hdfs.path", &Options::path, "PATH", "Directory to write to.").positional();
-//   table.add("hdfs.rollInterval", &Options::roll_interval, "TIME", "Roll after TIME.").flume("30");
+//   table.add("hdfs.rollInterval", &Options::roll_interval, "TIME", "Roll after
+//   TIME.").flume("30");
 //
 // The default on the command line is the member's initial value; .flume() is Flume's where it
 // differs. Option name: the component's prefix is dropped and camelCase becomes kebab-case
@@ -36,8 +37,8 @@ struct OptionSpec {
   bool is_flag = false;
   bool is_required = false;
   bool is_positional = false;
-  bool is_repeated = false;  ///< vector<string>: may be given several times
-  bool is_cli_only = false;  ///< no Flume property
+  bool is_repeated = false;    ///< vector<string>: may be given several times
+  bool is_cli_only = false;    ///< no Flume property
   std::string ignored_reason;  ///< Flume has it, we accept and ignore it: why
 
   /// Parses `text` into the member. Errors are of class usage and name the value.
@@ -79,15 +80,42 @@ class OptionTable {
   class Entry {
    public:
     explicit Entry(OptionSpec& spec) : spec_(spec) {}
-    Entry& required() { spec_.is_required = true; return *this; }
-    Entry& positional() { spec_.is_positional = true; return *this; }
-    Entry& cli_only() { spec_.is_cli_only = true; return *this; }
-    Entry& named(std::string name) { spec_.name = std::move(name); return *this; }
-    Entry& alias(std::string name) { spec_.aliases.push_back(std::move(name)); return *this; }
-    Entry& choices(std::vector<std::string> values) { spec_.choices = std::move(values); return *this; }
-    Entry& flume(std::string value) { spec_.flume_default = std::move(value); return *this; }
-    Entry& flume_ms() { spec_.flume_unit = "ms"; return *this; }
-    Entry& ignored(std::string reason) { spec_.ignored_reason = std::move(reason); return *this; }
+    Entry& required() {
+      spec_.is_required = true;
+      return *this;
+    }
+    Entry& positional() {
+      spec_.is_positional = true;
+      return *this;
+    }
+    Entry& cli_only() {
+      spec_.is_cli_only = true;
+      return *this;
+    }
+    Entry& named(std::string name) {
+      spec_.name = std::move(name);
+      return *this;
+    }
+    Entry& alias(std::string name) {
+      spec_.aliases.push_back(std::move(name));
+      return *this;
+    }
+    Entry& choices(std::vector<std::string> values) {
+      spec_.choices = std::move(values);
+      return *this;
+    }
+    Entry& flume(std::string value) {
+      spec_.flume_default = std::move(value);
+      return *this;
+    }
+    Entry& flume_ms() {
+      spec_.flume_unit = "ms";
+      return *this;
+    }
+    Entry& ignored(std::string reason) {
+      spec_.ignored_reason = std::move(reason);
+      return *this;
+    }
 
    private:
     OptionSpec& spec_;

@@ -18,6 +18,11 @@ std::string value_name(const OptionSpec& spec) {
   return choices.empty() || choices.size() > kWidestChoices ? spec.metavar : choices;
 }
 
+// True if the value's name leaves no choice unsaid.
+bool shows_choices(const OptionSpec& spec) {
+  return spec.choices.empty() || value_name(spec) == join(spec.choices, "|");
+}
+
 std::string option_term(const OptionSpec& spec) {
   std::string term = "--" + spec.name;
   for (const std::string& alias : spec.aliases) {
@@ -38,7 +43,7 @@ std::string shown_default(const OptionSpec& spec, const std::string& value) {
 
 std::string help_text(const OptionSpec& spec, const std::string& default_value) {
   std::string text = spec.help;
-  if (value_name(spec) == spec.metavar && !spec.choices.empty()) {
+  if (!shows_choices(spec)) {
     text += " One of " + join(spec.choices, ", ") + ".";
   }
   if (spec.is_required) {
@@ -101,7 +106,7 @@ std::string page_term(const OptionSpec& spec) {
 
 std::string page_text(const OptionSpec& spec, const std::string& default_value) {
   std::string text = scdoc_escaped(spec.help);
-  if (value_name(spec) == spec.metavar && !spec.choices.empty()) {
+  if (!shows_choices(spec)) {
     text += " One of " + scdoc_escaped(join(spec.choices, ", ")) + ".";
   }
   if (spec.is_required) {

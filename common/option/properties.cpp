@@ -12,8 +12,7 @@ namespace {
 
 std::string with_flume_unit(const OptionSpec& spec, std::string_view text) {
   std::string value(text);
-  const bool bare =
-      !value.empty() && value.find_first_not_of("0123456789") == std::string::npos;
+  const bool bare = !value.empty() && value.find_first_not_of("0123456789") == std::string::npos;
   return bare ? value + spec.flume_unit : value;
 }
 
@@ -51,8 +50,7 @@ Status apply_properties(const OptionSet& set, const std::map<std::string, std::s
           fmt::format("property '{}' has no effect: {}", spec.key, spec.ignored_reason));
       continue;
     }
-    const std::string& text =
-        given != properties.end() ? given->second : spec.flume_default;
+    const std::string& text = given != properties.end() ? given->second : spec.flume_default;
     if (given == properties.end() && text.empty()) {
       continue;
     }

@@ -120,8 +120,8 @@ Question ask(const Program& program, const std::vector<std::string>& arguments) 
     argv.push_back(word.data());
   }
   argv.push_back(nullptr);
-  if (::posix_spawn(&question.pid, program.path.c_str(), settings.actions(),
-                    settings.attributes(), argv.data(), environ) != 0) {
+  if (::posix_spawn(&question.pid, program.path.c_str(), settings.actions(), settings.attributes(),
+                    argv.data(), environ) != 0) {
     question.pid = -1;
     question.failed = true;
   }

@@ -9,61 +9,76 @@ OptionSet stage_options() {
 
   table.add("text", &Options::text, "", "The input is text, one event a line; do not look.")
       .cli_only();
-  table.add("stream", &Options::stream, "",
-            "The input is a stream (fl-stream(5)); do not look. Empty input is then an error (65). "
-            "Scripts, cron lines and units give it to every stage behind an fl stage.")
+  table
+      .add("stream", &Options::stream, "",
+           "The input is a stream (fl-stream(5)); do not look. Empty input is then an error (65). "
+           "Scripts, cron lines and units give it to every stage behind an fl stage.")
       .cli_only();
-  table.add("needEnd", &Options::need_end, "",
-            "A stream whose writer does not say that it is complete, as a saved one or one from "
-            "ssh, is an error (65).")
+  table
+      .add("needEnd", &Options::need_end, "",
+           "A stream whose writer does not say that it is complete, as a saved one or one from "
+           "ssh, is an error (65).")
       .cli_only();
-  table.add("in", &Options::in, "PATH",
-            "Read from a file, named pipe or /dev/fd/N instead of stdin.")
+  table
+      .add("in", &Options::in, "PATH",
+           "Read from a file, named pipe or /dev/fd/N instead of stdin.")
       .cli_only();
-  table.add("out", &Options::out, "PATH",
-            "Write to a file, named pipe or /dev/fd/N instead of stdout.")
+  table
+      .add("out", &Options::out, "PATH",
+           "Write to a file, named pipe or /dev/fd/N instead of stdout.")
       .cli_only();
-  table.add("ack", &Options::ack, "on|off",
-            "off: an event that was handed to the reader counts as delivered; for readers that are "
-            "not of fl.")
+  table
+      .add("ack", &Options::ack, "on|off",
+           "off: an event that was handed to the reader counts as delivered; for readers that are "
+           "not of fl.")
       .choices({"on", "off"})
       .cli_only();
-  table.add("ackWait", &Options::ack_wait, "TIME",
-            "How long a reader that has taken the stream's header may take to connect before it "
-            "counts as one that does not acknowledge.")
+  table
+      .add("ackWait", &Options::ack_wait, "TIME",
+           "How long a reader that has taken the stream's header may take to connect before it "
+           "counts as one that does not acknowledge.")
       .cli_only();
-  table.add("window", &Options::window, "SIZE",
-            "How much a source that can read again may send ahead of the acknowledgements.")
+  table
+      .add("window", &Options::window, "SIZE",
+           "How much a source that can read again may send ahead of the acknowledgements.")
       .cli_only();
-  table.add("grace", &Options::grace, "TIME",
-            "After TERM or INT, how long to go on until what was read is safe. Also how long a peer "
-            "that is unavailable is tried again.")
+  table
+      .add("grace", &Options::grace, "TIME",
+           "After TERM or INT, how long to go on until what was read is safe. Also how long a peer "
+           "that is unavailable is tried again.")
       .cli_only();
   table.add("maxEvent", &Options::max_event, "SIZE", "The largest body of an event.").cli_only();
-  table.add("delimiter", line, &TextOptions::delimiter, "BYTE",
-            "What ends an event of text: one byte, or \\n, \\t, \\r, \\0, \\xNN.")
+  table
+      .add("delimiter", line, &TextOptions::delimiter, "BYTE",
+           "What ends an event of text: one byte, or \\n, \\t, \\r, \\0, \\xNN.")
       .cli_only();
-  table.add("nullData", line, &TextOptions::null_data, "",
-            "The same as --delimiter '\\0', for the output of find -print0.")
+  table
+      .add("nullData", line, &TextOptions::null_data, "",
+           "The same as --delimiter '\\0', for the output of find -print0.")
       .cli_only();
   table.add("maxLine", line, &TextOptions::max_line, "SIZE", "The longest event of text.")
       .cli_only();
-  table.add("longLine", line, &TextOptions::long_line, "split|truncate|reject",
-            "What becomes of a longer one. It is counted and said once.")
+  table
+      .add("longLine", line, &TextOptions::long_line, "split|truncate|reject",
+           "What becomes of a longer one. It is counted and said once.")
       .choices({"split", "truncate", "reject"})
       .cli_only();
-  table.add("crlf", line, &TextOptions::crlf, "keep|strip",
-            "Whether a carriage return before the newline stays in the event.")
+  table
+      .add("crlf", line, &TextOptions::crlf, "keep|strip",
+           "Whether a carriage return before the newline stays in the event.")
       .choices({"keep", "strip"})
       .cli_only();
-  table.add("explain", &Options::explain, "",
-            "Print what an acknowledgement means in this pipeline, from here to its last stage.")
+  table
+      .add("explain", &Options::explain, "",
+           "Print what an acknowledgement means in this pipeline, from here to its last stage.")
       .cli_only();
-  table.add("dryRun", &Options::dry_run, "",
-            "Resolve, authenticate and show the names; write nothing.")
+  table
+      .add("dryRun", &Options::dry_run, "",
+           "Resolve, authenticate and show the names; write nothing.")
       .cli_only();
-  table.add("progress", &Options::progress, "",
-            "Show a live status line also where stderr is no terminal.")
+  table
+      .add("progress", &Options::progress, "",
+           "Show a live status line also where stderr is no terminal.")
       .cli_only();
   table.add("noProgress", &Options::no_progress, "", "Show no live status line.").cli_only();
   table.add("logFormat", &Options::log_format, "text|json", "The form of the lines on stderr.")

@@ -82,7 +82,9 @@ struct Chosen {
 class ToolRun {
  public:
   ToolRun(const Tool& tool, const std::vector<ComponentType>& components)
-      : tool_(tool), components_(components), stage_set_(stage_options()),
+      : tool_(tool),
+        components_(components),
+        stage_set_(stage_options()),
         stage_(std::static_pointer_cast<StageOptions>(stage_set_.make())) {}
 
   int run(const Arguments& arguments) {
@@ -229,8 +231,7 @@ class ToolRun {
   }
 
   int answer_without_type(const Arguments& arguments) {
-    const Result<CommandLine> line =
-        parse_command_line(arguments, {{&stage_set_, stage_.get()}});
+    const Result<CommandLine> line = parse_command_line(arguments, {{&stage_set_, stage_.get()}});
     if (!line) {
       return usage_failure(line.error());
     }
@@ -253,7 +254,8 @@ class ToolRun {
       return print(tool_json(tool_, components_));
     }
     if (!line->generate.empty()) {
-      return usage_failure({ErrorClass::usage, "--generate knows man, completion and options-json"});
+      return usage_failure(
+          {ErrorClass::usage, "--generate knows man, completion and options-json"});
     }
     return usage_failure({ErrorClass::usage, "TYPE is missing"});
   }
@@ -292,7 +294,7 @@ class ToolRun {
   std::vector<Listed> all_types(bool beside_only) const {
     std::vector<Listed> list;
     for (const ComponentType& type : components_) {
-      list.push_back({type.name, type.summary});
+      list.push_back({type.name, type.summary, type.aliases});
     }
     const std::vector<Program> found = programs(beside_only);
     const std::vector<std::string> answers = ask_programs(found, {"--describe"});
@@ -341,7 +343,8 @@ class ToolRun {
     for (const Program& program : programs(false)) {
       known.push_back(program.name);
     }
-    return fail({ErrorClass::usage, fmt::format("unknown type '{}'{}", type, did_you_mean(type, known)),
+    return fail({ErrorClass::usage,
+                 fmt::format("unknown type '{}'{}", type, did_you_mean(type, known)),
                  fmt::format("'{} list' shows the types", tool_.name)});
   }
 
@@ -419,8 +422,7 @@ class ToolRun {
 
 int tool_main(const Tool& tool, const std::vector<ComponentType>& components, int argc,
               char** argv) {
-  const std::string name =
-      tool.component.empty() ? tool.name : tool.name + " " + tool.component;
+  const std::string name = tool.component.empty() ? tool.name : tool.name + " " + tool.component;
   set_log(name, LogLevel::info, LogFormat::text);
   ToolRun run(tool, components);
   return run.run(argc > 1 ? Arguments(argv + 1, argv + argc) : Arguments());

@@ -79,9 +79,9 @@ std::string page_head(const std::string& name) {
 std::string components_page(const Tool& tool, const std::vector<Listed>& list) {
   std::string out;
   for (const Listed& entry : list) {
-    out += fmt::format("*{}*\n\t{} See *{}-{}*(1).\n\n", scdoc_escaped(entry.name),
-                       scdoc_escaped(sentence(entry.summary)), tool.name,
-                       scdoc_escaped(entry.name));
+    out +=
+        fmt::format("*{}*\n\t{} See *{}-{}*(1).\n\n", scdoc_escaped(entry.name),
+                    scdoc_escaped(sentence(entry.summary)), tool.name, scdoc_escaped(entry.name));
   }
   return out;
 }
@@ -194,8 +194,7 @@ std::string tool_help(const Tool& tool, const std::vector<Listed>& list) {
 }
 
 std::string component_help(const Tool& tool, const ComponentType& type) {
-  std::string out =
-      fmt::format("usage: {} {} {}\n", tool.name, type.name, synopsis(type.options));
+  std::string out = fmt::format("usage: {} {} {}\n", tool.name, type.name, synopsis(type.options));
   out += paragraph(sentence(type.summary));
   out += examples_help(type.examples);
   const std::string own = help_list(type.options);
@@ -253,8 +252,11 @@ std::string component_page(const Tool& tool, const ComponentType& type) {
 std::string completion(const Tool& tool, const std::vector<Listed>& list,
                        const std::vector<std::string>& arms) {
   std::vector<std::string> names;
+  std::vector<std::string> known;
   for (const Listed& entry : list) {
     names.push_back(entry.name);
+    known.push_back(entry.name);
+    known.insert(known.end(), entry.aliases.begin(), entry.aliases.end());
   }
   std::string function = "_" + tool.name;
   std::replace(function.begin(), function.end(), '-', '_');
@@ -291,15 +293,17 @@ complete -o default -F {function} {tool}
                      fmt::arg("stage_choices", choice_arms(stage_options(), "    ")),
                      fmt::arg("stage_options", option_names(stage_options())),
                      fmt::arg("names", join(names, " ")), fmt::arg("type_arms", all_arms),
-                     fmt::arg("name_pattern", names.empty() ? "''" : join(names, "|")));
+                     fmt::arg("name_pattern", known.empty() ? "''" : join(known, "|")));
 }
 
 std::string completion_arm(const ComponentType& type) {
   std::vector<std::string> names = {type.name};
   names.insert(names.end(), type.aliases.begin(), type.aliases.end());
   std::string out = "    " + join(names, "|") + ")\n";
-  out += "      case \"$2\" in\n" + choice_arms(type.options, "        ");
-  out += "      esac\n";
+  const std::string choices = choice_arms(type.options, "        ");
+  if (!choices.empty()) {
+    out += "      case \"$2\" in\n" + choices + "      esac\n";
+  }
   return out + fmt::format("      words=\"$words {}\" ;;\n", option_names(type.options));
 }
 

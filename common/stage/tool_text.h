@@ -13,6 +13,7 @@ namespace fl {
 struct Listed {
   std::string name;
   std::string summary;
+  std::vector<std::string> aliases = {};  ///< of built-in components
 };
 
 std::string version_text(const Tool& tool);

@@ -15,7 +15,8 @@ import time
 import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BIN = os.environ.get("FL_BIN", os.path.join(ROOT, "build", "dev", "bin"))
+BIN = os.environ.get("FL_BIN") or os.path.join(
+    os.environ.get("FL_BUILD", os.path.join(ROOT, "build", "dev")), "bin")
 HANG = float(os.environ.get("FL_TEST_HANG", "30"))  # seconds after which something hangs
 SEED = int(os.environ.get("FL_TEST_SEED", "20240229"))
 

@@ -7,10 +7,8 @@ int main(int argc, char** argv) {
   tool.component = FL_COMPONENT;
   tool.summary = "delivers events";
   tool.examples = {
-      {"echo hello | fl-sink stdout",
-       "Prints the bodies."},
-      {"fl-source seq --count 3 | fl-sink logger",
-       "Shows events, headers included."},
+      {"echo hello | fl-sink stdout", "Prints the bodies."},
+      {"fl-source seq --count 3 | fl-sink logger", "Shows events, headers included."},
       {"echo hello | fl-sink hdfs file://$PWD/logs",
        "Stores events as files of a local directory, as it would in HDFS."},
   };

@@ -7,8 +7,7 @@ int main(int argc, char** argv) {
   tool.component = FL_COMPONENT;
   tool.summary = "produces events";
   tool.examples = {
-      {"fl-source seq --count 3 | fl-sink stdout",
-       "Three numbered events, printed."},
+      {"fl-source seq --count 3 | fl-sink stdout", "Three numbered events, printed."},
       {"printf 'a\\nb\\n' | fl-source stdin | fl-sink null",
        "Lines of text as events, thrown away; status 0 says that both arrived."},
   };

@@ -194,7 +194,12 @@ class Cluster:
         """The process if it lives and is ours: a number may have been given to another since."""
         try:
             pid = int((self.run / f"{name}.pid").read_text())
-            command = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+            for _ in range(100):
+                command = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+                state = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+                if command or state in "ZX":
+                    break
+                time.sleep(0.01)  # in the middle of exec(2) a process has no command line yet
         except (OSError, ValueError):
             return None
         return pid if f"{self.conf}:".encode() in command else None

@@ -102,7 +102,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"CutJson", 403, R"({"RemoteException":{"exception":"Stan)", permission,
              E::permission},
         Case{"OtherJson", 500, R"([1,2])", retry, E::unavailable}),
-    [](const auto& info) { return std::string(info.param.name); });
+    [](const auto& entry) { return std::string(entry.param.name); });
 
 TEST(HdfsErrorText, StandbyAsksTheOtherNameNode) {
   EXPECT_TRUE(classify_reply("a", "p", 403, remote("StandbyException", "")).ask_other_namenode);

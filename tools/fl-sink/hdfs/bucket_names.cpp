@@ -1,5 +1,6 @@
 #include "tools/fl-sink/hdfs/bucket_names.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "tools/fl-sink/hdfs/options.h"

@@ -70,9 +70,10 @@ class LocalPart final : public Part {
       // second call would succeed (reliability.md 10 A6).
       if (fdatasync(fd_.get()) != 0) {
         const int number = errno;
+        const Error error = system_error(
+            ErrorClass::io, "cannot sync '" + dir_->path_of(temporary_) + "'", number);
         discard();
-        return Outcome::fail(system_error(
-            ErrorClass::io, "cannot sync '" + names_.final_name(counter) + "'", number));
+        return Outcome::fail(error);
       }
       is_synced_ = true;
     }
@@ -80,8 +81,13 @@ class LocalPart final : public Part {
       int number = 0;
       const Result<bool> renamed = dir_->rename(temporary_, names_.final_name(counter), &number);
       if (!renamed) {
-        return is_disk_full(number) ? Outcome::full(renamed.error())
-                                    : Outcome::fail(renamed.error());
+        if (is_disk_full(number)) {
+          return Outcome::full(renamed.error());
+        }
+        // The directory or the temporary was taken away: nothing is wrong with the configuration.
+        Error error = renamed.error();
+        error.kind = error.kind == ErrorClass::config ? ErrorClass::io : error.kind;
+        return Outcome::fail(std::move(error));
       }
       is_renamed_ = *renamed;
       if (!is_renamed_) {
@@ -165,8 +171,10 @@ class LocalStore final : public Store {
   std::string rule() const override { return "file synced and renamed"; }
 
   std::string place() const override {
-    return (place_.base.starts_with('/') ? "file://" : "") + place_.base;
+    return "local directory";
   }
+
+  std::string base() const override { return place_.base; }
 
   std::unique_ptr<Part> part(const FileNames& names, std::uint64_t counter) override {
     return std::make_unique<LocalPart>(place_, names, counter);

@@ -67,8 +67,10 @@ class Store {
   virtual Status open(bool dry_run) = 0;
   /// What an ack means.
   virtual std::string rule() const = 0;
-  /// The store for people, for example "file:///data/logs".
+  /// The store for people, for example "hdfs at http://nn:9870 as eva".
   virtual std::string place() const = 0;
+  /// The directory that buckets lie below, after open().
+  virtual std::string base() const = 0;
   /// A new part; nothing is created before its first write() or commit(). `names` outlives it;
   /// `counter` goes into the temporary name only.
   virtual std::unique_ptr<Part> part(const FileNames& names, std::uint64_t counter) = 0;

@@ -235,8 +235,10 @@ class WebHdfsStore final : public Store {
       text += i == 0 ? "" : ", ";
       text += settings_.location.endpoints[i];
     }
-    return text + " as " + settings_.location.user + ": " + place_.base;
+    return text + " as " + settings_.location.user;
   }
+
+  std::string base() const override { return place_.base; }
 
   std::unique_ptr<Part> part(const FileNames& names, std::uint64_t) override {
     return std::make_unique<WebHdfsPart>(place_, names);

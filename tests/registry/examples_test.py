@@ -1,0 +1,46 @@
+"""Each example of each page runs as it stands, in an empty directory, and exits 0.
+
+usage: examples_test.py BUILD_DIRECTORY PROGRAM
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+
+from program import HANG_LIMIT_SECONDS, Program, Report
+
+
+def run_example(program, command, directory):
+    """The exit status and what it said; a hanging one is killed with its children."""
+    environment = {name: value for name, value in os.environ.items()
+                   if not name.startswith(("FL_", "HADOOP_"))}
+    environment["PATH"] = program.bin + os.pathsep + environment["PATH"]
+    environment["HOME"] = directory
+    process = subprocess.Popen(["bash", "-c", command], cwd=directory, env=environment,
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        output, _ = process.communicate(timeout=HANG_LIMIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        output, _ = process.communicate()
+        return "hangs", output
+    return process.returncode, output
+
+
+def main():
+    program = Program(sys.argv[1], sys.argv[2])
+    report = Report()
+    examples = [example for component in program.components for example in component["examples"]]
+    if program.is_tool:
+        examples += program.declared["examples"]
+    for example in examples:
+        with tempfile.TemporaryDirectory() as directory:
+            status, output = run_example(program, example["command"], directory)
+        report.check(status == 0, f"{example['command']}: status {status}: {output!r}")
+    report.end()
+
+
+main()

@@ -1,0 +1,96 @@
+"""Each option is in --help, man page and completion; errors name the nearest; help can fail.
+
+usage: texts_test.py BUILD_DIRECTORY PROGRAM
+"""
+
+import os
+import subprocess
+import sys
+
+from program import Program, Report, run, visible
+
+
+def completions(program, words):
+    """What bash offers behind `words`, the last of them being typed."""
+    script = os.path.join(program.build, "completions", program.tool)
+    function = "_" + program.tool.replace("-", "_")
+    code = ('source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
+            f'{function}; printf "%s\\n" "${{COMPREPLY[@]}}"')
+    return run(["bash", "-c", code, "bash", script, program.tool, *words]).stdout.split()
+
+
+def check_texts(report, program, component, options):
+    where = program.tool + (" " + component["name"] if component else "")
+    help_run = run(program.command(component) + ["--help"])
+    report.check(help_run.returncode == 0, f"{where} --help: {help_run.stderr}")
+    page = program.page(component)
+    for typed in [[alias] for alias in component["aliases"]] if component else []:
+        report.check(completions(program, typed + ["--"]) ==
+                     completions(program, [component["name"], "--"]), f"completion of {typed[0]}")
+    typed = [component["name"]] if component else []
+    offered = completions(program, typed + ["--"])
+    for option in visible(options):
+        name = "--" + option["name"]
+        report.check(name in help_run.stdout.replace(",", " ").split(), f"{where} --help: no {name}")
+        report.check(name in page, f"{where}: page without {name}")
+        report.check(name in offered, f"{where}: no completion of {name}")
+        for choice in option["choices"]:
+            report.check(choice in help_run.stdout, f"{where} --help: {name} without {choice}")
+            report.check(choice in completions(program, typed + [name, ""]),
+                         f"{where}: no completion of {name} {choice}")
+        if component and not option["cli_only"]:
+            report.check(option["key"] in page, f"{where}: page without key {option['key']}")
+        check_nearest(report, program, component, option["name"])
+    for full in (["--help"], ["--version"]):
+        with open("/dev/full", "w") as device:
+            status = run(program.command(component) + full, stdout=device,
+                         stderr=subprocess.PIPE).returncode
+        report.check(status == 74, f"{where} {full[0]} > /dev/full: status {status}")
+
+
+def check_nearest(report, program, component, name):
+    wrong = "--" + name + "x"
+    result = run(program.command(component) + [wrong])
+    report.check(result.returncode == 64, f"{wrong}: status {result.returncode}")
+    report.check(f"unknown option '{wrong}': did you mean '--" in result.stderr,
+                 f"{wrong}: {result.stderr}")
+
+
+def check_tool(report, program):
+    listing = run(program.command() + ["list"])
+    offered = completions(program, [""])
+    for component in program.components:
+        name = component["name"]
+        report.check(f"  {name}  " in listing.stdout or f"  {name} " in listing.stdout,
+                     f"{program.tool} list: no {name}")
+        report.check(component["summary"] in listing.stdout, f"{program.tool} list: {name}")
+        report.check(name in offered, f"no completion of {program.tool} {name}")
+    if not program.is_tool:
+        return
+    check_texts(report, program, None, program.declared["stage_options"])
+    with open("/dev/full", "w") as device:
+        status = run(program.command() + ["list"], stdout=device,
+                     stderr=subprocess.PIPE).returncode
+    report.check(status == 74, f"{program.tool} list > /dev/full: status {status}")
+    for component in program.components:
+        wrong = component["name"] + "x"
+        result = run(program.command() + [wrong])
+        report.check(result.returncode == 64, f"{wrong}: status {result.returncode}")
+        report.check("did you mean" in result.stderr and "list' shows" in result.stderr,
+                     f"{wrong}: {result.stderr}")
+    result = run(program.command())
+    report.check(result.returncode == 64 and "usage:" in result.stderr and not result.stdout,
+                 f"{program.tool} without arguments")
+
+
+def main():
+    program = Program(sys.argv[1], sys.argv[2])
+    report = Report()
+    check_tool(report, program)
+    for component in program.components:
+        check_texts(report, program, component,
+                    component["options"])
+    report.end()
+
+
+main()

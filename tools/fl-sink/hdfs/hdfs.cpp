@@ -1,0 +1,135 @@
+// The declaration of the hdfs sink: its options and what its page says.
+#include "common/stage/component_type.h"
+#include "tools/fl-sink/hdfs/options.h"
+#include "tools/fl-sink/hdfs/sink.h"
+
+namespace fl {
+namespace {
+
+OptionSet options() {
+  using O = HdfsOptions;
+  OptionTable<O> table;
+  table.add("hdfs.path", &O::path, "PATH",
+            "Directory to write to, with escapes such as %Y-%m-%d and %{header}. A URL (hdfs://, "
+            "webhdfs://, swebhdfs://, file:///) decides where; else fs.defaultFS of the Hadoop "
+            "configuration does, and a relative PATH lies in the home directory there. Default: "
+            "fl-data.")
+      .positional();
+  table.add("hdfs.confDir", &O::conf_dir, "DIR",
+            "Hadoop configuration directory; else HADOOP_CONF_DIR and its usual places.");
+  table.add("hdfs.user", &O::user, "NAME",
+            "User on HDFS; else HADOOP_USER_NAME, else the login name.");
+  table.add("hdfs.filePrefix", &O::file_prefix, "TEXT",
+            "First part of file names; may hold escapes.");
+  table.add("hdfs.fileSuffix", &O::file_suffix, "TEXT",
+            "Last part of file names, for example .log (with the dot).");
+  table.add("hdfs.inUsePrefix", &O::in_use_prefix, "TEXT", "First part of temporary names.")
+      .ignored("temporary names are hidden, random and in the file's own directory");
+  table.add("hdfs.inUseSuffix", &O::in_use_suffix, "TEXT", "Last part of temporary names.")
+      .ignored("temporary names are hidden, random and in the file's own directory");
+  table.add("hdfs.emptyInUseSuffix", &O::empty_in_use_suffix, "BOOL",
+            "No last part in temporary names.")
+      .ignored("temporary names are hidden, random and in the file's own directory");
+  table.add("hdfs.rollInterval", &O::roll_interval, "TIME",
+            "Complete a file TIME after its first event; 0: never.")
+      .flume("30");
+  table.add("hdfs.rollSize", &O::roll_size, "BYTES",
+            "Complete a file when it holds BYTES of event bodies; 0: never.")
+      .flume("1024");
+  table.add("hdfs.rollCount", &O::roll_count, "N",
+            "Complete a file when it holds N events; 0: never.")
+      .flume("10");
+  table.add("hdfs.idleTimeout", &O::idle_timeout, "TIME",
+            "Complete a file TIME after its last event; 0: never.")
+      .flume("0");
+  table.add("hdfs.maxOpenFiles", &O::max_open_files, "N",
+            "Files open at a time, less if the limit of descriptors asks for it; the least "
+            "recently used one is completed first.");
+  table.add("hdfs.batchSize", &O::batch_size, "N", "Events in one transaction.")
+      .ignored("events are taken as they come, a block at a time");
+  table.add("hdfs.threadsPoolSize", &O::threads_pool_size, "N", "Uploads and syncs at a time.")
+      .flume("10");
+  table.add("hdfs.round", &O::round, "BOOL", "Round times down before they go into a path.");
+  table.add("hdfs.roundValue", &O::round_value, "N",
+            "Round to a multiple of N (1 to 60; for hours 1 to 24).");
+  table.add("hdfs.roundUnit", &O::round_unit, "UNIT", "The unit of --round-value.")
+      .choices({"second", "minute", "hour"});
+  table.add("hdfs.timeZone", &O::time_zone, "ZONE",
+            "Time zone of paths, for example Europe/Berlin; else $TZ, else the system's.");
+  table.add("hdfs.useLocalTimeStamp", &O::use_local_time_stamp, "BOOL",
+            "Take the time from this host's clock instead of the header timestamp.");
+  table.add("hdfs.fileType", &O::file_type, "TYPE",
+            "DataStream: the serializer's output as it is.")
+      .choices({"DataStream"})
+      .flume("SequenceFile");
+  table.add("serializer", &O::serializer, "NAME",
+            "text: the bodies, one a line; avro_event: an Avro container of headers and bodies.")
+      .choices({"text", "avro_event"})
+      .flume("TEXT");
+  table.add("serializer.appendNewline", &O::append_newline, "BOOL",
+            "End each body with a newline (text).");
+  table.add("serializer.syncIntervalBytes", &O::sync_interval, "BYTES",
+            "End a block when it holds BYTES (avro_event).");
+  table.add("hdfs.spoolDir", &O::spool_dir, "DIR",
+            "Where files for HDFS are gathered before their upload; else $TMPDIR, else /var/tmp.");
+  table.add("hdfs.spoolSize", &O::spool_size, "BYTES",
+            "How much is gathered there at most; then the largest file is completed, and reading "
+            "waits.");
+  table.add("hdfs.minCommit", &O::min_commit, "TIME",
+            "Complete files at the source's request not more often than every TIME.");
+  table.add("hdfs.staleTemp", &O::stale_temp, "TIME",
+            "Remove temporaries that earlier runs left behind when they are older than TIME; 0: "
+            "never.");
+  return std::move(table).erased();
+}
+
+}  // namespace
+
+ComponentType hdfs_sink() {
+  ComponentType type;
+  type.kind = ComponentKind::sink;
+  type.name = "hdfs";
+  type.class_names = {"org.apache.flume.sink.hdfs.HDFSEventSink"};
+  type.summary = "write events to files in HDFS or in a local directory";
+  type.description =
+      "Gathers events into files and completes (rolls) a file by size, age, number of events or "
+      "idleness. HDFS is reached over WebHDFS or HttpFS; file:/// writes the same files into a "
+      "local directory.\n\n"
+      "A file is named PREFIX.COUNTER and a suffix, COUNTER being a time in milliseconds that goes "
+      "up by one for each file. It appears under that name when it is complete, and never replaces "
+      "another; while it is written or uploaded it is called _NAME.RANDOM.tmp, which readers of a "
+      "directory pass over.\n\n"
+      "PATH and the prefix may hold Flume's escapes: %{header}; %[localhost], %[IP], %[FQDN]; and "
+      "of the header timestamp (milliseconds since 1970) %t as it is, %s in seconds, %Y %y year, %m "
+      "%n month, %d %e day, %j day of the year, %H %I %k %l hour, %M minute, %S second, %p AM or "
+      "PM, %a %A weekday, %b %B month's name, %c date and time, %D month/day/year, %z offset from "
+      "UTC, %% a percent sign. An event without the timestamp that PATH needs ends the stage: put "
+      "`fl-intercept ts` in front or use --use-local-time-stamp.\n\n"
+      "The value of a header stays within its part of the path: slash, colon, percent sign, NUL, "
+      "control characters, leading dots and invalid UTF-8 are written as %XX, an empty part "
+      "becomes _, and one longer than 255 bytes is cut and gets a hash. Below the fixed beginning of a "
+      "local PATH no symbolic link is followed.";
+  type.delivery =
+      "An event is acknowledged when the file that holds it is complete under its final name: on "
+      "HDFS closed, its length verified, renamed; in a local directory synced, renamed, the "
+      "directory synced too. Files are also completed when the source asks for it and at the end of "
+      "the input. An unavailable server is tried again for --grace; a full local disk stops "
+      "reading until there is room. After a crash at most temporaries are left, and the events of "
+      "the files that were not complete are not acknowledged.";
+  type.examples = {
+      {"printf 'a\\nb\\n' | fl-sink hdfs \"file://$PWD/out\"",
+       "Write two events into one file in ./out."},
+      {"printf 'a\\nb\\n' | fl-intercept ts | fl-sink hdfs \"file://$PWD/out/%Y-%m-%d\"",
+       "A directory for each day."},
+      {"printf 'a\\nb\\n' | fl-sink hdfs \"file://$PWD/out\" --serializer avro_event "
+       "--file-suffix .avro",
+       "An Avro container that Spark and Hive read."},
+      {"fl-sink hdfs --dry-run \"file://$PWD/out/%Y-%m-%d/%H\" --use-local-time-stamp",
+       "Show where files would go, and write nothing."},
+  };
+  type.options = options();
+  type.sink = factory<Sink, HdfsSink, HdfsOptions>();
+  return type;
+}
+
+}  // namespace fl

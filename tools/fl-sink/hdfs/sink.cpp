@@ -1,0 +1,573 @@
+#include "tools/fl-sink/hdfs/sink.h"
+
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <utility>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "tools/fl-sink/hdfs/local_store.h"
+#include "tools/fl-sink/hdfs/random_hex.h"
+#include "tools/fl-sink/hdfs/webhdfs_store.h"
+#include "tools/fl-sink/hdfs/where.h"
+
+namespace fl {
+namespace {
+
+constexpr std::size_t kWriteBytes = 256 << 10;   // one write(2)
+constexpr std::uint64_t kMemoryBytes = 8 << 20;  // gathered in memory over all parts
+constexpr std::size_t kFewParts = 8;             // so few keep their buffers' memory
+constexpr std::size_t kMaxRolled = 64;           // parts on their way before reading stops
+constexpr std::size_t kSpareFiles = 128;         // descriptors for everything but parts
+constexpr std::size_t kMaxSwept = 10'000;
+constexpr std::int64_t kFullRetryMs = 200;
+
+}  // namespace
+
+HdfsSink::HdfsSink(HdfsOptions options) : HdfsSink(std::move(options), nullptr) {}
+
+HdfsSink::HdfsSink(HdfsOptions options, std::unique_ptr<Store> store)
+    : options_(std::move(options)),
+      store_(std::move(store)),
+      pool_(static_cast<std::size_t>(
+          std::clamp<std::uint64_t>(options_.threads_pool_size, 1, 64))) {}
+
+HdfsSink::~HdfsSink() { (void)close(); }
+
+Status HdfsSink::open(const StageContext& context) {
+  grace_ms_ = context.grace_ms;
+  std::string path = options_.path;
+  std::optional<Where> where;
+  if (store_ == nullptr) {
+    Result<Where> found = find_where(options_, context.terminal);
+    if (!found) {
+      return found.error();
+    }
+    where = std::move(*found);
+    path = where->path;
+  }
+  Result<BucketNames> names = BucketNames::make(options_, path);
+  if (!names) {
+    return names.error();
+  }
+  names_ = std::make_unique<BucketNames>(std::move(*names));
+  Result<std::unique_ptr<Serializer>> serializer = make_serializer(options_);
+  if (!serializer) {
+    return serializer.error();
+  }
+  if (where && where->location.scheme == HdfsLocation::Scheme::file) {
+    store_ = make_local_store(names_->fixed().empty() ? "." : names_->fixed());
+  } else if (where) {
+    store_ = make_webhdfs_store({where->location, names_->fixed(), options_.spool_dir,
+                                 options_.spool_size.value, grace_ms_});
+  }
+  if (where && !where->note.empty()) {
+    log(LogLevel::info, where->note);
+  }
+  if (Status opened = store_->open(context.dry_run); !opened) {
+    return opened;
+  }
+  if (context.dry_run) {
+    return show_plan();
+  }
+  wake_.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake_) {
+    return system_error(ErrorClass::io, "cannot create an eventfd", errno);
+  }
+  return prepare_limits();
+}
+
+Status HdfsSink::show_plan() {
+  const std::int64_t now = wall_ms();
+  if (Status described = names_->describe(now); !described) {
+    return described;
+  }
+  FileNames names{std::string(names_->directory()), std::string(names_->prefix()),
+                  options_.file_suffix};
+  std::string below = store_->base();
+  below += below.ends_with('/') ? "" : "/";
+  below += names.directory.empty() ? "" : names.directory + "/";
+  const std::string final_name = names.final_name(static_cast<std::uint64_t>(now) + 1);
+  std::string text = "store: " + store_->place() + "\n";
+  text += "rule: " + store_->rule() + "\n";
+  text += "file: " + below + final_name + "\n";
+  text += "temporary: " + below + temporary_name(final_name) + "\n";
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
+    return system_error(ErrorClass::io, "cannot write to stdout", errno);
+  }
+  return {};
+}
+
+// One descriptor for each open part; a batch may open many before the least used ones are gone.
+Status HdfsSink::prepare_limits() {
+  max_open_ = static_cast<std::size_t>(std::clamp<std::uint64_t>(options_.max_open_files, 1, 100'000));
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) {
+    return system_error(ErrorClass::io, "cannot read the limit of open files", errno);
+  }
+  const rlim_t wanted = 2 * max_open_ + kSpareFiles;
+  if (files.rlim_cur < wanted) {
+    files.rlim_cur = std::min<rlim_t>(wanted, files.rlim_max);
+    (void)setrlimit(RLIMIT_NOFILE, &files);
+    (void)getrlimit(RLIMIT_NOFILE, &files);
+  }
+  if (files.rlim_cur < wanted) {
+    const rlim_t usable = files.rlim_cur > 2 * kSpareFiles ? files.rlim_cur - kSpareFiles : kSpareFiles;
+    max_open_ = static_cast<std::size_t>(std::max<rlim_t>(usable / 2, 1));
+    log(LogLevel::debug, "at most " + std::to_string(max_open_) +
+                             " files open at a time: the limit of descriptors is " +
+                             std::to_string(files.rlim_cur));
+  }
+  return {};
+}
+
+std::string HdfsSink::rule() const { return store_ == nullptr ? "hdfs closed and renamed" : store_->rule(); }
+
+Status HdfsSink::deliver(const Batch& batch) {
+  const std::int64_t now = monotonic_ms();
+  const std::int64_t wall = names_->uses_clock() ? wall_ms() : 0;
+  const std::uint64_t roll_size = options_.roll_size.value;
+  const bool locate = !names_->is_constant();
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (!batch.kept(i)) {
+      ++delivered_;
+      continue;
+    }
+    const Event& event = batch[i];
+    if (locate) {
+      const Result<bool> moved = names_->locate(event, wall);
+      if (!moved) {
+        has_failed_ = true;
+        return moved.error();
+      }
+      if (*moved) {
+        last_ = nullptr;
+      }
+    }
+    if (last_ == nullptr) {
+      if (!locate) {
+        (void)names_->locate(event, wall);
+      }
+      last_ = &bucket_of_last_located();
+    }
+    Gather* gather = last_->open;
+    if (gather == nullptr) {
+      Result<Gather*> begun = begin_part(*last_, now);
+      if (!begun) {
+        has_failed_ = true;
+        return begun.error();
+      }
+      gather = *begun;
+    } else if (by_use_.back() != gather) {
+      by_use_.splice(by_use_.end(), by_use_, gather->by_use);
+    }
+    gather->used_ms = now;
+    gather->serializer->append(gather->buffer, event);
+    const std::size_t body = event.size - event.body_offset;
+    gather->body_bytes += body;
+    unchecked_bytes_ += body;
+    ++gather->events;
+    ++delivered_;
+    if (gather->buffer.size() >= kWriteBytes) {
+      if (Status written = write_out(*gather); !written) {
+        return written;
+      }
+    }
+    if ((roll_size != 0 && gather->body_bytes >= roll_size) ||
+        (options_.roll_count != 0 && gather->events >= options_.roll_count)) {
+      roll(*gather);
+    }
+  }
+  if (unchecked_bytes_ >= kMemoryBytes / 2) {
+    if (Status relieved = relieve_memory(); !relieved) {
+      return relieved;
+    }
+  }
+  if (!store_->has_room()) {
+    commit_largest();
+  }
+  return {};
+}
+
+HdfsSink::Bucket& HdfsSink::bucket_of_last_located() {
+  const auto found = buckets_.find(names_->key());
+  if (found != buckets_.end()) {
+    return *found->second;
+  }
+  auto bucket = std::make_unique<Bucket>();
+  bucket->key = names_->key();
+  bucket->names = {std::string(names_->directory()), std::string(names_->prefix()),
+                   options_.file_suffix};
+  // The clock decides, as in Flume; never below what this run has used, so that a clock that
+  // stands still does not lead through all names again.
+  bucket->counter = std::max<std::uint64_t>(
+      static_cast<std::uint64_t>(std::max<std::int64_t>(wall_ms(), 0)), last_counter_);
+  Bucket& added = *bucket;
+  buckets_.emplace(added.key, std::move(bucket));
+  return added;
+}
+
+Result<HdfsSink::Gather*> HdfsSink::begin_part(Bucket& bucket, std::int64_t now) {
+  while (by_use_.size() >= max_open_) {
+    roll(*by_use_.front());
+  }
+  auto gather = std::make_unique<Gather>();
+  Gather* const part = gather.get();
+  Result<std::unique_ptr<Serializer>> serializer = make_serializer(options_);
+  if (!serializer) {
+    return serializer.error();
+  }
+  part->bucket = &bucket;
+  part->serializer = std::move(*serializer);
+  part->part = store_->part(bucket.names, bucket.counter + bucket.queue.size() + 1);
+  part->first = delivered_;
+  part->opened_ms = now;
+  part->used_ms = now;
+  part->by_age = by_age_.insert(by_age_.end(), part);
+  part->by_use = by_use_.insert(by_use_.end(), part);
+  part->serializer->begin(part->buffer);
+  parts_.emplace(delivered_, std::move(gather));
+  bucket.open = part;
+  sweep_once(bucket.names.directory);
+  return part;
+}
+
+void HdfsSink::sweep_once(const std::string& directory) {
+  if (options_.stale_temp.ms <= 0 || swept_.contains(directory)) {
+    return;
+  }
+  if (swept_.size() >= kMaxSwept) {
+    swept_.clear();
+  }
+  swept_.insert(directory);
+  pool_.submit([this, directory] { store_->sweep(directory, options_.stale_temp.ms); });
+}
+
+// Moves the buffer to the part. A full disk is no error: the bytes stay and reading stops.
+Status HdfsSink::write_out(Gather& gather) {
+  if (full_parts_ != 0 || gather.buffer.empty()) {
+    return {};
+  }
+  const Outcome outcome = gather.part->write(gather.buffer);
+  if (outcome.kind == Outcome::Kind::failed) {
+    has_failed_ = true;
+    return outcome.error;
+  }
+  set_full(gather, outcome.kind == Outcome::Kind::disk_full, &outcome.error);
+  return {};
+}
+
+void HdfsSink::set_full(Gather& gather, bool full, const Error* why) {
+  if (full) {
+    full_retry_ms_ = monotonic_ms() + kFullRetryMs;
+  }
+  if (gather.is_full == full) {
+    return;
+  }
+  gather.is_full = full;
+  if (full && ++full_parts_ == 1) {
+    log(LogLevel::warning, why->message + "; reading stops until there is room");
+  } else if (!full && --full_parts_ == 0) {
+    log(LogLevel::info, "there is room again: reading goes on");
+  }
+}
+
+Status HdfsSink::relieve_memory() {
+  unchecked_bytes_ = 0;
+  std::uint64_t bytes = 0;
+  for (const Gather* gather : by_age_) {
+    bytes += gather->buffer.size() + gather->serializer->pending();
+  }
+  const bool many = by_age_.size() > kFewParts;
+  if (bytes < kMemoryBytes || !many) {
+    return {};
+  }
+  for (Gather* gather : by_age_) {
+    gather->serializer->flush(gather->buffer);
+    if (Status written = write_out(*gather); !written) {
+      return written;
+    }
+    if (gather->buffer.empty()) {
+      std::string().swap(gather->buffer);
+    }
+  }
+  return {};
+}
+
+// The part takes no more events and is committed after those of its bucket before it.
+void HdfsSink::roll(Gather& gather) {
+  gather.serializer->end(gather.buffer);
+  gather.serializer.reset();
+  by_age_.erase(gather.by_age);
+  by_use_.erase(gather.by_use);
+  gather.state = State::queued;
+  ++rolled_;
+  Bucket& bucket = *gather.bucket;
+  bucket.open = nullptr;
+  bucket.queue.push_back(&gather);
+  if (bucket.queue.size() == 1) {
+    start_commit(bucket);
+  }
+}
+
+void HdfsSink::start_commit(Bucket& bucket) {
+  Gather& gather = *bucket.queue.front();
+  gather.counter = bucket.counter + 1;
+  submit(gather);
+}
+
+void HdfsSink::submit(Gather& gather) {
+  gather.state = State::committing;
+  ++committing_;
+  pool_.submit([this, &gather] {
+    gather.outcome = gather.part->commit(gather.buffer, gather.counter);
+    {
+      const std::lock_guard lock(finished_mutex_);
+      finished_.push_back(&gather);
+    }
+    (void)eventfd_write(wake_.get(), 1);
+  });
+}
+
+Status HdfsSink::progress() {
+  const std::int64_t now = monotonic_ms();
+  if (Status taken = take_finished(now); !taken) {
+    has_failed_ = true;
+    return taken;
+  }
+  if (Status ran = run_timers(now); !ran) {
+    has_failed_ = true;
+    return ran;
+  }
+  return {};
+}
+
+Status HdfsSink::take_finished(std::int64_t now) {
+  eventfd_t count = 0;
+  (void)eventfd_read(wake_.get(), &count);
+  taken_.clear();
+  {
+    const std::lock_guard lock(finished_mutex_);
+    taken_.swap(finished_);
+  }
+  Status result;
+  for (Gather* gather : taken_) {
+    --committing_;
+    Status settled = settle(*gather, now);
+    if (!settled && result.ok()) {
+      result = settled;
+    }
+  }
+  return result;
+}
+
+Status HdfsSink::settle(Gather& gather, std::int64_t now) {
+  const Outcome& outcome = gather.outcome;
+  if (outcome.kind == Outcome::Kind::done) {
+    set_full(gather, false, nullptr);
+    finish(gather);
+    return {};
+  }
+  gather.state = State::waiting;
+  if (outcome.kind == Outcome::Kind::disk_full) {
+    set_full(gather, true, &outcome.error);
+    gather.retry_ms = now + kFullRetryMs;
+    waiting_.push_back(&gather);
+    return {};
+  }
+  set_full(gather, false, nullptr);
+  if (outcome.error.kind != ErrorClass::unavailable) {
+    return outcome.error;
+  }
+  if (gather.first_failure_ms < 0) {
+    gather.first_failure_ms = now;
+  }
+  const std::int64_t give_up = gather.first_failure_ms + grace_ms_;
+  if (now >= give_up) {
+    Error error = outcome.error;
+    error.message += " (tried for " + to_string(Duration{now - gather.first_failure_ms}) + ")";
+    return error;
+  }
+  if (!is_troubled_) {
+    is_troubled_ = true;
+    log(LogLevel::warning,
+        outcome.error.message + "; trying again for " + to_string(Duration{grace_ms_}));
+  }
+  gather.retry_ms = std::min(now + backoff_ms(gather.failures++), give_up);
+  waiting_.push_back(&gather);
+  return {};
+}
+
+// 100 ms, doubled up to 3.2 s, of which a random half is taken off.
+std::int64_t HdfsSink::backoff_ms(int failures) const {
+  const std::int64_t most = 100ll << std::min(failures, 5);
+  const auto random = static_cast<unsigned char>(random_bytes(1)[0]);
+  return most / 2 + most / 2 * random / 255;
+}
+
+void HdfsSink::finish(Gather& gather) {
+  Bucket& bucket = *gather.bucket;
+  bucket.counter = gather.counter;
+  last_counter_ = std::max(last_counter_, gather.counter);
+  bucket.queue.pop_front();
+  if (gather.first_failure_ms >= 0 && is_troubled_) {
+    is_troubled_ = false;
+    log(LogLevel::info, "writing goes on");
+  }
+  --rolled_;
+  ++committed_;
+  parts_.erase(gather.first);
+  if (!bucket.queue.empty()) {
+    start_commit(bucket);
+  } else if (bucket.open == nullptr) {
+    if (last_ == &bucket) {
+      last_ = nullptr;
+    }
+    buckets_.erase(buckets_.find(std::string_view(bucket.key)));
+  }
+}
+
+Status HdfsSink::run_timers(std::int64_t now) {
+  if (options_.roll_interval.ms > 0) {
+    while (!by_age_.empty() && by_age_.front()->opened_ms + options_.roll_interval.ms <= now) {
+      roll(*by_age_.front());
+    }
+  }
+  if (options_.idle_timeout.ms > 0) {
+    while (!by_use_.empty() && by_use_.front()->used_ms + options_.idle_timeout.ms <= now) {
+      roll(*by_use_.front());
+    }
+  }
+  if (wanted_ != 0 && now >= last_commit_ms_ + options_.min_commit.ms) {
+    commit_wanted(now, false);
+  }
+  for (std::size_t i = 0; i < waiting_.size();) {
+    Gather* const gather = waiting_[i];
+    if (gather->retry_ms <= now) {
+      waiting_[i] = waiting_.back();
+      waiting_.pop_back();
+      submit(*gather);
+    } else {
+      ++i;
+    }
+  }
+  return retry_full(now);
+}
+
+Status HdfsSink::retry_full(std::int64_t now) {
+  if (full_parts_ == 0 || now < full_retry_ms_) {
+    return {};
+  }
+  full_retry_ms_ = now + kFullRetryMs;
+  for (Gather* gather : by_age_) {
+    if (gather->is_full) {
+      const Outcome outcome = gather->part->write(gather->buffer);
+      if (outcome.kind == Outcome::Kind::failed) {
+        return outcome.error;
+      }
+      set_full(*gather, outcome.kind == Outcome::Kind::disk_full, &outcome.error);
+    }
+  }
+  if (full_parts_ != 0 && store_->commit_frees_room()) {
+    commit_largest();
+  }
+  return {};
+}
+
+void HdfsSink::commit_largest() {
+  if (rolled_ != 0) {
+    return;  // room is being made
+  }
+  const auto largest =
+      std::max_element(by_age_.begin(), by_age_.end(), [](const Gather* a, const Gather* b) {
+        return a->body_bytes < b->body_bytes;
+      });
+  if (largest != by_age_.end()) {
+    roll(**largest);
+  }
+}
+
+bool HdfsSink::ready() const {
+  return full_parts_ == 0 && rolled_ < kMaxRolled && store_->has_room();
+}
+
+std::uint64_t HdfsSink::safe() const { return parts_.empty() ? delivered_ : parts_.begin()->first; }
+
+Status HdfsSink::commit(std::uint64_t n) {
+  wanted_ = std::max(wanted_, n);
+  const std::int64_t now = monotonic_ms();
+  const bool all = n >= delivered_;
+  if (all || now >= last_commit_ms_ + options_.min_commit.ms) {
+    commit_wanted(now, all);
+  }
+  return {};
+}
+
+void HdfsSink::commit_wanted(std::int64_t now, bool all) {
+  bool any = false;
+  while (!by_age_.empty() && by_age_.front()->first < wanted_) {
+    roll(*by_age_.front());
+    any = true;
+  }
+  if (any || all) {
+    last_commit_ms_ = now;
+  }
+  wanted_ = 0;
+}
+
+std::int64_t HdfsSink::deadline_ms() const {
+  std::int64_t next = INT64_MAX;
+  if (options_.roll_interval.ms > 0 && !by_age_.empty()) {
+    next = std::min(next, by_age_.front()->opened_ms + options_.roll_interval.ms);
+  }
+  if (options_.idle_timeout.ms > 0 && !by_use_.empty()) {
+    next = std::min(next, by_use_.front()->used_ms + options_.idle_timeout.ms);
+  }
+  if (wanted_ != 0) {
+    next = std::min(next, last_commit_ms_ + options_.min_commit.ms);
+  }
+  for (const Gather* gather : waiting_) {
+    next = std::min(next, gather->retry_ms);
+  }
+  if (full_parts_ != 0) {
+    next = std::min(next, full_retry_ms_);
+  }
+  return next == INT64_MAX ? -1 : next;
+}
+
+Status HdfsSink::close() {
+  if (store_ == nullptr) {
+    return {};
+  }
+  const bool clean = !has_failed_ && parts_.empty();
+  if (!clean) {
+    store_->cancel();
+  }
+  pool_.finish(clean);
+  for (auto& [first, gather] : parts_) {
+    gather->part->discard();  // nothing to do for one that was committed at the last moment
+  }
+  by_age_.clear();
+  by_use_.clear();
+  waiting_.clear();
+  parts_.clear();
+  buckets_.clear();
+  last_ = nullptr;
+  return {};
+}
+
+std::string HdfsSink::status() const {
+  std::string text = std::to_string(by_age_.size()) + " files open, " + std::to_string(committed_) +
+                     " committed";
+  if (committing_ != 0) {
+    text += ", " + std::to_string(committing_) + " uploading";
+  }
+  return text;
+}
+
+}  // namespace fl

@@ -1,0 +1,49 @@
+// What the sinks that print have in common: stdout, taken as its reader takes it.
+#pragma once
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <optional>
+#include <string>
+
+#include "common/io/out_stream.h"
+#include "common/stage/component.h"
+
+namespace fl {
+
+/// A derived class appends the text of events to out().text() and calls out().end_item() for each.
+class PrintSink : public Sink {
+ public:
+  Status open(const StageContext&) override {
+    UniqueFd fd(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3));
+    if (!fd) {
+      return system_error(ErrorClass::io, "cannot write to stdout", errno);
+    }
+    out_.emplace(std::move(fd));
+    return start();
+  }
+  std::string rule() const override { return "printed"; }
+  Status deliver(const Batch& batch) override {
+    print(batch);
+    return out_->flush();
+  }
+  bool ready() const override { return out_->idle(); }
+  std::uint64_t safe() const override { return out_ ? out_->items_written() : 0; }
+  Status commit(std::uint64_t) override { return out_->flush(); }
+  Status progress() override { return out_->flush(); }
+  int wake_fd() const override { return out_ ? out_->wake_fd() : -1; }
+  short wake_events() const override { return out_ ? out_->wake_events() : short{0}; }
+  bool reader_closed() const override { return out_ && out_->reader_closed(); }
+
+ protected:
+  virtual Status start() { return {}; }
+  virtual void print(const Batch& batch) = 0;
+  OutStream& out() { return *out_; }
+
+ private:
+  std::optional<OutStream> out_;  // set by open()
+};
+
+}  // namespace fl

@@ -1,0 +1,130 @@
+// Prints events for other programs: bodies, JSON, headers and body, or a saved stream.
+#include <string>
+
+#include "common/base/log.h"
+#include "common/stage/component_type.h"
+#include "common/stream/container.h"
+#include "tools/fl-sink/event_text.h"
+#include "tools/fl-sink/print_sink.h"
+
+namespace fl {
+namespace {
+
+struct Options {
+  std::string format = "body";
+};
+
+OptionSet options() {
+  OptionTable<Options> table;
+  table
+      .add("format", &Options::format, "FORMAT",
+           "body: the body and a newline. json: one object a line. headers+body: as Flume's "
+           "HEADER_AND_TEXT. avro: an Avro file, as Flume's AVRO_EVENT.")
+      .choices({"body", "json", "headers+body", "avro"})
+      .cli_only();
+  return std::move(table).erased();
+}
+
+class StdoutSink final : public PrintSink {
+ public:
+  explicit StdoutSink(const Options& options)
+      : format_(options.format == "json"           ? Format::json
+                : options.format == "headers+body" ? Format::headers_and_body
+                : options.format == "avro"         ? Format::avro
+                                                   : Format::body) {}
+
+ private:
+  enum class Format { body, json, headers_and_body, avro };
+
+  Status start() override {
+    if (format_ != Format::avro) {
+      return {};
+    }
+    if (out().kind() == WriteEnd::Kind::terminal) {
+      log(LogLevel::warning, "stdout is a terminal: events are printed as JSON instead of Avro");
+      format_ = Format::json;
+      return {};
+    }
+    marker_ = random_marker();
+    out().text() += container_header(event_metadata(), marker_);
+    return out().flush();
+  }
+
+  void print(const Batch& batch) override {
+    if (format_ == Format::avro) {
+      print_block(batch);
+      return;
+    }
+    std::string& text = out().text();
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      const Event& event = batch[i];
+      if (format_ == Format::json) {
+        append_json_text(text, event);
+      } else {
+        if (format_ == Format::headers_and_body) {
+          map_.assign(event);
+          map_.append_text(text);
+          text += ' ';
+        }
+        text += event.body();
+      }
+      text += '\n';
+      out().end_item();
+    }
+  }
+
+  // An event of a block that was not wholly written cannot be read: all count at its end.
+  void print_block(const Batch& batch) {
+    if (batch.size() == 0) {
+      return;
+    }
+    std::string& block = block_;
+    block.assign(Block::kBefore, '\0');
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      block += batch[i].bytes();
+    }
+    const std::size_t size = block.size() - Block::kBefore;
+    block.append(Block::kAfter, '\0');
+    Block frame{reinterpret_cast<std::uint8_t*>(block.data()) + Block::kBefore, size, batch.size()};
+    out().text() += frame_block(frame, marker_);
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      out().end_item();
+    }
+  }
+
+  Format format_;
+  JavaMap map_;
+  Marker marker_{};
+  std::string block_;
+};
+
+}  // namespace
+
+ComponentType stdout_sink() {
+  ComponentType type;
+  type.kind = ComponentKind::sink;
+  type.name = "stdout";
+  type.summary = "print events, for other programs";
+  type.description =
+      "Writes events to stdout: the door out of the stream into any other program.\n\n"
+      "body writes the body and a newline, and drops the headers. json writes one object a line, "
+      "{\"headers\":{...},\"body\":\"...\"}; a body that is not valid UTF-8 is \"body64\" in base "
+      "64 instead. headers+body writes {k=v, k2=v2}, a blank, the body and a newline, headers in "
+      "Java's order as Flume's HEADER_AND_TEXT. avro writes an Avro object container file.\n\n"
+      "When the reader closes, as head does, the stage ends quietly.";
+  type.delivery =
+      "An event is acknowledged when it is written to stdout. Whether its reader has kept it is "
+      "not known.";
+  type.examples = {
+      {"fl-source seq --count 3 | fl-sink stdout", "Prints 0, 1 and 2."},
+      {"printf 'a\\n' | fl-intercept timestamp | fl-sink stdout --format json",
+       "Headers and body as JSON."},
+      {"fl-source seq --count 100 | fl-sink stdout --format avro > \"$(mktemp)\"",
+       "Saves events in a file for Spark, Hive or any Avro library."},
+  };
+  type.options = options();
+  type.sink = factory<Sink, StdoutSink, Options>();
+  return type;
+}
+
+}  // namespace fl
