@@ -33,9 +33,7 @@ std::int64_t floor_to(std::int64_t value, std::int64_t unit) {
   return floor_div(value, unit) * unit;
 }
 
-bool is_word(char c) {
-  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
-}
+bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
 
 void append_escaped_byte(std::string& out, char c) {
   const auto byte = static_cast<unsigned char>(c);
@@ -63,8 +61,8 @@ std::optional<std::int32_t> fixed_zone(std::string_view id) {
   if (colon != std::string::npos) {
     digits.erase(colon, 1);
   }
-  const bool all_digits = std::all_of(digits.begin(), digits.end(),
-                                      [](char c) { return c >= '0' && c <= '9'; });
+  const bool all_digits =
+      std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
   if (digits.empty() || digits.size() > 4 || !all_digits ||
       (colon != std::string::npos && colon + 2 != digits.size())) {
     return std::nullopt;
@@ -131,14 +129,30 @@ PathTimeStep step_of(char letter) {
   switch (letter) {
     case 't':
       return PathTimeStep::millisecond;
-    case 's': case 'S': case 'c':
+    case 's':
+    case 'S':
+    case 'c':
       return PathTimeStep::second;
     case 'M':
       return PathTimeStep::minute;
-    case 'H': case 'I': case 'k': case 'l': case 'p': case 'z':
+    case 'H':
+    case 'I':
+    case 'k':
+    case 'l':
+    case 'p':
+    case 'z':
       return PathTimeStep::hour;
-    case 'a': case 'A': case 'b': case 'B': case 'd': case 'e': case 'j': case 'm': case 'n':
-    case 'y': case 'Y':
+    case 'a':
+    case 'A':
+    case 'b':
+    case 'B':
+    case 'd':
+    case 'e':
+    case 'j':
+    case 'm':
+    case 'n':
+    case 'y':
+    case 'Y':
       return PathTimeStep::day;
     default:
       return PathTimeStep::never;
@@ -147,7 +161,8 @@ PathTimeStep step_of(char letter) {
 
 void append_number(std::string& out, std::int64_t value, int width) {
   std::array<char, 24> text{};
-  const auto end = std::to_chars(text.data(), text.data() + text.size(), value < 0 ? -value : value);
+  const auto end =
+      std::to_chars(text.data(), text.data() + text.size(), value < 0 ? -value : value);
   const auto size = static_cast<int>(end.ptr - text.data());
   if (value < 0) {
     out += '-';
@@ -178,12 +193,24 @@ void append_time(std::string& out, char letter, const PathClock::Moment& moment)
   const std::string_view day_name = kDays[weekday];
   const std::string_view month_name = kMonths[month - 1];
   switch (letter) {
-    case 't': append_number(out, moment.ms, 1); break;
-    case 's': append_number(out, moment.epoch_s, 1); break;
-    case 'a': out += day_name.substr(0, 3); break;
-    case 'A': out += day_name; break;
-    case 'b': out += month_name.substr(0, 3); break;
-    case 'B': out += month_name; break;
+    case 't':
+      append_number(out, moment.ms, 1);
+      break;
+    case 's':
+      append_number(out, moment.epoch_s, 1);
+      break;
+    case 'a':
+      out += day_name.substr(0, 3);
+      break;
+    case 'A':
+      out += day_name;
+      break;
+    case 'b':
+      out += month_name.substr(0, 3);
+      break;
+    case 'B':
+      out += month_name;
+      break;
     case 'c':
       out += day_name.substr(0, 3);
       out += ' ';
@@ -199,29 +226,56 @@ void append_time(std::string& out, char letter, const PathClock::Moment& moment)
       out += ' ';
       append_number(out, year, 4);
       break;
-    case 'd': append_number(out, static_cast<unsigned>(ymd.day()), 2); break;
-    case 'e': append_number(out, static_cast<unsigned>(ymd.day()), 1); break;
-    case 'H': append_number(out, hour, 2); break;
-    case 'I': append_number(out, hour12, 2); break;
+    case 'd':
+      append_number(out, static_cast<unsigned>(ymd.day()), 2);
+      break;
+    case 'e':
+      append_number(out, static_cast<unsigned>(ymd.day()), 1);
+      break;
+    case 'H':
+      append_number(out, hour, 2);
+      break;
+    case 'I':
+      append_number(out, hour12, 2);
+      break;
     case 'j':
       append_number(out, (day - date::local_days{ymd.year() / 1 / 1}).count() + 1, 3);
       break;
-    case 'k': append_number(out, hour, 1); break;
-    case 'l': append_number(out, hour12, 1); break;
-    case 'm': append_number(out, month, 2); break;
-    case 'n': append_number(out, month, 1); break;
-    case 'M': append_number(out, in_day / 60 % 60, 2); break;
-    case 'p': out += hour < 12 ? "AM" : "PM"; break;
-    case 'S': append_number(out, in_day % 60, 2); break;
-    case 'y': append_number(out, ((year % 100) + 100) % 100, 2); break;
-    case 'Y': append_number(out, year, 4); break;
+    case 'k':
+      append_number(out, hour, 1);
+      break;
+    case 'l':
+      append_number(out, hour12, 1);
+      break;
+    case 'm':
+      append_number(out, month, 2);
+      break;
+    case 'n':
+      append_number(out, month, 1);
+      break;
+    case 'M':
+      append_number(out, in_day / 60 % 60, 2);
+      break;
+    case 'p':
+      out += hour < 12 ? "AM" : "PM";
+      break;
+    case 'S':
+      append_number(out, in_day % 60, 2);
+      break;
+    case 'y':
+      append_number(out, ((year % 100) + 100) % 100, 2);
+      break;
+    case 'Y':
+      append_number(out, year, 4);
+      break;
     case 'z': {
       const std::int32_t minutes = (moment.offset_s < 0 ? -moment.offset_s : moment.offset_s) / 60;
       out += moment.offset_s < 0 ? '-' : '+';
       append_number(out, minutes / 60 * 100 + minutes % 60, 4);
       break;
     }
-    default: break;
+    default:
+      break;
   }
 }
 
@@ -356,8 +410,8 @@ Result<PathClock> PathClock::make(const PathTimeOptions& options) {
                  "second, minute or hour are expected"};
   }
   if (options.round_value < 1 || options.round_value > most) {
-    return Error{ErrorClass::config, "cannot round to " + std::to_string(options.round_value) +
-                                         " " + unit + "s",
+    return Error{ErrorClass::config,
+                 "cannot round to " + std::to_string(options.round_value) + " " + unit + "s",
                  "1 to " + std::to_string(most) + " are possible"};
   }
   clock.round_s_ = step * static_cast<std::int64_t>(options.round_value);
@@ -380,8 +434,7 @@ PathClock::Offset PathClock::offset_at(std::int64_t epoch_s) const {
 Result<PathClock::Moment> PathClock::at(std::int64_t ms) const {
   const std::int64_t epoch = floor_div(ms, 1000);
   if (epoch > kMaxSeconds || epoch < -kMaxSeconds) {
-    return Error{ErrorClass::input,
-                 "the timestamp " + std::to_string(ms) + " ms is out of range",
+    return Error{ErrorClass::input, "the timestamp " + std::to_string(ms) + " ms is out of range",
                  "the header 'timestamp' holds milliseconds since 1970"};
   }
   if (round_s_ != 0 && ms <= 0) {
@@ -456,8 +509,8 @@ Result<PathTemplate> PathTemplate::parse(std::string_view text, std::size_t max_
         return false;
       }
       if (fixed.find('\0') != std::string::npos || fixed.size() > max_component) {
-        refused.message = "refused the path '" + std::string(text) +
-                          "': a part of it is too long or holds NUL";
+        refused.message =
+            "refused the path '" + std::string(text) + "': a part of it is too long or holds NUL";
         return false;
       }
       if (fixed.empty() || fixed == ".") {
@@ -547,8 +600,9 @@ Result<PathTemplate> PathTemplate::parse(std::string_view text, std::size_t max_
     result.fixed_ = "/";
   }
   result.fixed_count_ = fixed;
-  result.components_.assign(std::make_move_iterator(all.begin() + static_cast<std::ptrdiff_t>(fixed)),
-                            std::make_move_iterator(all.end()));
+  result.components_.assign(
+      std::make_move_iterator(all.begin() + static_cast<std::ptrdiff_t>(fixed)),
+      std::make_move_iterator(all.end()));
   return result;
 }
 

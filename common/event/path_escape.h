@@ -24,7 +24,8 @@ class time_zone;
 namespace fl {
 
 struct PathTimeOptions {
-  std::string time_zone = {};  ///< Java's or tzdata's zone id, "GMT+05:30"; empty: $TZ, the system's
+  std::string time_zone =
+      {};  ///< Java's or tzdata's zone id, "GMT+05:30"; empty: $TZ, the system's
   bool round = false;
   std::uint64_t round_value = 1;
   std::string round_unit = "second";  ///< second, minute, hour
@@ -40,10 +41,10 @@ class PathClock {
   static Result<PathClock> make(const PathTimeOptions& options);
 
   struct Moment {
-    std::int64_t ms = 0;         ///< as given, not rounded
-    std::int64_t epoch_s = 0;    ///< rounded
-    std::int64_t local_s = 0;    ///< rounded, seconds since 1970-01-01T00:00 local time
-    std::int32_t offset_s = 0;   ///< east of UTC
+    std::int64_t ms = 0;        ///< as given, not rounded
+    std::int64_t epoch_s = 0;   ///< rounded
+    std::int64_t local_s = 0;   ///< rounded, seconds since 1970-01-01T00:00 local time
+    std::int32_t offset_s = 0;  ///< east of UTC
   };
   /// Error of class input: out of range; not positive although rounding is on.
   Result<Moment> at(std::int64_t ms) const;
@@ -102,8 +103,8 @@ class PathTemplate {
   struct Piece {
     enum class Kind { text, header, time };
     Kind kind = Kind::text;
-    std::string text;   // text, header name
-    char letter = 0;    // time
+    std::string text;  // text, header name
+    char letter = 0;   // time
   };
   struct Component {
     std::vector<Piece> pieces;

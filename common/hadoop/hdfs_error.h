@@ -11,9 +11,9 @@
 namespace fl {
 
 enum class HdfsTrouble {
-  retry,       ///< not there, starting, overloaded, in safe mode, broken connection: try again later
-  exists,      ///< the name is taken
-  missing,     ///< the path, its parent or the open file is gone
+  retry,    ///< not there, starting, overloaded, in safe mode, broken connection: try again later
+  exists,   ///< the name is taken
+  missing,  ///< the path, its parent or the open file is gone
   permission,  ///< refused or not authenticated
   quota,       ///< the directory's quota is used up
   invalid,     ///< the server (or we, before sending) refused a name or an argument

@@ -305,7 +305,8 @@ HdfsResult<std::string> WebHdfs::home_directory() {
 
 HdfsStatus WebHdfs::mkdirs(const std::string& path, const std::string& permission) {
   const std::string action = "cannot create directory " + quoted(path);
-  Reply outcome = impl_->ask({action, "PUT", path, "op=MKDIRS&permission=" + url_encode(permission)});
+  Reply outcome =
+      impl_->ask({action, "PUT", path, "op=MKDIRS&permission=" + url_encode(permission)});
   if (auto* error = std::get_if<HdfsError>(&outcome)) {
     return std::move(*error);
   }
@@ -315,7 +316,8 @@ HdfsStatus WebHdfs::mkdirs(const std::string& path, const std::string& permissio
     return odd_answer(action, impl_->peer(), reply);
   }
   if (!*done) {
-    return failed(HdfsTrouble::other, ErrorClass::create, action + ": " + impl_->peer() + " refuses");
+    return failed(HdfsTrouble::other, ErrorClass::create,
+                  action + ": " + impl_->peer() + " refuses");
   }
   return {};
 }
@@ -567,8 +569,9 @@ HdfsStatus WebHdfs::rename(const std::string& from, const std::string& to, std::
 
 HdfsResult<bool> WebHdfs::remove(const std::string& path, bool recursive) {
   const std::string action = "cannot delete " + quoted(path);
-  Reply outcome = impl_->ask({action, "DELETE", path,
-                              std::string("op=DELETE&recursive=") + (recursive ? "true" : "false")});
+  Reply outcome =
+      impl_->ask({action, "DELETE", path,
+                  std::string("op=DELETE&recursive=") + (recursive ? "true" : "false")});
   if (auto* error = std::get_if<HdfsError>(&outcome)) {
     return std::move(*error);
   }

@@ -195,16 +195,15 @@ Result<UniqueFd> LocalDir::create_file(const std::string& name, int* number) con
   if (number != nullptr) {
     *number = 0;
   }
-  UniqueFd fd(openat(fd_.get(), name.c_str(),
-                     O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
+  UniqueFd fd(
+      openat(fd_.get(), name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
   if (!fd) {
     return system_error(quoted("cannot create", path_of(name)), noted(number));
   }
   return fd;
 }
 
-Result<bool> LocalDir::rename(const std::string& from, const std::string& to,
-                              int* number) const {
+Result<bool> LocalDir::rename(const std::string& from, const std::string& to, int* number) const {
   if (number != nullptr) {
     *number = 0;
   }
@@ -252,7 +251,7 @@ Result<std::vector<LocalDir::Entry>> LocalDir::files(bool (*accepts)(std::string
   std::vector<Entry> found;
   errno = 0;
   while (const dirent* entry = readdir(stream.get())) {
-    struct stat info{};
+    struct stat info {};
     if (accepts(entry->d_name) &&
         fstatat(fd_.get(), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
         S_ISREG(info.st_mode)) {
@@ -268,9 +267,9 @@ Result<std::vector<LocalDir::Entry>> LocalDir::files(bool (*accepts)(std::string
 }
 
 bool LocalDir::remove_unlocked(const std::string& name) const {
-  const UniqueFd fd(openat(fd_.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-  return fd && flock(fd.get(), LOCK_EX | LOCK_NB) == 0 &&
-         unlinkat(fd_.get(), name.c_str(), 0) == 0;
+  const UniqueFd fd(
+      openat(fd_.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  return fd && flock(fd.get(), LOCK_EX | LOCK_NB) == 0 && unlinkat(fd_.get(), name.c_str(), 0) == 0;
 }
 
 std::size_t write_some(int fd, std::string_view bytes, int& number) {

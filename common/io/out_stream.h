@@ -39,9 +39,9 @@ class OutStream {
  private:
   WriteEnd end_;
   std::string text_;
-  std::size_t written_ = 0;         // bytes of text_
-  std::vector<std::size_t> ends_;   // of the items in text_
-  std::size_t next_item_ = 0;       // in ends_
+  std::size_t written_ = 0;        // bytes of text_
+  std::vector<std::size_t> ends_;  // of the items in text_
+  std::size_t next_item_ = 0;      // in ends_
   std::uint64_t items_ = 0;
   bool closed_ = false;
 };

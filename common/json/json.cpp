@@ -23,7 +23,7 @@ Json convert(simdjson::dom::element element) {
       out.type = Json::Type::object;
       const simdjson::dom::object members(element);
       for (const auto member : members) {
-        out.members.emplace_back(std::string(member.key), convert(member.value));
+        out.members.push_back({std::string(member.key), convert(member.value)});
       }
       break;
     }

@@ -3,12 +3,13 @@
 
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "common/base/error.h"
 
 namespace fl {
+
+struct JsonMember;
 
 /// A parsed value. Numbers keep their text's value as double and as integer where they have one.
 struct Json {
@@ -19,11 +20,17 @@ struct Json {
   long long integer = 0;
   std::string string;
   std::vector<Json> items;
-  std::vector<std::pair<std::string, Json>> members;
+  std::vector<JsonMember> members;
 
   /// Member `key` of an object, or nullptr.
   const Json* find(std::string_view key) const;
   bool is_string(std::string_view text) const { return type == Type::string && string == text; }
+};
+
+// Not a pair: clang 14 wants its members complete inside Json.
+struct JsonMember {
+  std::string name;
+  Json value;
 };
 
 /// At most 1 MiB of text and 32 levels; class input otherwise.

@@ -117,9 +117,9 @@ struct Regex::Program {
     program->code.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
                                       options, &failure, &offset, compile_context.get()));
     if (program->code == nullptr) {
-      return Error{ErrorClass::usage,
-                   "cannot use the regular expression '" + std::string(pattern) +
-                       "': " + reason(failure) + " at character " + std::to_string(offset + 1)};
+      return Error{ErrorClass::usage, "cannot use the regular expression '" + std::string(pattern) +
+                                          "': " + reason(failure) + " at character " +
+                                          std::to_string(offset + 1)};
     }
     program->jit = pcre2_jit_compile(program->code.get(), PCRE2_JIT_COMPLETE) == 0;
     program->data.reset(pcre2_match_data_create(1, nullptr));
@@ -150,8 +150,7 @@ Result<Regex> Regex::compile(std::string_view pattern, Mode mode) {
   Regex regex;
   regex.pattern_ = pattern;
   if (needs_characters(pattern)) {
-    auto characters =
-        Program::compile(pattern, options | PCRE2_UTF | PCRE2_MATCH_INVALID_UTF);
+    auto characters = Program::compile(pattern, options | PCRE2_UTF | PCRE2_MATCH_INVALID_UTF);
     if (!characters) {
       return characters.error();
     }
@@ -185,8 +184,7 @@ Regex::Match Regex::match(std::string_view text) {
 }
 
 Error Regex::error() const {
-  return {ErrorClass::input,
-          "cannot search an event for '" + pattern_ + "': " + reason(failure_),
+  return {ErrorClass::input, "cannot search an event for '" + pattern_ + "': " + reason(failure_),
           "a pattern such as (a+)+ or .*x.* takes a very long time on some texts; simplify it"};
 }
 

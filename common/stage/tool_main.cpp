@@ -92,7 +92,7 @@ class ToolRun {
       return run_component(components_.front(), arguments);
     }
     if (arguments.empty()) {
-      std::fputs(short_help(tool_).c_str(), stderr);
+      (void)std::fputs(short_help(tool_).c_str(), stderr);
       return static_cast<int>(ErrorClass::usage);
     }
     return tool_.kind == ComponentKind::interceptor ? run_chain(arguments) : run_typed(arguments);
@@ -397,7 +397,7 @@ class ToolRun {
     // Nobody types a stream; --text says that somebody means to type lines.
     if (reads_stdin(chain, plan) && !stage_->text && !stage_->dry_run &&
         ::isatty(STDIN_FILENO) == 1) {
-      std::fputs(short_help(tool_).c_str(), stderr);
+      (void)std::fputs(short_help(tool_).c_str(), stderr);
       return fail({ErrorClass::usage, "stdin is a terminal: there is nothing to read",
                    "pipe something into it, or give --text to type lines"});
     }

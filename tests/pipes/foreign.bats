@@ -36,7 +36,7 @@ WAIT="--ack-wait 500ms"
 @test "a stream into jq: nothing is forgotten" {
   spool a=10
   pipe "fl-source spooldir spool --once $WAIT | jq ."
-  [[ "$STATUS" =~ ^(69|75)\  ]]
+  matches "(69|75) .*"
   [ "$(completed)" = 0 ]
 }
 
@@ -50,8 +50,8 @@ WAIT="--ack-wait 500ms"
   said "ack=off"
   said "ack-wait"
   [ "$(completed)" = 0 ]
-  # The header went out, no event.
-  runs "0 65" "cat taken | fl-sink stdout --stream" || runs "0 0" "cat taken | fl-sink stdout --stream"
+  # The header went out, no event; and its writer failed, which its socket still says.
+  runs "0 75" "cat taken | fl-sink stdout --stream"
   [ ! -s stdout ]
 }
 
@@ -67,8 +67,7 @@ WAIT="--ack-wait 500ms"
   runs "0 0 0" "fl-source seq --count 100000 | fl-intercept ts --stream $WAIT | cat > /dev/null"
   spool a=10
   pipe "fl-source spooldir spool --once | fl-intercept ts --stream $WAIT | cat > /dev/null"
-  [ "${STATUS%% *}" = 69 ]
-  [ "$STATUS" = "69 75 0" ]
+  matches "69 75 0"
   [ "$(completed)" = 0 ]
 }
 
@@ -124,9 +123,9 @@ WAIT="--ack-wait 500ms"
 
 @test "into /dev/full: not 0" {
   pipe "fl-source seq --count 1000 > /dev/full"
-  [[ "$STATUS" =~ ^(74|75)$ ]]
+  matches "(74|75)"
   pipe "printf 'a\n' | fl-sink stdout > /dev/full"
-  [[ "$STATUS" =~ ^0\ 74$ ]]
+  matches "0 74"
 }
 
 @test "into a process substitution" {
@@ -149,7 +148,7 @@ WAIT="--ack-wait 500ms"
 @test "a sink that fails leaves no stage before it with 0" {
   printf x > blocked
   pipe "fl-source seq --count 1000 | fl-intercept ts --stream | fl-sink hdfs --stream file://$DIR/blocked/dir"
-  [[ "$STATUS" =~ ^75\ 75\ (73|74|77)$ ]]
+  matches "75 75 (73|74|77|78)"
 }
 
 @test "a source that fails leaves no stage behind it with 0" {

@@ -1,7 +1,7 @@
 // What holds for every component of the program this is linked with.
 #include <gtest/gtest.h>
 
-#include <map>
+#include <algorithm>
 #include <set>
 
 #include "common/option/option_values.h"
@@ -71,6 +71,11 @@ TEST(Declarations, FlumesDefaultsParse) {
     OptionSet set = type.options;
     for (OptionSpec& spec : set.options) {
       spec.is_required = false;
+      // A choice of Flume's that we do not have yet is refused, not replaced by ours.
+      if (!spec.choices.empty() && std::find(spec.choices.begin(), spec.choices.end(),
+                                             spec.flume_default) == spec.choices.end()) {
+        spec.flume_default.clear();
+      }
     }
     const std::shared_ptr<void> options = set.make();
     PropertyNotes notes;

@@ -16,6 +16,7 @@ namespace {
 struct Options {
   std::uint64_t capacity = 10'000;
   Bytes byte_capacity{64ull << 20};
+  std::string ack_at = "sink";
   std::uint64_t transaction_capacity = 100;
   std::uint64_t keep_alive = 3;
   std::uint64_t byte_capacity_buffer_percentage = 20;
@@ -30,11 +31,16 @@ OptionSet options() {
   table.add("byteCapacity", &Options::byte_capacity, "SIZE",
             "Memory for events; when it is used up, reading stops. 0: no limit but capacity.");
   table
-      .add("transactionCapacity", &Options::transaction_capacity, "N",
-           "Events in one transaction.")
-      .ignored("blocks pass whole; there are no transactions");
+      .add(
+          "ackAt", &Options::ack_at, "put|sink",
+          "When an event counts as delivered for the source: put: when it is held here; sink: when "
+          "the stage behind this one has acknowledged it.")
+      .choices({"put", "sink"})
+      .flume("put");
   table
-      .add("keep-alive", &Options::keep_alive, "SECONDS", "Time to wait for room.")
+      .add("transactionCapacity", &Options::transaction_capacity, "N", "Events in one transaction.")
+      .ignored("blocks pass whole; there are no transactions");
+  table.add("keep-alive", &Options::keep_alive, "SECONDS", "Time to wait for room.")
       .ignored("a full channel makes its writer wait as long as it takes");
   table
       .add("byteCapacityBufferPercentage", &Options::byte_capacity_buffer_percentage, "PERCENT",
@@ -57,8 +63,8 @@ constexpr std::size_t kSpareBytes = 4 << 20;
 std::size_t class_bytes(unsigned size_class) { return std::size_t{1} << size_class; }
 
 unsigned class_of(std::size_t bytes) {
-  return std::max<unsigned>(kSmallestClass, static_cast<unsigned>(std::bit_width(
-                                                std::max<std::size_t>(bytes, 1) - 1)));
+  return std::max<unsigned>(
+      kSmallestClass, static_cast<unsigned>(std::bit_width(std::max<std::size_t>(bytes, 1) - 1)));
 }
 
 /// Buffers that are free now, at most kSpareBytes of them.
@@ -93,7 +99,9 @@ class SpareBuffers {
 class MemoryChannel final : public Channel {
  public:
   explicit MemoryChannel(const Options& options)
-      : capacity_(options.capacity), byte_capacity_(options.byte_capacity.value) {
+      : capacity_(options.capacity),
+        byte_capacity_(options.byte_capacity.value),
+        ack_at_put_(options.ack_at == "put") {
     slots_.resize(64);
   }
 
@@ -136,6 +144,8 @@ class MemoryChannel final : public Channel {
     --used_;
   }
 
+  bool acks_at_put() const override { return ack_at_put_; }
+
   std::string status() const override {
     return std::to_string(events_) + " events held, " + human_bytes(static_cast<double>(bytes_));
   }
@@ -155,6 +165,7 @@ class MemoryChannel final : public Channel {
 
   std::uint64_t capacity_;
   const std::uint64_t byte_capacity_;
+  const bool ack_at_put_;
   std::vector<Slot> slots_;  // a ring
   std::size_t first_ = 0;
   std::size_t used_ = 0;
@@ -178,7 +189,9 @@ ComponentType memory_channel() {
       "Events are held in whole blocks: the last block taken may exceed a limit.";
   type.delivery =
       "What is held is lost when the process dies, so nothing is acknowledged to the source before "
-      "the stage behind this one has acknowledged it.";
+      "the stage behind this one has acknowledged it. With --ack-at put, which is what Flume does, "
+      "it "
+      "is acknowledged at once, and a crash of this process loses it.";
   type.examples = {
       {"fl-source seq --count 1000 | fl-channel memory | fl-sink null", "The usual buffer."},
       {"fl-source seq --count 1000 | fl-channel memory --capacity 100000 --byte-capacity 256MiB | "

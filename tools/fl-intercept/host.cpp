@@ -59,8 +59,8 @@ Result<std::string> look_up_host(bool use_ip) {
     }
   }
   char text[NI_MAXHOST] = {};
-  const int failed = ::getnameinfo(best->ai_addr, best->ai_addrlen, text, sizeof text, nullptr, 0,
-                                   NI_NUMERICHOST);
+  const int failed =
+      ::getnameinfo(best->ai_addr, best->ai_addrlen, text, sizeof text, nullptr, 0, NI_NUMERICHOST);
   if (failed != 0) {
     return Error{ErrorClass::unavailable,
                  std::string("cannot print this host's address: ") + ::gai_strerror(failed)};

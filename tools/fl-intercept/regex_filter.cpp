@@ -75,8 +75,7 @@ ComponentType regex_filter_interceptor() {
       "and $ also matches before a final line end.\n\n"
       "A body is UTF-8 where the expression asks for characters; other bytes do no harm.\n\n"
       "A search that takes more than ten million steps ends the stage with status 65.";
-  type.delivery =
-      "A dropped event counts as delivered once the events before it are acknowledged.";
+  type.delivery = "A dropped event counts as delivered once the events before it are acknowledged.";
   type.examples = {
       {"printf 'GET /a\\nPOST /b\\n' | fl-intercept regex_filter '^GET ' | fl-sink stdout",
        "Only the GET line."},

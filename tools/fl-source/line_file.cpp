@@ -72,8 +72,9 @@ bool LineFile::drop_rest_of_line() {
   for (;;) {
     const std::string_view text = unread();
     const auto* found =
-        text.empty() ? nullptr
-                     : static_cast<const char*>(std::memchr(text.data(), rules_.delimiter, text.size()));
+        text.empty()
+            ? nullptr
+            : static_cast<const char*>(std::memchr(text.data(), rules_.delimiter, text.size()));
     if (found != nullptr) {
       consume(static_cast<std::size_t>(found - text.data()) + 1);
       return true;
@@ -100,13 +101,14 @@ LineFile::Next LineFile::peek() {
       drop_ = false;
     }
     const std::string_view text = unread();
-    const void* found = text.size() == searched_
-                            ? nullptr
-                            : std::memchr(text.data() + searched_, rules_.delimiter,
-                                          text.size() - searched_);
+    const void* found =
+        text.size() == searched_
+            ? nullptr
+            : std::memchr(text.data() + searched_, rules_.delimiter, text.size() - searched_);
     const bool ends = found != nullptr;
     const std::size_t length =
-        ends ? static_cast<std::size_t>(static_cast<const char*>(found) - text.data()) : text.size();
+        ends ? static_cast<std::size_t>(static_cast<const char*>(found) - text.data())
+             : text.size();
     std::string_view line = text.substr(0, length);
     const bool carriage = rules_.strip_cr && !line.empty() && line.back() == '\r';
     if (carriage && (ends || !eof_)) {

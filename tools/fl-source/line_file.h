@@ -57,10 +57,10 @@ class LineFile {
   std::size_t searched_ = 0;  // bytes behind begin_ that hold no delimiter
   bool eof_ = false;
   bool peeked_ = false;
-  bool in_line_ = false;    // the last piece of this line was accepted, its rest follows
-  bool drop_ = false;       // the bytes up to the next delimiter are nobody's
+  bool in_line_ = false;  // the last piece of this line was accepted, its rest follows
+  bool drop_ = false;     // the bytes up to the next delimiter are nobody's
   std::string_view body_;
-  std::size_t taken_ = 0;   // bytes that accept() consumes
+  std::size_t taken_ = 0;  // bytes that accept() consumes
   bool drop_after_ = false;
   bool piece_ = false;
   std::uint64_t offset_ = 0;

@@ -126,8 +126,7 @@ Status SpoolScan::list_directory(int fd, const std::string& prefix, int depth, W
     }
     const std::string_view name = entry->d_name;
     struct stat info {};
-    if (name.starts_with('.') ||
-        ::fstatat(fd, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (name.starts_with('.') || ::fstatat(fd, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0) {
       continue;  // hidden, or gone again
     }
     const bool is_directory = S_ISDIR(info.st_mode);
@@ -150,7 +149,8 @@ Status SpoolScan::list_directory(int fd, const std::string& prefix, int depth, W
         log(LogLevel::warning, "passed over '" + path + "': nested too deep");
         continue;
       }
-      const UniqueFd child(::openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+      const UniqueFd child(
+          ::openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
       if (!child) {
         log(system_error("passed over the directory '" + path + "'", errno));
         continue;

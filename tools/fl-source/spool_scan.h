@@ -23,7 +23,7 @@ struct SpoolFile {
 class SpoolScan {
  public:
   struct Rules {
-    std::string suffix;           ///< names that end so are finished files
+    std::string suffix;            ///< names that end so are finished files
     std::string include = "^.*$";  ///< full match on the name
     std::string ignore = "^$";     ///< full match; wins, for directories too
     std::string order = "oldest";  ///< oldest, youngest, random

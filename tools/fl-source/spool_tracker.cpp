@@ -23,8 +23,8 @@ constexpr std::size_t kTail = 64 << 10;
 
 std::string record(std::uint64_t offset, const Marker& marker) {
   std::uint8_t value[kMaxVarint];
-  const auto value_size = static_cast<std::size_t>(
-      write_varint(value, static_cast<std::int64_t>(offset)) - value);
+  const auto value_size =
+      static_cast<std::size_t>(write_varint(value, static_cast<std::int64_t>(offset)) - value);
   std::uint8_t frame[2 * kMaxVarint];
   std::uint8_t* p = write_varint(frame, 1);
   p = write_varint(p, static_cast<std::int64_t>(value_size));
@@ -97,8 +97,7 @@ std::int64_t number_or(std::string_view text, std::int64_t otherwise) {
 
 Result<std::optional<SpoolMark>> SpoolTracker::load() {
   const std::string path = dir_.path_of(kFileName);
-  const UniqueFd fd(
-      ::openat(dir_.fd(), kFileName, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  const UniqueFd fd(::openat(dir_.fd(), kFileName, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   if (!fd) {
     if (errno == ENOENT) {
       return std::optional<SpoolMark>();

@@ -71,8 +71,9 @@ OptionSet options() {
       .cli_only();
   table.add("fileSuffix", &Options::file_suffix, "SUFFIX",
             "What is added to the name of a delivered file; files named so are passed over.");
-  table.add("deletePolicy", &Options::delete_policy, "never|immediate",
-            "immediate: delete a delivered file instead of renaming it.")
+  table
+      .add("deletePolicy", &Options::delete_policy, "never|immediate",
+           "immediate: delete a delivered file instead of renaming it.")
       .choices({"never", "immediate"});
   table
       .add("trackingPolicy", &Options::tracking_policy, "rename|tracker_dir",
@@ -91,9 +92,10 @@ OptionSet options() {
             "Read only files whose whole name matches.");
   table.add("ignorePattern", &Options::ignore_pattern, "REGEX",
             "Pass over files and directories whose whole name matches, whatever else is said.");
-  table.add("consumeOrder", &Options::consume_order, "oldest|youngest|random",
-            "By the time of the last change, equal ones by name; random: as the system lists them. "
-            "A file that was begun by an earlier run is always first.")
+  table
+      .add("consumeOrder", &Options::consume_order, "oldest|youngest|random",
+           "By the time of the last change, equal ones by name; random: as the system lists them. "
+           "A file that was begun by an earlier run is always first.")
       .choices({"oldest", "youngest", "random"});
   table.add("recursiveDirectorySearch", &Options::recursive, "BOOL", "Read subdirectories too.");
   table.add("pollDelay", &Options::poll_delay, "TIME", "Time between two looks for new files.")
@@ -258,9 +260,9 @@ Status SpooldirSource::open(const StageContext& context) {
     return Error{ErrorClass::usage,
                  "cannot use '" + options_.file_suffix + "' as the suffix of delivered files"};
   }
-  auto scanner = SpoolScan::make({options_.file_suffix, options_.include_pattern,
-                                  options_.ignore_pattern, options_.consume_order,
-                                  options_.recursive});
+  auto scanner =
+      SpoolScan::make({options_.file_suffix, options_.include_pattern, options_.ignore_pattern,
+                       options_.consume_order, options_.recursive});
   if (!scanner) {
     return scanner.error();
   }
@@ -452,7 +454,8 @@ void SpooldirSource::open_next() {
   }
   if (renames() && ::fstatat(directory->fd(), (name + options_.file_suffix).c_str(), &taken,
                              AT_SYMLINK_NOFOLLOW) == 0) {
-    fail_file(file, name_taken(path));  // before it is sent, not after: the next run would repeat it
+    fail_file(file,
+              name_taken(path));  // before it is sent, not after: the next run would repeat it
     return;
   }
   file.identity = Identity::of(info);
@@ -464,8 +467,8 @@ void SpooldirSource::open_next() {
       file.start_offset = begun_->offset;
       tracked_ = path;
     } else {
-      log(LogLevel::warning, "'" + absolute(path) +
-                                 "' has changed since it was begun; it is read from its start");
+      log(LogLevel::warning,
+          "'" + absolute(path) + "' has changed since it was begun; it is read from its start");
     }
     begun_.reset();
   }
@@ -660,8 +663,8 @@ Status SpooldirSource::record_progress(const InFlight& file) {
     return {};
   }
   tracked_ = file.path;
-  return tracker_->store({utf8_escaped(absolute(file.path)), *offset, file.identity.size,
-                          file.identity.mtime_ns});
+  return tracker_->store(
+      {utf8_escaped(absolute(file.path)), *offset, file.identity.size, file.identity.mtime_ns});
 }
 
 /// The byte behind the file's last event below number `events`.

@@ -23,7 +23,8 @@ std::string environment(const char* name) {
 }
 
 int cluster(const std::string& verb, const std::string& arguments) {
-  return std::system(("\"$HDFS_CLUSTER\" " + verb + " \"$HDFS_DIR\" " + arguments + " >&2").c_str());
+  return std::system(
+      ("\"$HDFS_CLUSTER\" " + verb + " \"$HDFS_DIR\" " + arguments + " >&2").c_str());
 }
 
 std::string shell(const std::string& arguments) {
@@ -204,7 +205,8 @@ TEST_F(WebHdfsPeer, ListTellsAllOfSeveralPages) {
 }
 
 TEST_F(WebHdfsPeer, OddNamesPass) {
-  for (const std::string name : {"a b", "100%", "%2F", "a+b", "\xC3\xA4", "q?x&y=z#h", "'\"\\*{}"}) {
+  for (const std::string name :
+       {"a b", "100%", "%2F", "a+b", "\xC3\xA4", "q?x&y=z#h", "'\"\\*{}"}) {
     ASSERT_TRUE(put(base_ + "/" + name, name).ok()) << name;
     EXPECT_EQ(length_of(base_ + "/" + name), name.size()) << name;
     ASSERT_TRUE(client_->rename(base_ + "/" + name, base_ + "/r " + name).ok()) << name;

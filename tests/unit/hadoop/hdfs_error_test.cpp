@@ -36,9 +36,10 @@ using E = ErrorClass;
 INSTANTIATE_TEST_SUITE_P(
     Replies, HdfsErrorTest,
     testing::Values(
-        Case{"Standby", 403,
-             remote("StandbyException", "Operation category READ is not supported in state standby"),
-             retry, E::unavailable},
+        Case{
+            "Standby", 403,
+            remote("StandbyException", "Operation category READ is not supported in state standby"),
+            retry, E::unavailable},
         Case{"Starting", 403, remote("RetriableException", "Namenode is in startup mode"), retry,
              E::unavailable},
         Case{"SafeMode", 403, remote("SafeModeException", "Cannot create"), retry, E::unavailable},
@@ -63,8 +64,9 @@ INSTANTIATE_TEST_SUITE_P(
              R"({"RemoteException":{"exception":"EOFException","message":null}})", permission,
              E::permission},
         Case{"BadToken", 403,
-             remote("SecurityException", "Failed to obtain user group information: "
-                                         "java.io.EOFException"),
+             remote("SecurityException",
+                    "Failed to obtain user group information: "
+                    "java.io.EOFException"),
              permission, E::permission},
         Case{"ServerBroken", 503, "<html>busy</html>", retry, E::unavailable},
         Case{"GatewayTimeout", 504, "", retry, E::unavailable},
@@ -99,8 +101,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"ParentIsFile", 403, remote("ParentNotDirectoryException", "/a is not a directory"),
              other, E::io},
         Case{"PlainIo", 403, remote("IOException", "something"), other, E::io},
-        Case{"CutJson", 403, R"({"RemoteException":{"exception":"Stan)", permission,
-             E::permission},
+        Case{"CutJson", 403, R"({"RemoteException":{"exception":"Stan)", permission, E::permission},
         Case{"OtherJson", 500, R"([1,2])", retry, E::unavailable}),
     [](const auto& entry) { return std::string(entry.param.name); });
 

@@ -240,7 +240,8 @@ TEST_F(WebHdfsUpload, GoesVerbatimToTheDataNodeWithoutCookies) {
       upload(kRedirect, "HTTP/1.1 100 Continue\r\n\r\n" + reply("201 Created", ""));
   ASSERT_TRUE(done.ok()) << done.error().message;
   ASSERT_EQ(asked_.size(), 1U);
-  EXPECT_TRUE(asked_[0].starts_with("PUT /webhdfs/v1/a%20b?op=CREATE&overwrite=false&")) << asked_[0];
+  EXPECT_TRUE(asked_[0].starts_with("PUT /webhdfs/v1/a%20b?op=CREATE&overwrite=false&"))
+      << asked_[0];
   ASSERT_EQ(sent_.size(), 1U);
   EXPECT_TRUE(sent_[0].starts_with(
       "PUT /webhdfs/v1/a%20b?op=CREATE&createflag=A%252CB&delegation=SECRET HTTP/1.1\r\n"));
@@ -373,9 +374,9 @@ std::string entry(const std::string& name) {
   return R"({"length":1,"modificationTime":2,"pathSuffix":")" + name + R"(","type":"FILE"})";
 }
 std::string page(const std::string& entries, int remaining) {
-  return reply("200 OK", R"({"DirectoryListing":{"partialListing":{"FileStatuses":{"FileStatus":[)" +
-                             entries + R"(]}},"remainingEntries":)" + std::to_string(remaining) +
-                             "}}");
+  return reply("200 OK",
+               R"({"DirectoryListing":{"partialListing":{"FileStatuses":{"FileStatus":[)" +
+                   entries + R"(]}},"remainingEntries":)" + std::to_string(remaining) + "}}");
 }
 
 TEST(WebHdfsList, PagesAreJoinedAndAnUnhelpfulServerEnds) {

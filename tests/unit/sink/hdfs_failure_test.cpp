@@ -18,8 +18,8 @@ Outcome full() { return Outcome::full({ErrorClass::io, "no space", {}}); }
 struct Script {
   std::mutex mutex;
   std::condition_variable changed;
-  std::vector<std::string> files;           // committed, in order: "directory/content"
-  std::deque<Outcome> commits;              // what commits answer before they succeed
+  std::vector<std::string> files;  // committed, in order: "directory/content"
+  std::deque<Outcome> commits;     // what commits answer before they succeed
   std::atomic<bool> disk_full{false};
   std::atomic<bool> has_room{true};
   std::atomic<int> discarded{0};
@@ -159,8 +159,7 @@ TEST_F(HdfsFailure, FilesOfOneBucketAppearInOrderEvenWhenTheFirstFails) {
     send(std::to_string(i));
   }
   ASSERT_TRUE(drain(*sink_, 5).ok());
-  EXPECT_EQ(script_.files,
-            (std::vector<std::string>{"a/0\n", "a/1\n", "a/2\n", "a/3\n", "a/4\n"}));
+  EXPECT_EQ(script_.files, (std::vector<std::string>{"a/0\n", "a/1\n", "a/2\n", "a/3\n", "a/4\n"}));
 }
 
 TEST_F(HdfsFailure, OneBucketCommitsOneFileAtATimeAndSeveralOverlap) {
@@ -187,9 +186,9 @@ TEST_F(HdfsFailure, SafeWaitsForTheOldestPart) {
   script_.blocked = [](const std::string& directory) { return directory == "a"; };
   send("1", "a");
   send("2", "b");
-  ASSERT_TRUE(
-      run_until(*sink_, [&] { return sink_->status().find("1 committed") != std::string::npos; })
-          .ok());
+  ASSERT_TRUE(run_until(*sink_, [&] {
+                return sink_->status().find("1 committed") != std::string::npos;
+              }).ok());
   EXPECT_EQ(sink_->safe(), 0u);
   unblock();
   ASSERT_TRUE(drain(*sink_, 2).ok());
@@ -230,9 +229,9 @@ TEST_F(HdfsFailure, AFullSpoolCommitsTheLargestPart) {
   script_.has_room = false;
   send("2", "small");
   EXPECT_FALSE(sink_->ready());
-  ASSERT_TRUE(
-      run_until(*sink_, [&] { return sink_->status().find("1 committed") != std::string::npos; })
-          .ok());
+  ASSERT_TRUE(run_until(*sink_, [&] {
+                return sink_->status().find("1 committed") != std::string::npos;
+              }).ok());
   EXPECT_EQ(script_.files, std::vector<std::string>{"large/123456\n"});
   script_.has_room = true;
   EXPECT_TRUE(sink_->ready());

@@ -118,10 +118,11 @@ TEST(HdfsSink, SafeEndsAtTheFirstEventOfAnUncommittedPart) {
   events.add("0", {{"h", "a"}}).add("1", {{"h", "b"}}).add("2", {{"h", "a"}});
   events.add("3", {{"h", "c"}}).add("4", {{"h", "c"}});
   ASSERT_TRUE(sink.deliver(events.batch()).ok());
-  ASSERT_TRUE(run_until(sink, [&] { return dir.files("out/c").size() == 1 &&
-                                           !is_temporary_name(dir.files("out/c")[0]) &&
-                                           sink.status() == "1 files open, 2 committed"; })
-                  .ok());
+  ASSERT_TRUE(run_until(sink, [&] {
+                return dir.files("out/c").size() == 1 &&
+                       !is_temporary_name(dir.files("out/c")[0]) &&
+                       sink.status() == "1 files open, 2 committed";
+              }).ok());
   EXPECT_EQ(sink.safe(), 1u);  // event 1 is still open in bucket b
   ASSERT_TRUE(drain(sink, 5).ok());
   EXPECT_EQ(dir.all("out/a"), "0\n2\n");
@@ -249,13 +250,52 @@ TEST(HdfsSink, AnEventWithoutTimestampIsRefusedWithAHint) {
 
 TEST(HdfsSink, HeaderValuesNeverLeaveTheDirectoryAndNeverCollide) {
   const ScratchDir dir;
-  std::vector<std::string> values = {"", "_", ".", "..", "...", "/", "//", "../..", "/etc/passwd",
-                                     "a/../../b", "%2F", "/%2F", "%", "%%", "%5F", "%2E", "a:b",
-                                     "\\..\\..", "..;/", "%2e%2e", "%252e", ".hidden", "~root",
-                                     std::string("a\0b", 3), std::string(1, '\0'), "\n", "\r\n",
-                                     "\x7f", "\x1b[2J", "\xc2\x85", "\xe2\x80\xae", "$(id)", "`id`",
-                                     "a b", " ", "-rf", "*", "?", "a", "A", "\xc3\xa9", "e\xcc\x81",
-                                     "\xff", "\xfe\xff", "\xc0\xae\xc0\xae", "\xed\xa0\x80"};
+  std::vector<std::string> values = {"",
+                                     "_",
+                                     ".",
+                                     "..",
+                                     "...",
+                                     "/",
+                                     "//",
+                                     "../..",
+                                     "/etc/passwd",
+                                     "a/../../b",
+                                     "%2F",
+                                     "/%2F",
+                                     "%",
+                                     "%%",
+                                     "%5F",
+                                     "%2E",
+                                     "a:b",
+                                     "\\..\\..",
+                                     "..;/",
+                                     "%2e%2e",
+                                     "%252e",
+                                     ".hidden",
+                                     "~root",
+                                     std::string("a\0b", 3),
+                                     std::string(1, '\0'),
+                                     "\n",
+                                     "\r\n",
+                                     "\x7f",
+                                     "\x1b[2J",
+                                     "\xc2\x85",
+                                     "\xe2\x80\xae",
+                                     "$(id)",
+                                     "`id`",
+                                     "a b",
+                                     " ",
+                                     "-rf",
+                                     "*",
+                                     "?",
+                                     "a",
+                                     "A",
+                                     "\xc3\xa9",
+                                     "e\xcc\x81",
+                                     "\xff",
+                                     "\xfe\xff",
+                                     "\xc0\xae\xc0\xae",
+                                     "\xed\xa0\x80"};
   const std::vector<std::string> parts = {"..", "/", ".", "%", "_", ":", "x", "%2F", "\x01", "\\"};
   for (const std::string& a : parts) {
     for (const std::string& b : parts) {
@@ -278,8 +318,8 @@ TEST(HdfsSink, HeaderValuesNeverLeaveTheDirectoryAndNeverCollide) {
 
   std::filesystem::create_directory(dir / "out");
   std::ofstream(dir / "outside") << "untouched";
-  for (const std::string& path : {std::string("out/p/%{h}"), std::string("out/.%{h}/q"),
-                                  std::string("out/r/x%{h}%{h}")}) {
+  for (const std::string& path :
+       {std::string("out/p/%{h}"), std::string("out/.%{h}/q"), std::string("out/r/x%{h}%{h}")}) {
     HdfsOptions options = local_options(dir, path);
     HdfsSink sink(options);
     ASSERT_TRUE(sink.open({}).ok());

@@ -52,7 +52,7 @@ class BucketNames {
   PathClock::Moment moment_;
   PathClock::Span span_;  // in which moment_ stays good; empty at first
   bool is_located_ = false;
-  std::string key_;       // directory, NUL, prefix
+  std::string key_;  // directory, NUL, prefix
   std::size_t directory_size_ = 0;
   std::string next_;
 };

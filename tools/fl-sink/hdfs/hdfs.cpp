@@ -9,11 +9,12 @@ namespace {
 OptionSet options() {
   using O = HdfsOptions;
   OptionTable<O> table;
-  table.add("hdfs.path", &O::path, "PATH",
-            "Directory to write to, with escapes such as %Y-%m-%d and %{header}. A URL (hdfs://, "
-            "webhdfs://, swebhdfs://, file:///) decides where; else fs.defaultFS of the Hadoop "
-            "configuration does, and a relative PATH lies in the home directory there. Default: "
-            "fl-data.")
+  table
+      .add("hdfs.path", &O::path, "PATH",
+           "Directory to write to, with escapes such as %Y-%m-%d and %{header}. A URL (hdfs://, "
+           "webhdfs://, swebhdfs://, file:///) decides where; else fs.defaultFS of the Hadoop "
+           "configuration does, and a relative PATH lies in the home directory there. Default: "
+           "fl-data.")
       .positional();
   table.add("hdfs.confDir", &O::conf_dir, "DIR",
             "Hadoop configuration directory; else HADOOP_CONF_DIR and its usual places.");
@@ -27,20 +28,25 @@ OptionSet options() {
       .ignored("temporary names are hidden, random and in the file's own directory");
   table.add("hdfs.inUseSuffix", &O::in_use_suffix, "TEXT", "Last part of temporary names.")
       .ignored("temporary names are hidden, random and in the file's own directory");
-  table.add("hdfs.emptyInUseSuffix", &O::empty_in_use_suffix, "BOOL",
-            "No last part in temporary names.")
+  table
+      .add("hdfs.emptyInUseSuffix", &O::empty_in_use_suffix, "BOOL",
+           "No last part in temporary names.")
       .ignored("temporary names are hidden, random and in the file's own directory");
-  table.add("hdfs.rollInterval", &O::roll_interval, "TIME",
-            "Complete a file TIME after its first event; 0: never.")
+  table
+      .add("hdfs.rollInterval", &O::roll_interval, "TIME",
+           "Complete a file TIME after its first event; 0: never.")
       .flume("30");
-  table.add("hdfs.rollSize", &O::roll_size, "BYTES",
-            "Complete a file when it holds BYTES of event bodies; 0: never.")
+  table
+      .add("hdfs.rollSize", &O::roll_size, "BYTES",
+           "Complete a file when it holds BYTES of event bodies; 0: never.")
       .flume("1024");
-  table.add("hdfs.rollCount", &O::roll_count, "N",
-            "Complete a file when it holds N events; 0: never.")
+  table
+      .add("hdfs.rollCount", &O::roll_count, "N",
+           "Complete a file when it holds N events; 0: never.")
       .flume("10");
-  table.add("hdfs.idleTimeout", &O::idle_timeout, "TIME",
-            "Complete a file TIME after its last event; 0: never.")
+  table
+      .add("hdfs.idleTimeout", &O::idle_timeout, "TIME",
+           "Complete a file TIME after its last event; 0: never.")
       .flume("0");
   table.add("hdfs.maxOpenFiles", &O::max_open_files, "N",
             "Files open at a time, less if the limit of descriptors asks for it; the least "
@@ -58,12 +64,12 @@ OptionSet options() {
             "Time zone of paths, for example Europe/Berlin; else $TZ, else the system's.");
   table.add("hdfs.useLocalTimeStamp", &O::use_local_time_stamp, "BOOL",
             "Take the time from this host's clock instead of the header timestamp.");
-  table.add("hdfs.fileType", &O::file_type, "TYPE",
-            "DataStream: the serializer's output as it is.")
+  table.add("hdfs.fileType", &O::file_type, "TYPE", "DataStream: the serializer's output as it is.")
       .choices({"DataStream"})
       .flume("SequenceFile");
-  table.add("serializer", &O::serializer, "NAME",
-            "text: the bodies, one a line; avro_event: an Avro container of headers and bodies.")
+  table
+      .add("serializer", &O::serializer, "NAME",
+           "text: the bodies, one a line; avro_event: an Avro container of headers and bodies.")
       .choices({"text", "avro_event"})
       .flume("TEXT");
   table.add("serializer.appendNewline", &O::append_newline, "BOOL",
@@ -100,19 +106,22 @@ ComponentType hdfs_sink() {
       "another; while it is written or uploaded it is called _NAME.RANDOM.tmp, which readers of a "
       "directory pass over.\n\n"
       "PATH and the prefix may hold Flume's escapes: %{header}; %[localhost], %[IP], %[FQDN]; and "
-      "of the header timestamp (milliseconds since 1970) %t as it is, %s in seconds, %Y %y year, %m "
+      "of the header timestamp (milliseconds since 1970) %t as it is, %s in seconds, %Y %y year, "
+      "%m "
       "%n month, %d %e day, %j day of the year, %H %I %k %l hour, %M minute, %S second, %p AM or "
       "PM, %a %A weekday, %b %B month's name, %c date and time, %D month/day/year, %z offset from "
       "UTC, %% a percent sign. An event without the timestamp that PATH needs ends the stage: put "
       "`fl-intercept ts` in front or use --use-local-time-stamp.\n\n"
       "The value of a header stays within its part of the path: slash, colon, percent sign, NUL, "
       "control characters, leading dots and invalid UTF-8 are written as %XX, an empty part "
-      "becomes _, and one longer than 255 bytes is cut and gets a hash. Below the fixed beginning of a "
+      "becomes _, and one longer than 255 bytes is cut and gets a hash. Below the fixed beginning "
+      "of a "
       "local PATH no symbolic link is followed.";
   type.delivery =
       "An event is acknowledged when the file that holds it is complete under its final name: on "
       "HDFS closed, its length verified, renamed; in a local directory synced, renamed, the "
-      "directory synced too. Files are also completed when the source asks for it and at the end of "
+      "directory synced too. Files are also completed when the source asks for it and at the end "
+      "of "
       "the input. An unavailable server is tried again for --grace; a full local disk stops "
       "reading until there is room. After a crash at most temporaries are left, and the events of "
       "the files that were not complete are not acknowledged.";

@@ -1,7 +1,7 @@
 #include "tools/fl-sink/hdfs/serializer.h"
 
-#include <array>
 #include <algorithm>
+#include <array>
 #include <cctype>
 
 #include "common/event/java_map.h"
@@ -111,8 +111,8 @@ Result<std::unique_ptr<Serializer>> make_serializer(const HdfsOptions& options) 
     return std::unique_ptr<Serializer>(std::make_unique<TextSerializer>(options.append_newline));
   }
   if (name == "avro_event") {
-    return std::unique_ptr<Serializer>(
-        std::make_unique<AvroEventSerializer>(static_cast<std::size_t>(options.sync_interval.value)));
+    return std::unique_ptr<Serializer>(std::make_unique<AvroEventSerializer>(
+        static_cast<std::size_t>(options.sync_interval.value)));
   }
   return Error{ErrorClass::config, "unknown serializer '" + options.serializer + "'",
                "text and avro_event are known"};

@@ -34,8 +34,8 @@ HdfsSink::HdfsSink(HdfsOptions options) : HdfsSink(std::move(options), nullptr) 
 HdfsSink::HdfsSink(HdfsOptions options, std::unique_ptr<Store> store)
     : options_(std::move(options)),
       store_(std::move(store)),
-      pool_(static_cast<std::size_t>(
-          std::clamp<std::uint64_t>(options_.threads_pool_size, 1, 64))) {}
+      pool_(
+          static_cast<std::size_t>(std::clamp<std::uint64_t>(options_.threads_pool_size, 1, 64))) {}
 
 HdfsSink::~HdfsSink() { (void)close(); }
 
@@ -105,7 +105,8 @@ Status HdfsSink::show_plan() {
 
 // One descriptor for each open part; a batch may open many before the least used ones are gone.
 Status HdfsSink::prepare_limits() {
-  max_open_ = static_cast<std::size_t>(std::clamp<std::uint64_t>(options_.max_open_files, 1, 100'000));
+  max_open_ =
+      static_cast<std::size_t>(std::clamp<std::uint64_t>(options_.max_open_files, 1, 100'000));
   rlimit files{};
   if (getrlimit(RLIMIT_NOFILE, &files) != 0) {
     return system_error(ErrorClass::io, "cannot read the limit of open files", errno);
@@ -117,7 +118,8 @@ Status HdfsSink::prepare_limits() {
     (void)getrlimit(RLIMIT_NOFILE, &files);
   }
   if (files.rlim_cur < wanted) {
-    const rlim_t usable = files.rlim_cur > 2 * kSpareFiles ? files.rlim_cur - kSpareFiles : kSpareFiles;
+    const rlim_t usable =
+        files.rlim_cur > 2 * kSpareFiles ? files.rlim_cur - kSpareFiles : kSpareFiles;
     max_open_ = static_cast<std::size_t>(std::max<rlim_t>(usable / 2, 1));
     log(LogLevel::debug, "at most " + std::to_string(max_open_) +
                              " files open at a time: the limit of descriptors is " +
@@ -126,7 +128,9 @@ Status HdfsSink::prepare_limits() {
   return {};
 }
 
-std::string HdfsSink::rule() const { return store_ == nullptr ? "hdfs closed and renamed" : store_->rule(); }
+std::string HdfsSink::rule() const {
+  return store_ == nullptr ? "hdfs closed and renamed" : store_->rule();
+}
 
 Status HdfsSink::deliver(const Batch& batch) {
   const std::int64_t now = monotonic_ms();
@@ -483,10 +487,9 @@ void HdfsSink::commit_largest() {
   if (rolled_ != 0) {
     return;  // room is being made
   }
-  const auto largest =
-      std::max_element(by_age_.begin(), by_age_.end(), [](const Gather* a, const Gather* b) {
-        return a->body_bytes < b->body_bytes;
-      });
+  const auto largest = std::max_element(
+      by_age_.begin(), by_age_.end(),
+      [](const Gather* a, const Gather* b) { return a->body_bytes < b->body_bytes; });
   if (largest != by_age_.end()) {
     roll(**largest);
   }
@@ -562,8 +565,8 @@ Status HdfsSink::close() {
 }
 
 std::string HdfsSink::status() const {
-  std::string text = std::to_string(by_age_.size()) + " files open, " + std::to_string(committed_) +
-                     " committed";
+  std::string text =
+      std::to_string(by_age_.size()) + " files open, " + std::to_string(committed_) + " committed";
   if (committing_ != 0) {
     text += ", " + std::to_string(committing_) + " uploading";
   }

@@ -51,9 +51,9 @@ class HdfsSink final : public Sink {
   struct Bucket {
     std::string key;
     FileNames names;
-    std::uint64_t counter = 0;      // the last one used
+    std::uint64_t counter = 0;  // the last one used
     Gather* open = nullptr;
-    std::deque<Gather*> queue;      // rolled; the front is being committed
+    std::deque<Gather*> queue;  // rolled; the front is being committed
   };
 
   enum class State { open, queued, committing, waiting };
@@ -65,12 +65,12 @@ class HdfsSink final : public Sink {
     std::unique_ptr<Serializer> serializer;
     std::string buffer;
     State state = State::open;
-    std::uint64_t first = 0;   // number of its first event
+    std::uint64_t first = 0;  // number of its first event
     std::uint64_t events = 0;
     std::uint64_t body_bytes = 0;
     std::int64_t opened_ms = 0;
     std::int64_t used_ms = 0;
-    bool is_full = false;      // stopped by a full disk
+    bool is_full = false;  // stopped by a full disk
     std::list<Gather*>::iterator by_age;
     std::list<Gather*>::iterator by_use;
 
@@ -83,7 +83,9 @@ class HdfsSink final : public Sink {
 
   struct KeyHash {
     using is_transparent = void;
-    std::size_t operator()(std::string_view key) const { return std::hash<std::string_view>()(key); }
+    std::size_t operator()(std::string_view key) const {
+      return std::hash<std::string_view>()(key);
+    }
   };
 
   Status show_plan();
@@ -115,30 +117,30 @@ class HdfsSink final : public Sink {
 
   std::unordered_map<std::string, std::unique_ptr<Bucket>, KeyHash, std::equal_to<>> buckets_;
   std::map<std::uint64_t, std::unique_ptr<Gather>> parts_;  // not committed, by first event
-  std::list<Gather*> by_age_;  // open parts, oldest first
-  std::list<Gather*> by_use_;  // open parts, least recently used first
+  std::list<Gather*> by_age_;                               // open parts, oldest first
+  std::list<Gather*> by_use_;                               // open parts, least recently used first
   std::vector<Gather*> waiting_;
   std::unordered_set<std::string> swept_;
-  Bucket* last_ = nullptr;     // of the event before; null: look it up
+  Bucket* last_ = nullptr;  // of the event before; null: look it up
   std::uint64_t last_counter_ = 0;
 
   std::uint64_t delivered_ = 0;
   std::uint64_t unchecked_bytes_ = 0;  // delivered since memory was last looked at
   std::uint64_t committed_ = 0;
-  std::size_t rolled_ = 0;             // queued, committing or waiting
+  std::size_t rolled_ = 0;  // queued, committing or waiting
   std::size_t committing_ = 0;
   std::uint64_t wanted_ = 0;
   std::int64_t last_commit_ms_ = INT64_MIN / 2;
   std::size_t full_parts_ = 0;
   std::int64_t full_retry_ms_ = 0;
-  bool is_troubled_ = false;           // an outage was reported
+  bool is_troubled_ = false;  // an outage was reported
   bool has_failed_ = false;
 
   UniqueFd wake_;
   std::mutex finished_mutex_;
   std::vector<Gather*> finished_;
   std::vector<Gather*> taken_;
-  WorkerPool pool_;                    // last: its threads use the members above
+  WorkerPool pool_;  // last: its threads use the members above
 };
 
 }  // namespace fl

@@ -22,8 +22,8 @@ bool is_temporary_name(std::string_view name) {
   name.remove_suffix(4);
   const std::string_view hex = name.substr(name.size() - 16);
   return name[name.size() - 17] == '.' && std::all_of(hex.begin(), hex.end(), [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-  });
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+         });
 }
 
 }  // namespace fl

@@ -13,8 +13,8 @@ namespace fl {
 
 struct WebHdfsStoreSettings {
   HdfsLocation location;
-  std::string base;         ///< directory; relative: below the home directory there
-  std::string spool_dir;    ///< empty: $TMPDIR, else /var/tmp
+  std::string base;       ///< directory; relative: below the home directory there
+  std::string spool_dir;  ///< empty: $TMPDIR, else /var/tmp
   std::uint64_t spool_bytes = 4ull << 30;
   std::int64_t grace_ms = 10'000;  ///< for open()
 };

@@ -1,0 +1,123 @@
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "tests/unit/component_options.h"
+
+namespace fl {
+ComponentType timestamp_interceptor();
+ComponentType host_interceptor();
+ComponentType static_interceptor();
+ComponentType regex_filter_interceptor();
+
+namespace {
+
+/// Events in a batch, and what an interceptor makes of them.
+class Stage {
+ public:
+  Stage(const ComponentType& type, const test::Settings& settings)
+      : interceptor_(type.interceptor(test::options_of(type, settings))) {}
+
+  Status open() { return interceptor_->open({}); }
+  void add(const Headers& headers, std::string_view body) {
+    std::string map;
+    append_map(map, headers);
+    builder_.add(map, body);
+  }
+  Status run() {
+    test::fill(batch_, builder_.block());
+    return interceptor_->process(batch_);
+  }
+  std::string header(std::size_t i, std::string_view key) const {
+    return std::string(batch_.header(i, key).value_or("(none)"));
+  }
+  std::vector<std::string> kept() const {
+    std::vector<std::string> bodies;
+    for (std::size_t i = 0; i < batch_.size(); ++i) {
+      if (batch_.kept(i)) {
+        bodies.emplace_back(batch_[i].body());
+      }
+    }
+    return bodies;
+  }
+
+ private:
+  std::unique_ptr<Interceptor> interceptor_;
+  BlockBuilder builder_;
+  Batch batch_;
+};
+
+using Bodies = std::vector<std::string>;
+
+TEST(TimestampInterceptor, ReplacesOrPreserves) {
+  for (const bool preserve : {false, true}) {
+    Stage stage(timestamp_interceptor(), {{"preserveExisting", preserve ? "true" : "false"}});
+    ASSERT_TRUE(stage.open().ok());
+    stage.add({}, "a");
+    stage.add({{"timestamp", "5"}}, "b");
+    ASSERT_TRUE(stage.run().ok());
+    EXPECT_EQ(stage.header(0, "timestamp").size(), 13u);
+    EXPECT_EQ(stage.header(1, "timestamp"), preserve ? "5" : stage.header(0, "timestamp"));
+  }
+}
+
+TEST(TimestampInterceptor, AnotherHeader) {
+  Stage stage(timestamp_interceptor(), {{"headerName", "seen"}});
+  stage.add({}, "a");
+  ASSERT_TRUE(stage.run().ok());
+  EXPECT_EQ(stage.header(0, "seen").size(), 13u);
+  EXPECT_EQ(stage.header(0, "timestamp"), "(none)");
+}
+
+TEST(StaticInterceptor, PreservesByDefaultAndEscapes) {
+  Stage stage(static_interceptor(), {{"key", "k"}, {"value", "v\xff"}});
+  stage.add({}, "a");
+  stage.add({{"k", "own"}}, "b");
+  ASSERT_TRUE(stage.run().ok());
+  EXPECT_EQ(stage.header(0, "k"), "v%FF");
+  EXPECT_EQ(stage.header(1, "k"), "own");
+}
+
+TEST(HostInterceptor, SetsAnAddress) {
+  Stage stage(host_interceptor(), {{"hostHeader", "origin"}});
+  ASSERT_TRUE(stage.open().ok());  // a failed look-up is a warning
+  stage.add({}, "a");
+  ASSERT_TRUE(stage.run().ok());
+  EXPECT_EQ(stage.header(0, "host"), "(none)");
+}
+
+TEST(RegexFilterInterceptor, KeepsOrDropsWhatIsFound) {
+  for (const bool exclude : {false, true}) {
+    Stage stage(regex_filter_interceptor(),
+                {{"regex", "b+$"}, {"excludeEvents", exclude ? "true" : "false"}});
+    ASSERT_TRUE(stage.open().ok());
+    stage.add({}, "abb");
+    stage.add({}, "abc");
+    stage.add({}, "ab\n");
+    stage.add({}, "");
+    ASSERT_TRUE(stage.run().ok());
+    EXPECT_EQ(stage.kept(), exclude ? (Bodies{"abc", ""}) : (Bodies{"abb", "ab\n"}));
+  }
+}
+
+TEST(RegexFilterInterceptor, ABadExpressionIsAUsageError) {
+  Stage stage(regex_filter_interceptor(), {{"regex", "a("}});
+  const Status status = stage.open();
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().kind, ErrorClass::usage);
+  EXPECT_NE(status.error().message.find("a("), std::string::npos);
+}
+
+TEST(RegexFilterInterceptor, ASearchWithoutEndIsStopped) {
+  Stage stage(regex_filter_interceptor(), {{"regex", "(a+)+\\d"}});
+  ASSERT_TRUE(stage.open().ok());
+  stage.add({}, std::string(64, 'a'));
+  const Status status = stage.run();
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().kind, ErrorClass::input);
+  EXPECT_FALSE(status.error().hint.empty());
+}
+
+}  // namespace
+}  // namespace fl
