@@ -113,7 +113,7 @@ class Runner {
   bool source_waits_ = false;
   bool source_ended_ = false;
 
-  bool moved_ = false;
+  bool moved_ = true;  // more to do without waiting, as at the start
   bool explained_ = false;
   bool shared_said_ = false;
   bool saw_stream_ = false;
@@ -647,6 +647,10 @@ bool Runner::produce() {
   }
   source_ended_ = *state == Source::State::end;
   source_waits_ = *state == Source::State::wait;
+  if (source_waits_ && has_state() && wanted_ < produced_) {
+    wanted_ = produced_;  // it drains: what is out is wanted safe
+    output_->want(wanted_);
+  }
   if (!builder.empty()) {
     output_->flush_builder();
     if (Status status = output_->pump(); !status) {
