@@ -49,13 +49,13 @@ target_link_options(fl_settings INTERFACE -Wl,--as-needed)
 add_library(fl_warnings INTERFACE)
 target_compile_options(fl_warnings INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast
-  -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-align -Wnull-dereference -Wformat=2
+  -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-align -Wformat=2
   -Wimplicit-fallthrough -Wunused)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(fl_warnings INTERFACE -Wduplicated-cond -Wlogical-op)
   if(FL_SANITIZE)
-    # Instrumented code gives GCC false paths to a null pointer.
-    target_compile_options(fl_warnings INTERFACE -Wno-null-dereference -Wno-maybe-uninitialized)
+    # Instrumented code gives GCC false paths to uninitialised memory.
+    target_compile_options(fl_warnings INTERFACE -Wno-maybe-uninitialized)
   endif()
 endif()
 if(FL_WARNINGS_AS_ERRORS)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,9 @@ std::size_t utf8_length(std::string_view text);
 std::string json_quoted(std::string_view text);
 
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
+
+/// "1 event", "2 events".
+std::string count_of(std::uint64_t n, std::string_view what);
 
 /// Breaks `text` at blanks into lines of at most `width` characters. "\n" in it stays a break; one
 /// word longer than the width stays whole.

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "common/base/text.h"
 #include "common/event/varint.h"
 
 namespace fl {
@@ -211,45 +212,9 @@ void append_event(std::string& out, const Headers& headers, std::string_view bod
   append_text(out, body);
 }
 
-namespace {
-
-// Length of the valid UTF-8 sequence at the start of `text`, 0 if there is none.
-std::size_t utf8_sequence(std::string_view text) {
-  const auto at = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
-  const std::uint8_t first = at(0);
-  if (first < 0x80) {
-    return 1;
-  }
-  std::size_t size = 0;
-  std::uint8_t low = 0x80;
-  std::uint8_t high = 0xBF;
-  if (first >= 0xC2 && first <= 0xDF) {
-    size = 2;
-  } else if (first >= 0xE0 && first <= 0xEF) {
-    size = 3;
-    low = first == 0xE0 ? 0xA0 : 0x80;
-    high = first == 0xED ? 0x9F : 0xBF;
-  } else if (first >= 0xF0 && first <= 0xF4) {
-    size = 4;
-    low = first == 0xF0 ? 0x90 : 0x80;
-    high = first == 0xF4 ? 0x8F : 0xBF;
-  }
-  if (size == 0 || text.size() < size || at(1) < low || at(1) > high) {
-    return 0;
-  }
-  for (std::size_t i = 2; i < size; ++i) {
-    if ((at(i) & 0xC0) != 0x80) {
-      return 0;
-    }
-  }
-  return size;
-}
-
-}  // namespace
-
 bool is_valid_utf8(std::string_view text) {
   while (!text.empty()) {
-    const std::size_t size = utf8_sequence(text);
+    const std::size_t size = utf8_length(text);
     if (size == 0) {
       return false;
     }
@@ -263,7 +228,7 @@ std::string utf8_escaped(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   while (!text.empty()) {
-    const std::size_t size = utf8_sequence(text);
+    const std::size_t size = utf8_length(text);
     if (size == 0) {
       const auto byte = static_cast<std::uint8_t>(text[0]);
       out += {'%', kHex[byte >> 4], kHex[byte & 15]};

@@ -35,6 +35,8 @@ std::string Progress::line(const Figures& figures) {
             static_cast<double>(now - last_ms_);
     last_ms_ = now;
     last_events_ = figures.events;
+  } else if (last_events_ == 0 && now > start_ms_) {
+    rate_ = static_cast<double>(figures.events) * 1000.0 / static_cast<double>(now - start_ms_);
   }
   const std::int64_t seconds = (now - start_ms_) / 1000;
   std::string text =

@@ -11,4 +11,5 @@ for block in blocks:
     sys.stdout.flush()
     count += block.num_records
     up.sendall(b"ack %d\n" % count)
+up.shutdown(socket.SHUT_WR)
 sys.exit(0 if f"end {count}\n" in up.makefile() else 75)

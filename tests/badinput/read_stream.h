@@ -12,8 +12,8 @@
 namespace fl::test {
 
 struct Reading {
-  bool ok = false;             ///< the input ended between two items
-  ErrorClass kind{};           ///< where it did not
+  bool ok = false;    ///< the input ended between two items
+  ErrorClass kind{};  ///< where it did not
   std::string message;
   std::vector<std::string> events;  ///< body, then each header as "\1name\2value", as read
   std::size_t streams = 0;

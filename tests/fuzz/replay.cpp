@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <fstream>
-#include <iterator>
+#include <sstream>
 #include <string>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
@@ -15,7 +15,9 @@ int main(int argc, char** argv) {
       std::fprintf(stderr, "cannot open '%s'\n", argv[i]);
       return 1;
     }
-    const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+    std::ostringstream content;
+    content << file.rdbuf();
+    const std::string bytes = content.str();
     std::fprintf(stderr, "%s\n", argv[i]);
     LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
   }
