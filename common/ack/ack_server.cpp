@@ -5,8 +5,8 @@
 
 #include <algorithm>
 
+#include "common/base/random.h"
 #include "common/base/units.h"
-#include "common/stream/container.h"
 
 namespace fl {
 namespace {

@@ -13,8 +13,7 @@
 #include <ctime>
 #include <vector>
 
-#include "common/base/log.h"
-#include "common/stream/container.h"
+#include "common/base/random.h"
 
 namespace fl {
 namespace {

@@ -1,4 +1,4 @@
-// JSON in. The only folder that includes simdjson.
+// Small JSON documents as a tree. (common/hadoop reads listings of any length with simdjson itself.)
 #pragma once
 
 #include <string>

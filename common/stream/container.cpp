@@ -1,27 +1,14 @@
 #include "common/stream/container.h"
 
-#include <sys/random.h>
-
-#include <cerrno>
 #include <cstring>
 
 #include "common/base/log.h"
+#include "common/base/random.h"
 #include "common/event/varint.h"
 #include "common/json/json.h"
 
 namespace fl {
 namespace {
-
-void fill_random(void* out, std::size_t size) {
-  auto* p = static_cast<std::uint8_t*>(out);
-  while (size > 0) {
-    const ssize_t n = getrandom(p, size, 0);
-    if (n > 0) {
-      p += n;
-      size -= static_cast<std::size_t>(n);
-    }
-  }
-}
 
 void append_varint(std::string& out, std::int64_t value) {
   std::uint8_t bytes[kMaxVarint];
@@ -133,20 +120,9 @@ bool is_event_schema(const Json& schema) {
 
 Marker random_marker() {
   Marker marker;
-  fill_random(marker.data(), marker.size());
+  const std::string bytes = random_bytes(marker.size());
+  std::memcpy(marker.data(), bytes.data(), marker.size());
   return marker;
-}
-
-std::string random_hex(std::size_t bytes) {
-  static constexpr char kHex[] = "0123456789abcdef";
-  std::string raw(bytes, '\0');
-  fill_random(raw.data(), raw.size());
-  std::string out;
-  for (const char c : raw) {
-    out += kHex[static_cast<std::uint8_t>(c) >> 4];
-    out += kHex[static_cast<std::uint8_t>(c) & 15];
-  }
-  return out;
 }
 
 std::string container_header(const Metadata& metadata, const Marker& marker) {

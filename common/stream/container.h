@@ -31,8 +31,6 @@ inline constexpr std::size_t kMaxHeaderBytes = 512 << 10;
 
 /// 16 bytes from the kernel.
 Marker random_marker();
-/// `bytes` random bytes as lower-case hex.
-std::string random_hex(std::size_t bytes);
 
 /// Magic, metadata as one block with a positive count (some readers cannot open other forms), marker.
 std::string container_header(const Metadata& metadata, const Marker& marker);

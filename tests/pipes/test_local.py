@@ -141,13 +141,14 @@ class Durability(harness.Case):
         try:
             watcher.stdout.readline()
             self.check(self.pipeline(
-                "fl-source seq --count 300000",
-                f"fl-sink hdfs --stream --roll-count 3000 file://{self.out}"), 0, 0, limit=60)
+                "fl-source seq --count 1500000",
+                # Parts that need many writes: a file that grows under its final name is seen.
+                f"fl-sink hdfs --stream --roll-count 100000 file://{self.out}"), 0, 0, limit=60)
         finally:
             watcher.terminate()
             said, _ = watcher.communicate(timeout=harness.HANG)
         self.assertEqual(watcher.returncode, 0, said)
-        self.assertGreaterEqual(len(harness.committed_files(self.out)), 100)
+        self.assertEqual(len(harness.committed_files(self.out)), 15)
 
 
 class DiskFull(harness.Case):
@@ -174,8 +175,6 @@ class DiskFull(harness.Case):
         self.check(pipeline, 0, 0, 0, limit=60)
         self.assertEqual(harness.committed_lines(mount + "/out"),
                          [b"%d" % i for i in range(1_000_000)])
-        pipeline.kill()
-        subprocess.run(["umount", mount], check=False)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@
 #include "common/event/java_map.h"
 #include "common/event/varint.h"
 #include "tools/fl-sink/hdfs/options.h"
-#include "tools/fl-sink/hdfs/random_hex.h"
+#include "common/base/random.h"
 
 namespace fl {
 namespace {
@@ -52,7 +52,7 @@ class AvroEventSerializer final : public Serializer {
     static constexpr std::string_view kSchema =
         R"({"type":"record","name":"Event","fields":[{"name":"headers","type":{"type":"map",)"
         R"("values":"string"}},{"name":"body","type":"bytes"}]})";
-    marker_ = random_bytes16();
+    marker_ = random_bytes(16);
     out += "Obj\1";
     append_varint(out, 2);
     append_text(out, "avro.schema");

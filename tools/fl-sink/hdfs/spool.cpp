@@ -8,7 +8,7 @@
 #include <cstdlib>
 
 #include "common/io/local_dir.h"
-#include "tools/fl-sink/hdfs/random_hex.h"
+#include "common/base/random.h"
 
 namespace fl {
 namespace {
@@ -28,7 +28,7 @@ Spool::Spool(std::string directory, std::uint64_t limit)
 Result<UniqueFd> Spool::create(int& number) const {
   UniqueFd fd(::open(directory_.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   if (!fd && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)) {
-    const std::string name = directory_ + "/fl-spool." + random_hex64();
+    const std::string name = directory_ + "/fl-spool." + random_hex(8);
     fd.reset(::open(name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (fd) {
       (void)unlink(name.c_str());

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "tools/fl-sink/hdfs/random_hex.h"
+#include "common/base/random.h"
 
 namespace fl {
 
@@ -10,7 +10,7 @@ std::string temporary_name(std::string_view final_name) {
   std::string name = "_";
   name += final_name;
   name += '.';
-  name += random_hex64();
+  name += random_hex(8);
   name += ".tmp";
   return name;
 }

@@ -1,15 +1,12 @@
-// Random names and markers, from the kernel.
-#pragma once
+#include "common/base/random.h"
 
 #include <sys/random.h>
 
-#include <cstdint>
 #include <cstdlib>
-#include <string>
 
 namespace fl {
 
-inline std::string random_bytes(std::size_t size) {
+std::string random_bytes(std::size_t size) {
   std::string bytes(size, '\0');
   // Up to 256 bytes are never cut or interrupted once the kernel has its entropy.
   if (getrandom(bytes.data(), size, 0) != static_cast<ssize_t>(size)) {
@@ -18,13 +15,10 @@ inline std::string random_bytes(std::size_t size) {
   return bytes;
 }
 
-inline std::string random_bytes16() { return random_bytes(16); }
-
-/// 64 random bits as 16 lower-case hex digits.
-inline std::string random_hex64() {
+std::string random_hex(std::size_t size) {
   static constexpr char kDigits[] = "0123456789abcdef";
   std::string text;
-  for (const char c : random_bytes(8)) {
+  for (const char c : random_bytes(size)) {
     text += kDigits[static_cast<unsigned char>(c) >> 4];
     text += kDigits[static_cast<unsigned char>(c) & 15];
   }
