@@ -1,5 +1,6 @@
 #include "common/stream/container.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "common/base/log.h"
@@ -53,6 +54,12 @@ struct Cursor {
   }
 };
 
+bool is_key(std::string_view key) {
+  return is_valid_utf8(key) && std::none_of(key.begin(), key.end(), [](char c) {
+           return static_cast<unsigned char>(c) < 0x20;
+         });
+}
+
 bool parse_metadata(Cursor& in, Metadata& metadata) {
   for (;;) {
     std::int64_t count = 0;
@@ -76,7 +83,8 @@ bool parse_metadata(Cursor& in, Metadata& metadata) {
         return false;
       }
       metadata.emplace_back(std::move(key), std::move(value));
-      if (metadata.size() > 1000) {
+      // A flipped length makes keys out of blocks; nobody gives a key control characters.
+      if (metadata.size() > 1000 || !is_key(metadata.back().first)) {
         in.bad = true;
         return false;
       }

@@ -161,7 +161,8 @@ Status StreamReader::inflate_block(std::string_view packed) {
   if (size > cap) {
     return damaged("a deflated block grows beyond its limit");
   }
-  if (code != Z_STREAM_END || z.avail_in != 0) {
+  // Python's avro leaves up to four bytes of zlib's checksum behind the data.
+  if (code != Z_STREAM_END || z.avail_in > 4) {
     return damaged("a deflated block is damaged");
   }
   block_.data = inflated_.get() + Block::kBefore;

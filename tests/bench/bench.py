@@ -323,7 +323,7 @@ class Bench:
         few, many = counted(short), counted(long)
         for name in sorted(many):
             value = (many[name] - few.get(name, 0)) / (long - short)
-            self.row(f"allocations an event, {name}", "calls", [value], 0.01, False,
+            self.row(f"allocations an event, {name}", "calls", [value], 0.001, False,
                      f"{few.get(name, 0)} for {short} events, {many[name]} for {long}")
 
     def latency(self):

@@ -24,7 +24,7 @@ load helper
 @test "a window smaller than one file, three buckets, one with a single event, all rolls off" {
   spool many=60000 more=60000
   echo "lonely 1" > spool/lonely
-  LIMIT=120 runs "0 0" "fl-source spooldir spool --once --basename-header --window 256K | fl-sink hdfs --stream --min-commit 50ms --roll-size 0 --roll-count 0 --roll-interval 0 --idle-timeout 0 $OUT/%{basename}"
+  LIMIT=${LIMIT:-120} runs "0 0" "fl-source spooldir spool --once --basename-header --window 256K | fl-sink hdfs --stream --min-commit 50ms --roll-size 0 --roll-count 0 --roll-interval 0 --idle-timeout 0 $OUT/%{basename}"
   [ "$(completed)" = 3 ]
   [ "$(lines out/lonely)" = "lonely 1" ]
   [ "$(lines out/many | sort -u | wc -l)" = 60000 ]
@@ -34,7 +34,7 @@ load helper
 @test "the same through a middle stage and a channel smaller than the window" {
   spool many=60000 more=60000
   echo "lonely 1" > spool/lonely
-  LIMIT=120 runs "0 0 0 0" "fl-source spooldir spool --once --basename-header --window 1M | fl-intercept ts --stream | fl-channel memory --stream --byte-capacity 128K | fl-sink hdfs --stream --min-commit 50ms --roll-size 0 --roll-count 0 --roll-interval 0 --idle-timeout 0 $OUT/%{basename}"
+  LIMIT=${LIMIT:-120} runs "0 0 0 0" "fl-source spooldir spool --once --basename-header --window 1M | fl-intercept ts --stream | fl-channel memory --stream --byte-capacity 128K | fl-sink hdfs --stream --min-commit 50ms --roll-size 0 --roll-count 0 --roll-interval 0 --idle-timeout 0 $OUT/%{basename}"
   [ "$(completed)" = 3 ]
   [ "$(lines out | wc -l)" = 120001 ]
 }

@@ -277,8 +277,15 @@ def main() -> None:
         suite = loader.loadTestsFromModule(module)
     runner = unittest.TextTestRunner(stream=sys.stdout, resultclass=_Result, verbosity=0)
     result = runner.run(suite)
-    failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
-    skipped = len(result.skipped)
-    print(f"{result.testsRun - failed - skipped} passed, {failed} failed, {skipped} skipped")
+    # A test with several failing subtests, or one that fails again in its cleanup, is one test.
+    def names(tests):
+        return {getattr(test, "test_case", test).id() for test in tests}
+
+    failures = names([test for test, _ in result.failures + result.errors] +
+                     result.unexpectedSuccesses)
+    skips = names([test for test, _ in result.skipped]) - failures
+    failed, skipped = len(failures), len(skips)
+    passed = max(0, result.testsRun - failed - skipped)
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
     sys.stdout.flush()
     sys.exit(1 if failed else 0)
