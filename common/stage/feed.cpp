@@ -169,13 +169,18 @@ Result<Feed::Got> Feed::next_of(Slot& slot) {
       begin(slot, std::make_unique<Upstream>());
       return Got::begun;
     case Input::Got::header:
-      saw_stream_ = true;
+      slot.saw_stream = true;
       begin(slot, std::make_unique<Upstream>(slot.input.header(), slot.input.fd()));
       return Got::begun;
     case Input::Got::block:
       take_block(slot);
       return Got::block;
     case Input::Got::end:
+      if (options_.stream && !slot.saw_stream && !stopping_) {
+        log(LogLevel::error, slot.input.name() + " held no stream (--stream)");
+        damaged_ = true;  // a writer that died before its header: no `end` is passed on
+        early_ = true;
+      }
       end_slot(slot, false);
       if (!more_files_.empty()) {
         bytes_of_closed_ += slot.input.bytes_read();

@@ -76,7 +76,6 @@ class Feed {
   bool damaged() const { return damaged_; }
   /// Lines were rejected (--long-line reject).
   bool rejected() const { return rejected_; }
-  bool saw_stream() const { return saw_stream_; }
 
  private:
   struct Slot {
@@ -88,6 +87,7 @@ class Feed {
     bool ready = true;  // worth asking for an item
     bool over = false;
     bool long_said = false;
+    bool saw_stream = false;
   };
 
   void add_slot(UniqueFd fd, std::string name);
@@ -114,7 +114,6 @@ class Feed {
   bool early_ = false;
   bool damaged_ = false;
   bool rejected_ = false;
-  bool saw_stream_ = false;
 };
 
 }  // namespace fl

@@ -405,6 +405,10 @@ bool Runner::produce() {
     }
   }
   BlockBuilder& builder = output_->builder();
+  if (has_state()) {
+    builder.set_limit(static_cast<std::size_t>(
+        std::min<std::uint64_t>(output_->block_limit(), std::max<std::uint64_t>(window_.room(), 1))));
+  }
   Result<Source::State> state = plan_.source->produce(builder);
   if (!state) {
     fail(state.error());
@@ -530,6 +534,7 @@ void Runner::propagate() {
     if (acked > source_acked_) {
       source_acked_ = acked;
       window_.acked(acked);
+      moved_ = true;  // the window may have room again
       failed(plan_.source->acked(acked));
     }
     return;
@@ -589,9 +594,8 @@ void Runner::watch_reader() {
     done_ = true;  // it has stopped as we do, and has everything
     return;
   }
-  if (feed_ && output_->reader() != Output::Reader::acking) {
-    feed_->enough();
-  }
+  // No `enough` upstream: a reader that never connected may be `head`, but as well a stage that was
+  // killed before it could, with events in its hands.
   fail({ErrorClass::again, "the reader of the stream closed early", {}});
 }
 
@@ -694,9 +698,6 @@ int Runner::verdict() {
     judge(Error{ErrorClass::again,
                 "stopped with " + count_of(last.unacknowledged, "event") + " unacknowledged",
                 {}});
-  }
-  if (feed_ && plan_.options.stream && !feed_->saw_stream() && !quiet_end_ && !stopping_) {
-    judge(Error{ErrorClass::input, "the input held no stream (--stream)", {}});
   }
   return worst ? static_cast<int>(*worst) : 0;
 }

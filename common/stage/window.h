@@ -22,7 +22,10 @@ class Window {
       open_.pop_front();
     }
   }
-  /// Nothing more may be sent. An empty window takes one block, however large.
+  /// Bytes that may still be sent; a block is cut to them. An event larger than the whole window
+  /// goes alone.
+  std::uint64_t room() const { return bytes_ < limit_ ? limit_ - bytes_ : 0; }
+  /// Nothing more may be sent now.
   bool full() const { return bytes_ > 0 && bytes_ >= limit_; }
   /// The count to ask for now, 0: none. Asked for when three quarters are full, one `want` at a
   /// time, and whenever the source drains.

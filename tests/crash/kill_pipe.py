@@ -14,8 +14,9 @@ hit. The judge, for each run:
   * every stage ends within 30 s;
   * a file under a final name holds whole lines of the source, each at most once;
   * spooldir: a file that is called .COMPLETED is in committed files, whole.
-Moments: the first 5 ms, anywhere in the load, and around the commits (there mostly the sink). Prints a summary; ends with 1
-if a verdict failed. The same seed gives the same choices, though not the same interleaving.
+Moments: the first 5 ms, anywhere in the load, and around the commits (there mostly the sink).
+Prints a summary; ends with 1 if a verdict failed. The same seed gives the same choices, though not
+the same interleaving.
 """
 import argparse
 import collections

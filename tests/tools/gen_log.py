@@ -39,8 +39,8 @@ def line(number: int, seed: int) -> str:
     stamp = (f"{t.tm_mday:02}/{MONTHS[t.tm_mon - 1]}/{t.tm_year}:"
              f"{t.tm_hour:02}:{t.tm_min:02}:{t.tm_sec:02} +0000")
     path = PATHS[bits(16) % len(PATHS)]
-    request = (f"{METHODS[bits(16) % len(METHODS)]} {path}?id={number}&session={bits(128):032x}{bits(32):08x}"
-               f" HTTP/1.1")
+    session = f"{bits(128):032x}{bits(32):08x}"
+    request = f"{METHODS[bits(16) % len(METHODS)]} {path}?id={number}&session={session} HTTP/1.1"
     size = "-" if bits(5) == 0 else str(bits(4 + bits(4)))
     referer = "-" if bits(2) == 0 else f"https://www.example.org{PATHS[bits(16) % 10]}?r={bits(24)}"
     agent = AGENTS[bits(16) % len(AGENTS)].format(v=90 + bits(5), w=bits(3))
