@@ -111,9 +111,16 @@ void AckServer::accept_all() {
     if (!fd) {
       return;
     }
-    if (guests_.size() < kMaxGuests) {
-      guests_.push_back({LineSocket(std::move(fd)), monotonic_ms() + kHelloMs});
+    if (guests_.size() >= kMaxGuests) {
+      // Whoever says nothing makes room, so that idle strangers cannot keep the reader out.
+      const auto silent = std::find_if(guests_.begin(), guests_.end(),
+                                       [](const Guest& guest) { return !guest.greeted; });
+      if (silent == guests_.end()) {
+        continue;
+      }
+      guests_.erase(silent);
     }
+    guests_.push_back({LineSocket(std::move(fd)), monotonic_ms() + kHelloMs});
   }
 }
 

@@ -161,7 +161,7 @@ void set_status_line(std::string_view line) {
   std::string text = printable(line);
   if (!log_state.terminal) {
     if (!text.empty()) {
-      write_stderr(log_state.program + ": " + text + "\n");
+      write_stderr(text + "\n");
     }
     return;
   }

@@ -11,7 +11,7 @@ namespace {
 // Reads a length (>= 0, <= limit) and checks that so many bytes follow.
 inline const std::uint8_t* read_length(const std::uint8_t* p, const std::uint8_t* end,
                                        std::uint64_t limit, std::uint64_t& length,
-                                       const char*& why) {
+                                       const char* too_long, const char*& why) {
   std::int64_t value = 0;
   p = read_varint(p, end, value);
   if (p == nullptr || value < 0 || static_cast<std::uint64_t>(value) > static_cast<std::uint64_t>(end - p)) {
@@ -19,7 +19,7 @@ inline const std::uint8_t* read_length(const std::uint8_t* p, const std::uint8_t
     return nullptr;
   }
   if (static_cast<std::uint64_t>(value) > limit) {
-    why = "a header or body is longer than the limit";
+    why = too_long;
     return nullptr;
   }
   length = static_cast<std::uint64_t>(value);
@@ -40,7 +40,7 @@ const std::uint8_t* scan_map(const std::uint8_t* p, const std::uint8_t* end,
     }
     if (count == 0) {
       if (static_cast<std::uint64_t>(p - begin) > limits.header_bytes) {
-        why = "the headers of an event exceed their limit";
+        why = "its headers exceed 64 KiB";
         return nullptr;
       }
       return p;
@@ -53,7 +53,7 @@ const std::uint8_t* scan_map(const std::uint8_t* p, const std::uint8_t* end,
       }
       count = -count;
       std::uint64_t size = 0;
-      p = read_length(p, end, limits.header_bytes, size, why);
+      p = read_length(p, end, limits.header_bytes, size, "its headers exceed 64 KiB", why);
       if (p == nullptr) {
         return nullptr;
       }
@@ -61,18 +61,18 @@ const std::uint8_t* scan_map(const std::uint8_t* p, const std::uint8_t* end,
     }
     headers += static_cast<std::uint64_t>(count);
     if (static_cast<std::uint64_t>(count) > limits.headers || headers > limits.headers) {
-      why = "an event has more headers than the limit";
+      why = "it has more than 64 headers";
       return nullptr;
     }
     const std::uint8_t* const stop = block_end != nullptr ? block_end : end;
     for (std::int64_t i = 0; i < count; ++i) {
       std::uint64_t length = 0;
-      p = read_length(p, stop, limits.name_bytes, length, why);
+      p = read_length(p, stop, limits.name_bytes, length, "the name of a header exceeds 256 bytes", why);
       if (p == nullptr) {
         return nullptr;
       }
       p += length;
-      p = read_length(p, stop, limits.value_bytes, length, why);
+      p = read_length(p, stop, limits.value_bytes, length, "the value of a header exceeds 4 KiB", why);
       if (p == nullptr) {
         return nullptr;
       }
@@ -101,7 +101,7 @@ const std::uint8_t* scan_event(const std::uint8_t* p, const std::uint8_t* end,
   event.data = begin;
   event.map_size = static_cast<std::uint32_t>(p - begin);
   std::uint64_t length = 0;
-  p = read_length(p, end, limits.body_bytes, length, why);
+  p = read_length(p, end, limits.body_bytes, length, "its body exceeds --max-event", why);
   if (p == nullptr) {
     return nullptr;
   }

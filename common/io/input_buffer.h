@@ -31,8 +31,9 @@ class InputBuffer {
  private:
   void make_room(std::size_t bytes);
 
-  std::unique_ptr<std::uint8_t[]> memory_;
-  std::size_t capacity_ = 0;
+  // Never null: data() of an empty buffer is a place, too.
+  std::unique_ptr<std::uint8_t[]> memory_ = std::make_unique<std::uint8_t[]>(2 * kGap);
+  std::size_t capacity_ = 2 * kGap;
   std::size_t begin_ = kGap;
   std::size_t end_ = kGap;
 };

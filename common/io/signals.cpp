@@ -13,9 +13,14 @@ namespace {
 // Written by the handler only.
 int g_pipe[2] = {-1, -1};
 bool g_had_terminal = false;
+std::atomic<bool> g_stop{false};
+static_assert(std::atomic<bool>::is_always_lock_free);  // the handler writes it
 
 void on_signal(int number) {
   const int saved = errno;
+  if (number == SIGTERM || number == SIGINT) {
+    g_stop = true;
+  }
   const auto byte = static_cast<unsigned char>(number);
   if (write(g_pipe[1], &byte, 1) < 0) {
     // The pipe is full of signals that nobody took yet: this one changes nothing.
@@ -54,6 +59,8 @@ int watch_signals() {
   }
   return g_pipe[0];
 }
+
+const std::atomic<bool>& stop_requested() { return g_stop; }
 
 void take_signals(SignalState& state) {
   unsigned char numbers[64];

@@ -1,6 +1,8 @@
 // Signals as something a poll loop can see.
 #pragma once
 
+#include <atomic>
+
 namespace fl {
 
 /// What has arrived so far. Read by the loop that owns the process's signals.
@@ -14,6 +16,8 @@ struct SignalState {
 /// and ignores PIPE and XFSZ. Signals that our parent ignores (nohup) stay ignored.
 /// Returns a descriptor that is readable when a signal has come. Call once, before any thread.
 int watch_signals();
+/// True once TERM or INT has come: for the few calls that block before the loop runs.
+const std::atomic<bool>& stop_requested();
 /// Takes what came since the last call into `state`.
 void take_signals(SignalState& state);
 /// Blocks all of these in the calling thread; worker threads call it first.

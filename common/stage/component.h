@@ -44,6 +44,9 @@ class Source {
   virtual bool has_state() const { return false; }
   /// The first n events are safe. Cumulative; called as acks come.
   virtual Status acked(std::uint64_t n) { (void)n; return {}; }
+  /// False once something could not be delivered (a damaged file): the stream then ends without
+  /// `end`, so that the stages below do not take it for whole.
+  virtual bool whole() const { return true; }
   /// A signal asked to stop: produce() is not called again.
   virtual void stop() {}
   /// Called once at the end, after the last acked(). An error says what is left (class again).

@@ -95,7 +95,7 @@ void Feed::watch(PollSet& set, bool take) {
     } else if (take) {
       slot->index = set.add(slot->input.fd(), POLLIN);
     }
-    if (stopping_) {
+    if (stopping_ && take) {
       set.wake_at(slot->last_data_ms + kQuietMs);
     }
   }

@@ -104,6 +104,9 @@ std::string Output::readable(const Block& block) const {
 }
 
 Status Output::pump() {
+  if (sync_error_) {
+    return *sync_error_;
+  }
   while (!pending_.empty()) {
     const std::ptrdiff_t n = end_.write_some(pending_.data(), pending_.size());
     if (n < 0) {
@@ -251,9 +254,14 @@ std::optional<std::string> Output::rule() const {
 void Output::want(std::uint64_t n) {
   if (server_) {
     server_->want(n);
-  } else if (reader_ == Reader::file && !closed_ && !busy() && end_.sync().ok()) {
-    safe_ = sent_;
-    marks_.clear();
+  } else if (reader_ == Reader::file && !closed_ && !busy()) {
+    // A failed sync is told once; trying again would succeed and lie (reliability.md 10 A.6).
+    if (Status status = end_.sync(); !status) {
+      sync_error_ = status.error();
+    } else {
+      safe_ = sent_;
+      marks_.clear();
+    }
   }
 }
 

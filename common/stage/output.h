@@ -96,6 +96,7 @@ class Output {
   std::string_view pending_;
   bool pending_is_builder_ = false;
   std::size_t builder_limit_pending_ = 0;
+  std::optional<Error> sync_error_;
   bool started_ = false;
   bool closed_ = false;
   bool end_said_ = false;

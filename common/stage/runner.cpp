@@ -1,6 +1,7 @@
 #include "common/stage/runner.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +15,7 @@
 #include "common/base/text.h"
 #include "common/io/poll_set.h"
 #include "common/io/signals.h"
+#include "common/io/standard_fds.h"
 #include "common/stage/feed.h"
 #include "common/stage/line_rules.h"
 #include "common/stage/output.h"
@@ -34,6 +36,7 @@ class Runner {
  private:
   Status open();
   Status open_output();
+  Status check_not_input(int out) const;
   void fail(const Error& error);
   bool failed(const Status& status);
 
@@ -93,19 +96,24 @@ class Runner {
   std::int64_t stop_deadline_ms_ = -1;
   bool quiet_end_ = false;  // the reader asks for no more
   bool done_ = false;
-  std::optional<Error> error_;
+  std::optional<Error> wrong_;  // options that do not fit together
+  std::optional<Error> error_;  // what ended the stage
 };
 
 Runner::Runner(Plan plan) : plan_(std::move(plan)), window_(plan_.options.window.value) {
   const StageOptions& options = plan_.options;
+  if (options.text && options.stream) {
+    wrong_ = {ErrorClass::usage, "--text and --stream exclude each other", {}};
+  } else if (options.max_event.value == 0 || options.max_event.value > (64u << 20)) {
+    wrong_ = {ErrorClass::usage, "--max-event is not between 1 and 64MiB", {}};
+  }
   if (Result<LineRules> rules = line_rules(options.line); rules) {
     rules_ = *rules;
   } else {
-    error_ = rules.error();
+    wrong_ = rules.error();
   }
   context_.limits.body_bytes =
-      static_cast<std::uint32_t>(std::min<std::uint64_t>(options.max_event.value, 64u << 20));
-  context_.limits.body_bytes = std::max(context_.limits.body_bytes, rules_.max_line);
+      std::max(static_cast<std::uint32_t>(options.max_event.value), rules_.max_line);
   context_.grace_ms = options.grace.ms;
   context_.terminal = isatty(STDERR_FILENO) == 1;
   context_.dry_run = options.dry_run;
@@ -114,8 +122,8 @@ Runner::Runner(Plan plan) : plan_(std::move(plan)), window_(plan_.options.window
 
 void Runner::fail(const Error& error) {
   if (!error_) {
-    error_ = error;
     log(error);
+    error_ = error;
   }
 }
 
@@ -128,16 +136,49 @@ bool Runner::failed(const Status& status) {
 
 // ---------------------------------------------------------------- opening
 
+// A file that is read and written at once would grow for ever or be emptied unread.
+Status Runner::check_not_input(int out) const {
+  struct stat output {};
+  if (plan_.source || fstat(out, &output) != 0 || !S_ISREG(output.st_mode)) {
+    return {};
+  }
+  const auto same = [&](const struct stat& input) {
+    return input.st_dev == output.st_dev && input.st_ino == output.st_ino;
+  };
+  const Error error{ErrorClass::usage, "the output is also an input", {}};
+  std::vector<std::string> inputs = plan_.files;
+  inputs.insert(inputs.end(), plan_.options.in.begin(), plan_.options.in.end());
+  struct stat input {};
+  for (const std::string& path : inputs) {
+    if (path != "-" && stat(path.c_str(), &input) == 0 && same(input)) {
+      return error;
+    }
+  }
+  if (inputs.empty() && fstat(STDIN_FILENO, &input) == 0 && same(input)) {
+    return error;
+  }
+  return {};
+}
+
 Status Runner::open_output() {
   UniqueFd fd;
   const std::string& path = plan_.options.out;
   if (path.empty() || path == "-") {
     fd.reset(STDOUT_FILENO);
   } else {
-    fd.reset(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0644));
+    fd.reset(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644));
     if (!fd) {
       return system_error(ErrorClass::create, "cannot open '" + path + "' for writing", errno);
     }
+  }
+  if (Status status = check_writable(fd.get()); !status) {
+    return status;
+  }
+  if (Status status = check_not_input(fd.get()); !status) {
+    return status;
+  }
+  if (!path.empty() && path != "-" && ::ftruncate(fd.get(), 0) != 0 && errno != EINVAL) {
+    return system_error(ErrorClass::io, "cannot empty '" + path + "'", errno);
   }
   Result<std::unique_ptr<Output>> output =
       Output::open(std::move(fd), {plan_.options.ack == "on", plan_.options.ack_wait.ms});
@@ -152,8 +193,8 @@ Status Runner::open_output() {
 }
 
 Status Runner::open() {
-  if (error_) {
-    return *error_;
+  if (wrong_) {
+    return *wrong_;
   }
   // The header goes out before anything else that can fail, so that a failure is seen below.
   if (!plan_.sink && !plan_.options.dry_run) {
@@ -309,8 +350,13 @@ void Runner::hear_signals() {
   if (signals_.stop > 1) {
     done_ = true;
   } else if (stopping_ && monotonic_ms() >= stop_deadline_ms_) {
-    log(LogLevel::warning, "not finished within --grace: stopping");
-    done_ = true;
+    if (feed_ && !feed_->over()) {
+      feed_->end_all();  // read long enough; now the same time to make it safe
+      stop_deadline_ms_ = monotonic_ms() + plan_.options.grace.ms;
+    } else {
+      log(LogLevel::warning, "not finished within --grace: stopping");
+      done_ = true;
+    }
   }
 }
 
@@ -626,7 +672,8 @@ void Runner::conclude() {
     return;
   }
   if (!output_->closed()) {
-    if (failed(output_->close(!feed_ || !feed_->early(), stopping_)) || !output_->closed()) {
+    const bool whole = feed_ ? !feed_->early() : plan_.source->whole();
+    if (failed(output_->close(whole, stopping_)) || !output_->closed()) {
       return;
     }
     propagate();

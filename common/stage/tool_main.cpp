@@ -11,6 +11,7 @@
 
 #include "common/base/error.h"
 #include "common/base/log.h"
+#include "common/io/standard_fds.h"
 #include "common/option/command_line.h"
 #include "common/option/suggest.h"
 #include "common/stage/programs.h"
@@ -422,6 +423,7 @@ class ToolRun {
 
 int tool_main(const Tool& tool, const std::vector<ComponentType>& components, int argc,
               char** argv) {
+  occupy_standard_fds();
   const std::string name = tool.component.empty() ? tool.name : tool.name + " " + tool.component;
   set_log(name, LogLevel::info, LogFormat::text);
   ToolRun run(tool, components);

@@ -51,7 +51,7 @@ class BlockBuilder {
   void add_encoded(std::string_view prefix, std::string_view bytes, std::uint64_t count = 1);
 
   /// The block collected so far. It stays valid until clear().
-  Block block() { return {data_.get() + Block::kBefore, size_, count_}; }
+  Block block() { return {data_ ? data_.get() + Block::kBefore : nullptr, size_, count_}; }
   void clear();
 
  private:

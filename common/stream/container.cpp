@@ -83,8 +83,10 @@ bool parse_metadata(Cursor& in, Metadata& metadata) {
         return false;
       }
       metadata.emplace_back(std::move(key), std::move(value));
-      // A flipped length makes keys out of blocks; nobody gives a key control characters.
-      if (metadata.size() > 1000 || !is_key(metadata.back().first)) {
+      // A flipped length makes keys and values out of blocks; no key has control characters.
+      const auto& [name, text] = metadata.back();
+      const bool is_text = name.starts_with("avro.") || name.starts_with("fl.");
+      if (metadata.size() > 1000 || !is_key(name) || (is_text && !is_valid_utf8(text))) {
         in.bad = true;
         return false;
       }
@@ -204,6 +206,9 @@ Result<std::size_t> parse_container_header(std::string_view bytes, ContainerHead
 Status check_event_schema(std::string_view json) {
   if (json == kEventSchema) {
     return {};
+  }
+  if (json.empty()) {
+    return damaged("the stream's header has no schema");
   }
   const Result<Json> schema = parse_json(json);
   if (!schema) {

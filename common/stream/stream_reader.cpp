@@ -54,7 +54,7 @@ Result<StreamReader::Item> StreamReader::next_header(InputBuffer& in, bool eof) 
   }
   const std::string_view codec = header_.find("avro.codec");
   deflate_ = codec == "deflate";
-  if (!deflate_ && !codec.empty() && codec != "null") {
+  if (!deflate_ && codec.data() != nullptr && codec != "null") {  // absent means null
     return damaged("the stream's codec '" + printable(codec) +
                    "' is not known here (known: null, deflate)");
   }
@@ -120,7 +120,7 @@ Result<StreamReader::Item> StreamReader::next_block(InputBuffer& in, bool eof) {
     const char* why = "";
     event_at = scan_event(event_at, block_end, limits_, event, why);
     if (event_at == nullptr) {
-      return damaged("event " + std::to_string(i) + " of a block is damaged: " + why);
+      return damaged("event " + std::to_string(i) + " of a block is refused: " + why);
     }
     batch_.add(event);
   }

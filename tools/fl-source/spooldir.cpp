@@ -147,6 +147,7 @@ class SpooldirSource final : public Source {
   Result<State> produce(BlockBuilder& out) override;
   bool has_state() const override { return true; }
   Status acked(std::uint64_t n) override;
+  bool whole() const override { return failed_.empty(); }
   void stop() override { stopped_ = true; }
   Status close() override;
   std::int64_t deadline_ms() const override { return wake_at_ms_; }

@@ -12,6 +12,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/hadoop/webhdfs.h"
+#include "common/io/signals.h"
 #include "tools/fl-sink/hdfs/spool.h"
 
 namespace fl {
@@ -38,6 +39,7 @@ class Clients {
   };
 
   void cancel() { cancel_ = true; }
+  const WebHdfs::Settings& settings() const { return settings_; }
 
  private:
   std::unique_ptr<WebHdfs> take() {
@@ -206,9 +208,11 @@ class WebHdfsStore final : public Store {
     // answers is better known before the first event is read.
     const std::int64_t give_up = monotonic_ms() + settings_.grace_ms;
     bool said = false;
+    WebHdfs::Settings first = place_.clients.settings();
+    first.cancel = &stop_requested();
+    WebHdfs client(first);
     for (std::int64_t pause = 200;; pause = std::min<std::int64_t>(pause * 2, 2'000)) {
-      Clients::Lease client(place_.clients);
-      const HdfsResult<std::string> home = client->home_directory();
+      const HdfsResult<std::string> home = client.home_directory();
       if (home) {
         place_.base = settings_.base.starts_with('/') ? settings_.base
                       : settings_.base.empty()        ? *home
@@ -223,7 +227,10 @@ class WebHdfsStore final : public Store {
                                    std::to_string(settings_.grace_ms / 1000) + " s");
         said = true;
       }
-      std::this_thread::sleep_for(std::chrono::milliseconds(pause));
+      const std::int64_t next = monotonic_ms() + pause;
+      while (monotonic_ms() < next && !stop_requested()) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      }
     }
   }
 

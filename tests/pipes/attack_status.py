@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+"""Exit statuses, hangs and lost data that hostile or clumsy use once led to."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tools"))
+import harness
+
+
+class Attack(harness.Case):
+    def test_a_stage_without_its_stream_does_not_end_it_in_order(self):
+        made = self.pipeline("true", "fl-intercept ts --stream",
+                             f"fl-sink hdfs --stream file://{self.out}")
+        self.check(made, 0, 65, 75)
+
+    def test_a_source_with_files_left_is_not_done_when_the_sink_fails_early(self):
+        self.write("spool/a", "1\n2\n")
+        made = self.pipeline("fl-source spooldir spool --once", "fl-intercept host --stream",
+                             "fl-sink hdfs --stream file:///proc/nope")
+        self.check(made, 75, 75, 73)
+
+    def test_a_window_smaller_than_a_block_completes(self):
+        self.write("spool/a", "".join(f"{i}\n" for i in range(3000)))
+        made = self.pipeline("fl-source spooldir spool --once --window 100", "fl-sink null --stream")
+        self.check(made, 0, 0)
+
+    def test_a_window_smaller_than_the_file_into_a_regular_file_completes(self):
+        self.write("spool/a", "".join(f"{i}\n" for i in range(300000)))
+        made = self.pipeline("fl-source spooldir spool --once --window 10KiB --out " +
+                             self.path("saved.avro"))
+        self.check(made, 0)
+
+    def test_a_closed_stdout_loses_nothing(self):
+        self.write("spool/a", "1\n2\n3\n")
+        made = self.pipeline("fl-source spooldir spool --once",
+                             ["sh", "-c", "exec fl-sink stdout --stream >&-"])
+        made.wait()
+        self.assertNotEqual(made.processes[1].returncode, 0, made.report())
+        self.assertTrue(os.path.exists(self.path("spool", "a")), made.report())
+
+    def test_a_closed_stdin_is_not_waited_for(self):
+        made = self.pipeline(["sh", "-c", "exec timeout -s KILL 5 fl-sink null <&-"])
+        made.wait()
+        self.assertNotIn(made.processes[0].returncode, (-9, 137), made.report())
+        self.assertNotEqual(made.processes[0].returncode, 0, made.report())
+
+    def test_an_output_that_is_the_input_is_left_alone(self):
+        self.write("x", "1\n2\n3\n")
+        made = self.pipeline("fl-intercept host --text --in x --out x")
+        made.wait()
+        self.assertNotEqual(made.processes[0].returncode, 0, made.report())
+        with open(self.path("x")) as file:
+            self.assertEqual(file.read(), "1\n2\n3\n")
+
+
+if __name__ == "__main__":
+    harness.main()
