@@ -98,15 +98,28 @@ class Signals(harness.Case):
         return server, server.getsockname()[1]
 
     def test_second_signal_stops_now_with_75(self):
+        # The reader never reads: after the first signal the source waits for it, for --grace.
+        pipeline = self.pipeline("fl-source seq --grace 300s", "sleep 100")
+        for number in (signal.SIGTERM, signal.SIGUSR1):
+            harness.poll(lambda: harness.catches(pipeline.processes[0].pid, number), "a handler")
+        harness.poll(lambda: self.status_seen(pipeline), "a status line")
+        os.kill(pipeline.processes[0].pid, signal.SIGTERM)
+        before = pipeline.errors(0).count("events")
+        harness.poll(lambda: self.status_seen(pipeline) and
+                     pipeline.errors(0).count("events") > before, "a status line after the signal")
+        self.assertIsNone(pipeline.processes[0].poll(), pipeline.report())
+        os.kill(pipeline.processes[0].pid, signal.SIGTERM)
+        harness.poll(lambda: pipeline.processes[0].poll() is not None, "its end")
+        self.assertEqual(pipeline.processes[0].returncode, 75, pipeline.report())
+        pipeline.processes[1].kill()
+        pipeline.wait()
+
+    def test_a_signal_is_heard_while_the_name_node_does_not_answer(self):
         server, port = self.stuck_server()
         pipeline, feed = self.quiet(f"fl-sink hdfs --grace 300s webhdfs://127.0.0.1:{port}/out")
-        harness.poll(lambda: self.status_seen(pipeline), "a status line")
-        pipeline.send(signal.SIGTERM)
-        # The first signal drains: the sink still tries. It catches the second at any time.
         server.settimeout(harness.HANG)
         connection, _ = server.accept()
         self.addCleanup(connection.close)
-        self.assertIsNone(pipeline.processes[0].poll(), pipeline.report())
         pipeline.send(signal.SIGTERM)
         self.check(pipeline, 75)
         feed.close()
