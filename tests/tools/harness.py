@@ -21,6 +21,13 @@ HANG = float(os.environ.get("FL_TEST_HANG", "30"))  # seconds after which someth
 SEED = int(os.environ.get("FL_TEST_SEED", "20240229"))
 
 
+# A shell starts what stands behind & with SIGINT ignored, and nohup with SIGHUP; programs keep that.
+# The pipelines of a test are to hear their signals however the test was started.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 class Hang(AssertionError):
     """A process did not end in time."""
 
