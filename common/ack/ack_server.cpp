@@ -64,7 +64,8 @@ void AckServer::handle(const PollSet& set, std::uint64_t written) {
           protocol_errors_ += guest.deadline_ms != 0 ? 1U : 0U;
           guest.deadline_ms = 0;  // whoever says anything else first is dropped
         }
-      }) && guest.deadline_ms != 0 && guest.socket.flush();
+      }) && guest.deadline_ms != 0 &&
+             guest.socket.flush();
     }
     if (proved && !had_reader_) {
       reader_ = std::make_unique<LineSocket>(std::move(guest.socket));

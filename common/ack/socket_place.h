@@ -31,6 +31,7 @@ enum class ConnectResult {
 
 /// Connects to the socket that a stream's header names. `input_fd`: the descriptor the stream comes
 /// from; only pipes and sockets are answered.
-ConnectResult connect_to_writer(std::string_view path, int input_fd, UniqueFd& out, std::string& why);
+ConnectResult connect_to_writer(std::string_view path, int input_fd, UniqueFd& out,
+                                std::string& why);
 
 }  // namespace fl

@@ -14,7 +14,8 @@ struct Bytes {
   std::uint64_t value = 0;
   friend bool operator==(Bytes, Bytes) = default;
 };
-/// A span of time in milliseconds. Typed as 500ms, 10s, 5m, 5min, 24h, 7d; a bare number is seconds.
+/// A span of time in milliseconds. Typed as 500ms, 10s, 5m, 5min, 24h, 7d; a bare number is
+/// seconds.
 struct Duration {
   std::int64_t ms = 0;
   friend bool operator==(Duration, Duration) = default;

@@ -14,7 +14,8 @@ inline const std::uint8_t* read_length(const std::uint8_t* p, const std::uint8_t
                                        const char* too_long, const char*& why) {
   std::int64_t value = 0;
   p = read_varint(p, end, value);
-  if (p == nullptr || value < 0 || static_cast<std::uint64_t>(value) > static_cast<std::uint64_t>(end - p)) {
+  if (p == nullptr || value < 0 ||
+      static_cast<std::uint64_t>(value) > static_cast<std::uint64_t>(end - p)) {
     why = "a length points past the end of the block";
     return nullptr;
   }
@@ -67,12 +68,14 @@ const std::uint8_t* scan_map(const std::uint8_t* p, const std::uint8_t* end,
     const std::uint8_t* const stop = block_end != nullptr ? block_end : end;
     for (std::int64_t i = 0; i < count; ++i) {
       std::uint64_t length = 0;
-      p = read_length(p, stop, limits.name_bytes, length, "the name of a header exceeds 256 bytes", why);
+      p = read_length(p, stop, limits.name_bytes, length, "the name of a header exceeds 256 bytes",
+                      why);
       if (p == nullptr) {
         return nullptr;
       }
       p += length;
-      p = read_length(p, stop, limits.value_bytes, length, "the value of a header exceeds 4 KiB", why);
+      p = read_length(p, stop, limits.value_bytes, length, "the value of a header exceeds 4 KiB",
+                      why);
       if (p == nullptr) {
         return nullptr;
       }

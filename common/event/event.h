@@ -47,7 +47,8 @@ const std::uint8_t* scan_event(const std::uint8_t* p, const std::uint8_t* end,
 /// Walks the headers in stream order; on duplicate keys the last one counts.
 class HeaderCursor {
  public:
-  explicit HeaderCursor(const Event& event) : next_(event.data), end_(event.data + event.map_size) {}
+  explicit HeaderCursor(const Event& event)
+      : next_(event.data), end_(event.data + event.map_size) {}
   /// False at the end. The views live as long as the event's block.
   bool next(std::string_view& key, std::string_view& value);
 

@@ -184,8 +184,8 @@ class Endpoints {
   }
 
   bool is_own_namenode(const Address& named) const {
-    for (const char* name : {"fs.defaultFS", "dfs.namenode.rpc-address",
-                             "dfs.namenode.servicerpc-address"}) {
+    for (const char* name :
+         {"fs.defaultFS", "dfs.namenode.rpc-address", "dfs.namenode.servicerpc-address"}) {
       const std::string value = config_.get(name).value_or("");
       const Url parts = split_url(value);
       const auto own = split_address(parts.scheme.empty() ? value : parts.authority);
@@ -299,8 +299,8 @@ Result<std::optional<HdfsLocation>> resolve(std::string_view path_or_url,
   const std::string policy = config.get("dfs.http.policy").value_or("HTTP_ONLY");
   const bool https = url.scheme == "swebhdfs" || (url.scheme == "hdfs" && policy == "HTTPS_ONLY");
   const Endpoints endpoints(config, https);
-  auto found = url.scheme == "hdfs" ? endpoints.of_hdfs(url.authority)
-                                    : endpoints.of_web(url.authority);
+  auto found =
+      url.scheme == "hdfs" ? endpoints.of_hdfs(url.authority) : endpoints.of_web(url.authority);
   if (!found) {
     return found.error();
   }

@@ -84,11 +84,11 @@ HdfsError from_failure(const std::string& action, const std::string& peer,
 }
 
 HdfsError odd_answer(const std::string& action, const std::string& peer, const HttpReply& reply) {
-  return failed(HdfsTrouble::other, ErrorClass::io,
-                action + ": " + peer + " answers with HTTP status " + std::to_string(reply.status) +
-                    (reply.cut ? " and more than a reply may hold"
-                               : " and a text that is none of WebHDFS"),
-                "is this the HTTP address of a NameNode or of HttpFS?");
+  return failed(
+      HdfsTrouble::other, ErrorClass::io,
+      action + ": " + peer + " answers with HTTP status " + std::to_string(reply.status) +
+          (reply.cut ? " and more than a reply may hold" : " and a text that is none of WebHDFS"),
+      "is this the HTTP address of a NameNode or of HttpFS?");
 }
 
 HdfsStatus check_path(const std::string& action, const std::string& path) {
@@ -174,8 +174,7 @@ std::optional<Page> parse_page(const std::string& body) {
   simdjson::dom::array entries;
   const auto listing = root["DirectoryListing"];
   if (listing.error() == simdjson::SUCCESS) {
-    if (listing["partialListing"]["FileStatuses"]["FileStatus"].get(entries) !=
-            simdjson::SUCCESS ||
+    if (listing["partialListing"]["FileStatuses"]["FileStatus"].get(entries) != simdjson::SUCCESS ||
         listing["remainingEntries"].get(page.remaining) != simdjson::SUCCESS) {
       return std::nullopt;
     }
@@ -251,8 +250,8 @@ Reply WebHdfs::Impl::ask(const Call& call) {
   HdfsError first_error;
   const std::size_t count = settings.endpoints.size();
   for (std::size_t tried = 0; tried < count; ++tried) {
-    request.url = settings.endpoints[active] + "/webhdfs/v1" + encode_path(call.path) + "?" +
-                  call.query;
+    request.url =
+        settings.endpoints[active] + "/webhdfs/v1" + encode_path(call.path) + "?" + call.query;
     if (!settings.kerberos) {
       request.url += "&user.name=" + url_encode(settings.user);
     }
@@ -547,9 +546,9 @@ HdfsStatus WebHdfs::rename(const std::string& from, const std::string& to, std::
     return odd_answer(action, impl_->peer(), reply);
   }
   if (done && !*done) {
-    HdfsError refused = failed(HdfsTrouble::missing, ErrorClass::io,
-                               action + ": " + impl_->peer() + " refuses",
-                               "is the directory of the new name still there?");
+    HdfsError refused =
+        failed(HdfsTrouble::missing, ErrorClass::io, action + ": " + impl_->peer() + " refuses",
+               "is the directory of the new name still there?");
     if (repeated || file_id != 0) {
       return impl_->settle_rename(action, from, to, file_id, std::move(refused));
     }

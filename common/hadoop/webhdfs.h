@@ -45,9 +45,9 @@ class WebHdfs {
     std::uint64_t block_size = 0;  ///< 0: the server's
     int replication = 0;           ///< 0: the server's
     std::string permission = "644";
-    bool sync_block = false;         ///< fsync each block on the DataNodes
-    bool overwrite = false;          ///< sync_block has HDFS overwrite too: use a fresh name
-    bool create_parent = true;       ///< false: `missing` when the directory is gone (not HttpFS)
+    bool sync_block = false;    ///< fsync each block on the DataNodes
+    bool overwrite = false;     ///< sync_block has HDFS overwrite too: use a fresh name
+    bool create_parent = true;  ///< false: `missing` when the directory is gone (not HttpFS)
     std::string exclude_datanodes = {};  ///< "IP,IP:transferPort"
   };
 

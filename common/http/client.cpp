@@ -55,8 +55,8 @@ std::size_t read_body(char* buffer, std::size_t size, std::size_t count, void* u
   } while (got < 0 && errno == EINTR);
   if (got <= 0) {
     char text[128];
-    transfer.body_error = got < 0 ? strerror_r(errno, text, sizeof text)
-                                  : "the file is shorter than it was";
+    transfer.body_error =
+        got < 0 ? strerror_r(errno, text, sizeof text) : "the file is shorter than it was";
     return CURL_READFUNC_ABORT;
   }
   transfer.position += static_cast<std::uint64_t>(got);
@@ -158,6 +158,12 @@ HttpClient::HttpClient(Settings settings) : impl_(std::make_unique<Impl>()) {
   if (global.ready) {
     impl_->easy.reset(curl_easy_init());
   }
+  if (impl_->easy && impl_->settings.cookies) {
+    // Switches the cookie engine on for good with a cookie that has expired. COOKIEFILE would have
+    // to be set again after each curl_easy_reset(), which leaks it (libcurl 7.88).
+    curl_easy_setopt(impl_->easy.get(), CURLOPT_COOKIELIST,
+                     "Set-Cookie: fl=; expires=Thu, 01 Jan 1970 00:00:01 GMT; domain=localhost");
+  }
 }
 
 HttpClient::~HttpClient() = default;
@@ -210,9 +216,6 @@ std::variant<HttpReply, HttpFailure> HttpClient::send(const HttpRequest& request
   if (!settings.ca_file.empty()) {
     curl_easy_setopt(easy, CURLOPT_CAINFO, settings.ca_file.c_str());
   }
-  if (settings.cookies) {
-    curl_easy_setopt(easy, CURLOPT_COOKIEFILE, "");
-  }
   if (request.negotiate) {
     curl_easy_setopt(easy, CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_NEGOTIATE));
     curl_easy_setopt(easy, CURLOPT_USERPWD, ":");
@@ -248,8 +251,8 @@ std::variant<HttpReply, HttpFailure> HttpClient::send(const HttpRequest& request
   curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &transfer.reply.status);
   transfer.reply.peer_ip = peer == nullptr ? "" : peer;
   // A server that refuses an upload answers and closes while we still send: its answer counts.
-  const bool refused_early = (code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR) &&
-                             transfer.reply.status >= 400;
+  const bool refused_early =
+      (code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR) && transfer.reply.status >= 400;
   if (code == CURLE_OK || refused_early || (code == CURLE_WRITE_ERROR && transfer.reply.cut)) {
     return std::move(transfer.reply);
   }

@@ -50,7 +50,7 @@ struct HttpFailure {
     other,
   };
   Kind kind = Kind::other;
-  std::string text;      ///< the reason, without the URL's query
+  std::string text;  ///< the reason, without the URL's query
   bool may_have_arrived = false;
   std::string peer_ip;
 };

@@ -37,7 +37,8 @@ class PollSet {
     if (deadline_ms_ == 0) {
       timeout = 0;
     } else if (deadline_ms_ > 0) {
-      timeout = static_cast<int>(std::clamp<std::int64_t>(deadline_ms_ - monotonic_ms(), 0, 60'000));
+      timeout =
+          static_cast<int>(std::clamp<std::int64_t>(deadline_ms_ - monotonic_ms(), 0, 60'000));
     }
     if (poll(entries_.data(), entries_.size(), timeout) <= 0) {
       for (auto& entry : entries_) {

@@ -7,9 +7,9 @@ namespace fl {
 
 /// What has arrived so far. Read by the loop that owns the process's signals.
 struct SignalState {
-  int stop = 0;          ///< how many TERM and INT (and HUP after the terminal went away)
-  bool reopen = false;   ///< HUP; the loop clears it
-  bool report = false;   ///< USR1; the loop clears it
+  int stop = 0;         ///< how many TERM and INT (and HUP after the terminal went away)
+  bool reopen = false;  ///< HUP; the loop clears it
+  bool report = false;  ///< USR1; the loop clears it
 };
 
 /// Installs handlers for TERM, INT, HUP and USR1 (without SA_RESTART, so a blocked call returns)

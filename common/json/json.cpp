@@ -71,7 +71,8 @@ Result<Json> parse_json(std::string_view text) {
   if (auto error = parser.allocate(kMaxBytes, kMaxDepth); error != simdjson::SUCCESS) {
     return Error{ErrorClass::bug, "no memory to parse JSON"};
   }
-  if (auto error = parser.parse(text.data(), text.size()).get(element); error != simdjson::SUCCESS) {
+  if (auto error = parser.parse(text.data(), text.size()).get(element);
+      error != simdjson::SUCCESS) {
     return Error{ErrorClass::input, std::string("not JSON: ") + simdjson::error_message(error)};
   }
   return convert(element);

@@ -1,4 +1,5 @@
-// Small JSON documents as a tree. (common/hadoop reads listings of any length with simdjson itself.)
+// Small JSON documents as a tree. (common/hadoop reads listings of any length with simdjson
+// itself.)
 #pragma once
 
 #include <string>

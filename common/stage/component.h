@@ -43,7 +43,10 @@ class Source {
   /// True if the source forgets an event only when it is acknowledged, and can read again.
   virtual bool has_state() const { return false; }
   /// The first n events are safe. Cumulative; called as acks come.
-  virtual Status acked(std::uint64_t n) { (void)n; return {}; }
+  virtual Status acked(std::uint64_t n) {
+    (void)n;
+    return {};
+  }
   /// False once something could not be delivered (a damaged file): the stream then ends without
   /// `end`, so that the stages below do not take it for whole.
   virtual bool whole() const { return true; }
@@ -63,7 +66,10 @@ class Source {
 class Interceptor {
  public:
   virtual ~Interceptor() = default;
-  virtual Status open(const StageContext& context) { (void)context; return {}; }
+  virtual Status open(const StageContext& context) {
+    (void)context;
+    return {};
+  }
   /// Edits the batch; see Batch for what may be done. Events that are not kept(i) are passed over.
   virtual Status process(Batch& batch) = 0;
 };
@@ -85,7 +91,10 @@ class Sink {
   /// The first n events delivered are durable at their destination. Never falls.
   virtual std::uint64_t safe() const = 0;
   /// Make the first n events safe soon. Returns at once; progress() does the rest.
-  virtual Status commit(std::uint64_t n) { (void)n; return {}; }
+  virtual Status commit(std::uint64_t n) {
+    (void)n;
+    return {};
+  }
   /// Called when wake_fd() is readable (for `events` of poll) or deadline_ms() has come: timers,
   /// finished work. An error ends the stage.
   virtual Status progress() { return {}; }
@@ -107,7 +116,10 @@ class Sink {
 class Channel {
  public:
   virtual ~Channel() = default;
-  virtual Status open(const StageContext& context) { (void)context; return {}; }
+  virtual Status open(const StageContext& context) {
+    (void)context;
+    return {};
+  }
   /// False: full, reading stops.
   virtual bool has_room() const = 0;
   /// Takes a copy of the block (encoded events).

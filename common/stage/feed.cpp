@@ -260,8 +260,8 @@ void Feed::end_slot(Slot& slot, bool silent) {
   }
   if (const std::uint64_t rejected = slot.input.text().rejected(); rejected > 0) {
     rejected_ = true;
-    log(LogLevel::error,
-        count_of(rejected, "line") + " of " + slot.input.name() + " rejected: longer than --max-line");
+    log(LogLevel::error, count_of(rejected, "line") + " of " + slot.input.name() +
+                             " rejected: longer than --max-line");
   }
 }
 

@@ -21,7 +21,7 @@ class Feed {
   struct Settings {
     EventLimits limits;
     LineRules rules;
-    bool text_source = false;          ///< fl-source stdin: text, from `files` one after the other
+    bool text_source = false;  ///< fl-source stdin: text, from `files` one after the other
     std::vector<std::string> files;
     std::size_t block_limit = 64 << 10;  ///< for blocks made of text
   };

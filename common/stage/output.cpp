@@ -11,7 +11,8 @@ namespace {
 constexpr std::size_t kLargePipe = 256 << 10;  // more gains nothing (performance.md 11)
 constexpr std::size_t kFrame = 64;             // count, size and marker, generously
 constexpr std::int64_t kLookMs = 50;
-constexpr std::int64_t kEmptyMs = 200;  // DESIGN 3: the time to connect after the last byte was taken
+constexpr std::int64_t kEmptyMs =
+    200;  // DESIGN 3: the time to connect after the last byte was taken
 
 }  // namespace
 
@@ -206,7 +207,8 @@ void Output::judge() {
 }
 
 std::uint64_t Output::handed_on() {
-  const std::uint64_t taken = end_ ? written_ - std::min<std::uint64_t>(written_, end_.unread()) : 0;
+  const std::uint64_t taken =
+      end_ ? written_ - std::min<std::uint64_t>(written_, end_.unread()) : 0;
   while (!marks_.empty() && marks_.front().bytes <= taken) {
     safe_ = marks_.front().events;
     marks_.pop_front();

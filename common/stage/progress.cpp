@@ -39,10 +39,9 @@ std::string Progress::line(const Figures& figures) {
     rate_ = static_cast<double>(figures.events) * 1000.0 / static_cast<double>(now - start_ms_);
   }
   const std::int64_t seconds = (now - start_ms_) / 1000;
-  std::string text =
-      fmt::format("{} events, {}, {}:{:02}, {:.0f} events/s, {} unacknowledged", figures.events,
-                  human_bytes(static_cast<double>(figures.bytes)), seconds / 60, seconds % 60, rate_,
-                  figures.unacknowledged);
+  std::string text = fmt::format("{} events, {}, {}:{:02}, {:.0f} events/s, {} unacknowledged",
+                                 figures.events, human_bytes(static_cast<double>(figures.bytes)),
+                                 seconds / 60, seconds % 60, rate_, figures.unacknowledged);
   if (!figures.more.empty()) {
     text += ", " + figures.more;
   }

@@ -249,8 +249,7 @@ int Runner::run() {
   const bool live = plan_.options.progress ||
                     (context_.terminal && opened_ && last && !plan_.options.no_progress);
   progress_.emplace(plan_.name, live);
-  while (!done_ && !error_ && step()) {
-  }
+  while (!done_ && !error_ && step()) {}
   return finish();
 }
 
@@ -452,8 +451,8 @@ bool Runner::produce() {
   }
   BlockBuilder& builder = output_->builder();
   if (has_state()) {
-    builder.set_limit(static_cast<std::size_t>(
-        std::min<std::uint64_t>(output_->block_limit(), std::max<std::uint64_t>(window_.room(), 1))));
+    builder.set_limit(static_cast<std::size_t>(std::min<std::uint64_t>(
+        output_->block_limit(), std::max<std::uint64_t>(window_.room(), 1))));
   }
   Result<Source::State> state = plan_.source->produce(builder);
   if (!state) {

@@ -10,13 +10,14 @@
 
 namespace fl {
 
-/// What a process is to run. Exactly one of: a source; text_source; interceptors; a channel; a sink.
+/// What a process is to run. Exactly one of: a source; text_source; interceptors; a channel; a
+/// sink.
 struct Plan {
   std::string name;  ///< "fl-sink hdfs", for messages
   StageOptions options;
   std::unique_ptr<Source> source;
-  bool text_source = false;          ///< fl-source stdin
-  std::vector<std::string> files;    ///< its files; empty: stdin
+  bool text_source = false;        ///< fl-source stdin
+  std::vector<std::string> files;  ///< its files; empty: stdin
   std::vector<std::unique_ptr<Interceptor>> interceptors;
   std::unique_ptr<Channel> channel;
   std::unique_ptr<Sink> sink;

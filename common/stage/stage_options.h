@@ -11,31 +11,31 @@ namespace fl {
 
 /// How text becomes events, wherever a stage reads text.
 struct TextOptions {
-  std::string delimiter = "\\n";  ///< --delimiter: one byte, or \n \t \0 \r \xNN
-  bool null_data = false;         ///< --null-data: the same as --delimiter '\0'
-  Bytes max_line{1 << 20};        ///< --max-line
+  std::string delimiter = "\\n";    ///< --delimiter: one byte, or \n \t \0 \r \xNN
+  bool null_data = false;           ///< --null-data: the same as --delimiter '\0'
+  Bytes max_line{1 << 20};          ///< --max-line
   std::string long_line = "split";  ///< --long-line split|truncate|reject
-  std::string crlf = "keep";      ///< --crlf keep|strip
+  std::string crlf = "keep";        ///< --crlf keep|strip
 };
 
 struct StageOptions {
-  bool text = false;               ///< --text
-  bool stream = false;             ///< --stream
-  bool need_end = false;           ///< --need-end
-  std::vector<std::string> in;     ///< --in (repeated)
-  std::string out;                 ///< --out
-  std::string ack = "on";          ///< --ack on|off
-  Duration ack_wait{3'000};        ///< --ack-wait
-  Bytes window{256ull << 20};      ///< --window
-  Duration grace{10'000};          ///< --grace
-  Bytes max_event{1 << 20};        ///< --max-event
-  bool explain = false;            ///< --explain
-  bool dry_run = false;            ///< --dry-run
-  bool progress = false;           ///< --progress
-  bool no_progress = false;        ///< --no-progress
-  std::string log_format = "text"; ///< --log-format text|json
-  std::string log_level = "info";  ///< --log-level error|warning|info|debug
-  TextOptions line;                ///< the text options above
+  bool text = false;                ///< --text
+  bool stream = false;              ///< --stream
+  bool need_end = false;            ///< --need-end
+  std::vector<std::string> in;      ///< --in (repeated)
+  std::string out;                  ///< --out
+  std::string ack = "on";           ///< --ack on|off
+  Duration ack_wait{3'000};         ///< --ack-wait
+  Bytes window{256ull << 20};       ///< --window
+  Duration grace{10'000};           ///< --grace
+  Bytes max_event{1 << 20};         ///< --max-event
+  bool explain = false;             ///< --explain
+  bool dry_run = false;             ///< --dry-run
+  bool progress = false;            ///< --progress
+  bool no_progress = false;         ///< --no-progress
+  std::string log_format = "text";  ///< --log-format text|json
+  std::string log_level = "info";   ///< --log-level error|warning|info|debug
+  TextOptions line;                 ///< the text options above
 };
 
 /// The table; the text options are in it.

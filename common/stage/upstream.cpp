@@ -23,8 +23,8 @@ Upstream::Upstream(const ContainerHeader& header, int input_fd) {
       early_ = true;
       break;
     case ConnectResult::barred:
-      log(LogLevel::warning, "cannot acknowledge over '" + std::string(path) + "' (" + why +
-                                 "): reading on without");
+      log(LogLevel::warning,
+          "cannot acknowledge over '" + std::string(path) + "' (" + why + "): reading on without");
       break;
     case ConnectResult::finished:
       break;

@@ -27,8 +27,8 @@ std::uint8_t* BlockBuilder::room(std::size_t bytes) {
 }
 
 std::size_t BlockBuilder::event_size(std::string_view map, std::string_view body) {
-  return std::max<std::size_t>(map.size(), 1) + varint_size(static_cast<std::int64_t>(body.size())) +
-         body.size();
+  return std::max<std::size_t>(map.size(), 1) +
+         varint_size(static_cast<std::int64_t>(body.size())) + body.size();
 }
 
 void BlockBuilder::add(std::string_view map, std::string_view body) {

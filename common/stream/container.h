@@ -32,7 +32,8 @@ inline constexpr std::size_t kMaxHeaderBytes = 512 << 10;
 /// 16 bytes from the kernel.
 Marker random_marker();
 
-/// Magic, metadata as one block with a positive count (some readers cannot open other forms), marker.
+/// Magic, metadata as one block with a positive count (some readers cannot open other forms),
+/// marker.
 std::string container_header(const Metadata& metadata, const Marker& marker);
 /// The metadata of a stream of events with codec null, plus `more`.
 Metadata event_metadata(Metadata more = {});

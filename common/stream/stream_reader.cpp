@@ -82,8 +82,8 @@ Result<StreamReader::Item> StreamReader::next_block(InputBuffer& in, bool eof) {
   if (next == nullptr) {
     return more ? cut() : Result<Item>(damaged("a block begins with an illegal number"));
   }
-  const std::size_t limit =
-      std::max<std::size_t>(kForeignBlock, std::size_t{limits_.body_bytes} + limits_.header_bytes + 64);
+  const std::size_t limit = std::max<std::size_t>(
+      kForeignBlock, std::size_t{limits_.body_bytes} + limits_.header_bytes + 64);
   if (count < 0 || size < 0) {
     return damaged("a block has a negative count or size");
   }
@@ -107,7 +107,8 @@ Result<StreamReader::Item> StreamReader::next_block(InputBuffer& in, bool eof) {
   }
   block_ = {data, static_cast<std::size_t>(size), static_cast<std::uint64_t>(count)};
   if (deflate_) {
-    if (Status status = inflate_block({reinterpret_cast<const char*>(data), block_.size}); !status) {
+    if (Status status = inflate_block({reinterpret_cast<const char*>(data), block_.size});
+        !status) {
       return status.error();
     }
   }

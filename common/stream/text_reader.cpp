@@ -13,7 +13,8 @@ bool TextReader::read(InputBuffer& in, bool eof, BlockBuilder& out) {
     const void* found = std::memchr(text.data(), rules_.delimiter, text.size());
     const bool ends = found != nullptr;
     std::size_t length =
-        ends ? static_cast<std::size_t>(static_cast<const char*>(found) - text.data()) : text.size();
+        ends ? static_cast<std::size_t>(static_cast<const char*>(found) - text.data())
+             : text.size();
     if (rest_ == Rest::drop) {
       in.consume(length + (ends ? 1 : 0));
       if (!ends) {

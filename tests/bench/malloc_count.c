@@ -54,8 +54,8 @@ static void report(void) {
     return;
   }
   char line[128];
-  const int size = snprintf(line, sizeof line, "%s %lu\n", program_invocation_short_name,
-                            atomic_load(&calls));
+  const int size =
+      snprintf(line, sizeof line, "%s %lu\n", program_invocation_short_name, atomic_load(&calls));
   const int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
   if (fd >= 0) {
     if (write(fd, line, (size_t)size) != size) {

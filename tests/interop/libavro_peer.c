@@ -8,16 +8,17 @@
 #include <string.h>
 
 static const char kSchema[] =
-    "{\"type\":\"record\",\"name\":\"Event\",\"fields\":[{\"name\":\"headers\",\"type\":{\"type\":\"map\","
+    "{\"type\":\"record\",\"name\":\"Event\",\"fields\":[{\"name\":\"headers\",\"type\":{\"type\":"
+    "\"map\","
     "\"values\":\"string\"}},{\"name\":\"body\",\"type\":\"bytes\"}]}";
 
-static void fail(const char *what) {
+static void fail(const char* what) {
   fprintf(stderr, "%s: %s\n", what, avro_strerror());
   exit(1);
 }
 
 /* libavro's own JSON ends a body at its first NUL. */
-static void print_text(const char *text, size_t size, int is_utf8) {
+static void print_text(const char* text, size_t size, int is_utf8) {
   putchar('"');
   for (size_t i = 0; i < size; ++i) {
     const unsigned char byte = (unsigned char)text[i];
@@ -30,7 +31,7 @@ static void print_text(const char *text, size_t size, int is_utf8) {
   putchar('"');
 }
 
-static void print_event(const avro_value_t *event) {
+static void print_event(const avro_value_t* event) {
   avro_value_t headers, body, value;
   avro_value_get_by_name(event, "headers", &headers, NULL);
   avro_value_get_by_name(event, "body", &body, NULL);
@@ -41,25 +42,28 @@ static void print_event(const avro_value_t *event) {
     const char *key, *text;
     size_t size = 0;
     avro_value_get_by_index(&headers, i, &value, &key);
-    if (avro_value_get_string(&value, &text, &size) != 0) fail("cannot read a header");
+    if (avro_value_get_string(&value, &text, &size) != 0)
+      fail("cannot read a header");
     fputs(i == 0 ? "" : ",", stdout);
     print_text(key, strlen(key), 1);
     putchar(':');
     print_text(text, size - 1, 1);
   }
-  const void *bytes;
+  const void* bytes;
   size_t size = 0;
-  if (avro_value_get_bytes(&body, &bytes, &size) != 0) fail("cannot read a body");
+  if (avro_value_get_bytes(&body, &bytes, &size) != 0)
+    fail("cannot read a body");
   printf("},\"body\":");
   print_text(bytes, size, 0);
   puts("}");
 }
 
-static int read_file(const char *path) {
+static int read_file(const char* path) {
   avro_file_reader_t reader;
-  if (avro_file_reader(path, &reader) != 0) fail("cannot open");
+  if (avro_file_reader(path, &reader) != 0)
+    fail("cannot open");
   avro_schema_t schema = avro_file_reader_get_writer_schema(reader);
-  avro_value_iface_t *iface = avro_generic_class_from_schema(schema);
+  avro_value_iface_t* iface = avro_generic_class_from_schema(schema);
   avro_value_t value;
   avro_generic_value_new(iface, &value);
   int code;
@@ -67,11 +71,12 @@ static int read_file(const char *path) {
     print_event(&value);
     avro_value_reset(&value);
   }
-  if (code != EOF) fail("cannot read");
+  if (code != EOF)
+    fail("cannot read");
   return 0;
 }
 
-static void put_header(avro_value_t *headers, const char *key, const char *text) {
+static void put_header(avro_value_t* headers, const char* key, const char* text) {
   avro_value_t value;
   if (avro_value_add(headers, key, &value, NULL, NULL) != 0 ||
       avro_value_set_string(&value, text) != 0) {
@@ -79,13 +84,15 @@ static void put_header(avro_value_t *headers, const char *key, const char *text)
   }
 }
 
-static int write_file(const char *path, const char *codec, long count) {
+static int write_file(const char* path, const char* codec, long count) {
   avro_schema_t schema;
-  if (avro_schema_from_json_literal(kSchema, &schema) != 0) fail("schema");
+  if (avro_schema_from_json_literal(kSchema, &schema) != 0)
+    fail("schema");
   avro_file_writer_t writer;
   remove(path);
-  if (avro_file_writer_create_with_codec(path, schema, &writer, codec, 4096) != 0) fail("create");
-  avro_value_iface_t *iface = avro_generic_class_from_schema(schema);
+  if (avro_file_writer_create_with_codec(path, schema, &writer, codec, 4096) != 0)
+    fail("create");
+  avro_value_iface_t* iface = avro_generic_class_from_schema(schema);
   avro_value_t value;
   avro_generic_value_new(iface, &value);
   for (long i = 0; i < count; ++i) {
@@ -98,14 +105,17 @@ static int write_file(const char *path, const char *codec, long count) {
     put_header(&headers, "i", text);
     put_header(&headers, "kind", "c");
     avro_value_set_bytes(&body, text, strlen(text));
-    if (avro_file_writer_append_value(writer, &value) != 0) fail("append");
+    if (avro_file_writer_append_value(writer, &value) != 0)
+      fail("append");
   }
-  if (avro_file_writer_close(writer) != 0) fail("close");
+  if (avro_file_writer_close(writer) != 0)
+    fail("close");
   return 0;
 }
 
-int main(int argc, char **argv) {
-  if (argc == 3 && strcmp(argv[1], "read") == 0) return read_file(argv[2]);
+int main(int argc, char** argv) {
+  if (argc == 3 && strcmp(argv[1], "read") == 0)
+    return read_file(argv[2]);
   if (argc == 5 && strcmp(argv[1], "write") == 0) {
     return write_file(argv[2], argv[3], strtol(argv[4], NULL, 10));
   }

@@ -237,8 +237,8 @@ TEST_F(WebHdfsPeer, AnotherUserIsRefused) {
   settings_.user = "bob";
   WebHdfs bob(settings_);
   const UniqueFd fd = file_with("x");
-  for (const HdfsStatus& done : {bob.create(base_ + "/b", {.fd = fd.get(), .length = 1}),
-                                 bob.mkdirs(base_ + "/bobs")}) {
+  for (const HdfsStatus& done :
+       {bob.create(base_ + "/b", {.fd = fd.get(), .length = 1}), bob.mkdirs(base_ + "/bobs")}) {
     ASSERT_FALSE(done.ok());
     EXPECT_EQ(done.error().trouble, HdfsTrouble::permission);
     EXPECT_EQ(done.error().kind, ErrorClass::permission) << done.error().message;
@@ -300,8 +300,7 @@ TEST_F(WebHdfsPeer, NameNodeDownThenBack) {
   const HdfsStatus back = patiently([&] { return put(base_ + "/b", "x"); });
   starter.join();
   EXPECT_TRUE(back.ok()) << back.error().message;
-  const HdfsStatus renamed =
-      patiently([&] { return client_->rename(base_ + "/a", base_ + "/c"); });
+  const HdfsStatus renamed = patiently([&] { return client_->rename(base_ + "/a", base_ + "/c"); });
   EXPECT_TRUE(renamed.ok()) << renamed.error().message;
 }
 

@@ -42,7 +42,8 @@ class AckServerTest : public testing::Test {
   UniqueFd connect_now() {
     UniqueFd fd;
     std::string why;
-    EXPECT_EQ(ConnectResult::connected, connect_to_writer(server_->path(), pipe_[0], fd, why)) << why;
+    EXPECT_EQ(ConnectResult::connected, connect_to_writer(server_->path(), pipe_[0], fd, why))
+        << why;
     return fd;
   }
 
@@ -167,7 +168,8 @@ TEST_F(AckServerTest, AHeaderCannotNameJustAnySocket) {
   ASSERT_EQ(0, symlink(other.c_str(), link.c_str()));
   EXPECT_EQ(ConnectResult::barred, connect_to_writer(link, pipe_[0], fd, why));
   EXPECT_EQ(ConnectResult::barred, connect_to_writer("relative", pipe_[0], fd, why));
-  EXPECT_EQ(ConnectResult::barred, connect_to_writer("/tmp/" + std::string(300, 'x'), pipe_[0], fd, why));
+  EXPECT_EQ(ConnectResult::barred,
+            connect_to_writer("/tmp/" + std::string(300, 'x'), pipe_[0], fd, why));
 }
 
 TEST_F(AckServerTest, ASavedStreamIsNotAnswered) {

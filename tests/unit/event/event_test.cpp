@@ -14,7 +14,8 @@ const std::uint8_t* bytes(const std::string& text) {
 // Scans exactly one event; "" or the reason.
 std::string scan(const std::string& encoded, Event& event, EventLimits limits = {}) {
   const char* why = "no reason given";
-  const std::uint8_t* end = scan_event(bytes(encoded), bytes(encoded) + encoded.size(), limits, event, why);
+  const std::uint8_t* end =
+      scan_event(bytes(encoded), bytes(encoded) + encoded.size(), limits, event, why);
   if (end == nullptr) {
     return why;
   }
@@ -31,7 +32,8 @@ std::string with(std::initializer_list<int> values) {
 
 TEST(Varint, RoundTripsAtEveryWidth) {
   for (unsigned shift = 0; shift < 63; ++shift) {
-    for (const std::int64_t value : {std::int64_t{1} << shift, (std::int64_t{1} << shift) - 1, -(std::int64_t{1} << shift)}) {
+    for (const std::int64_t value :
+         {std::int64_t{1} << shift, (std::int64_t{1} << shift) - 1, -(std::int64_t{1} << shift)}) {
       std::uint8_t out[kMaxVarint];
       const std::uint8_t* end = write_varint(out, value);
       EXPECT_EQ(varint_size(value), static_cast<std::size_t>(end - out));
@@ -66,7 +68,8 @@ TEST(Event, ReadsWhatAppendEventWrites) {
 
 TEST(Event, ReadsFlumesPositiveCounts) {
   // wire.md 4.1: {h1: v1} / hello
-  const std::string encoded = with({0x02, 0x04, 0x68, 0x31, 0x04, 0x76, 0x31, 0x00, 0x0a}) + "hello";
+  const std::string encoded =
+      with({0x02, 0x04, 0x68, 0x31, 0x04, 0x76, 0x31, 0x00, 0x0a}) + "hello";
   Event event;
   ASSERT_EQ("", scan(encoded, event));
   EXPECT_EQ("v1", find_header(event, "h1"));
@@ -97,7 +100,8 @@ TEST(Event, HostileLengthsAndCountsAreRefused) {
   std::uint8_t big[kMaxVarint];
   for (const std::int64_t n : {INT64_MAX, INT64_MIN, std::int64_t{-1}, std::int64_t{1} << 40}) {
     const std::uint8_t* end = write_varint(big, n);
-    const std::string number(reinterpret_cast<const char*>(big), static_cast<std::size_t>(end - big));
+    const std::string number(reinterpret_cast<const char*>(big),
+                             static_cast<std::size_t>(end - big));
     EXPECT_NE("", scan(std::string(1, '\0') + number + "xxxx", event)) << "body " << n;
     EXPECT_NE("", scan(number + "xxxx", event)) << "count " << n;
     EXPECT_NE("", scan(with({2}) + number + "xxxx", event)) << "key " << n;
@@ -136,7 +140,8 @@ TEST(Event, LimitsHold) {
 
 TEST(Utf8, InvalidBytesAreEscapedAndValidTextStays) {
   EXPECT_EQ("Grüße €", utf8_escaped("Grüße €"));
-  EXPECT_EQ("a%FFb%C3", utf8_escaped("a\xff" "b\xc3"));
+  EXPECT_EQ("a%FFb%C3", utf8_escaped("a\xff"
+                                     "b\xc3"));
   EXPECT_EQ("%ED%A0%80", utf8_escaped("\xed\xa0\x80"));  // a surrogate
   EXPECT_TRUE(is_valid_utf8("\xf0\x9f\x98\x80"));
   EXPECT_FALSE(is_valid_utf8("\xc0\x80"));

@@ -84,13 +84,12 @@ TEST_F(HadoopConfigTest, AttributesAreAPropertyToo) {
 TEST_F(HadoopConfigTest, VariablesExpand) {
   setenv("FL_TEST_SET", "set", 1);
   unsetenv("FL_TEST_UNSET");
-  const HadoopConfig config =
-      read(property("host", "nn") + property("port", "9000") +
-           property("address", "${host}:${port}") + property("url", "hdfs://${address}/") +
-           property("which", "port") + property("nested", "${${which}}") +
-           property("env", "${env.FL_TEST_SET}") +
-           property("env-default", "${env.FL_TEST_UNSET:-d-e} ${env.FL_TEST_SET:-no}") +
-           property("unknown", "${nowhere} ${host}") + property("open", "a${host"));
+  const HadoopConfig config = read(
+      property("host", "nn") + property("port", "9000") + property("address", "${host}:${port}") +
+      property("url", "hdfs://${address}/") + property("which", "port") +
+      property("nested", "${${which}}") + property("env", "${env.FL_TEST_SET}") +
+      property("env-default", "${env.FL_TEST_UNSET:-d-e} ${env.FL_TEST_SET:-no}") +
+      property("unknown", "${nowhere} ${host}") + property("open", "a${host"));
   EXPECT_EQ(config.get("url"), "hdfs://nn:9000/");
   EXPECT_EQ(config.get("nested"), "9000");
   EXPECT_EQ(config.get("env"), "set");
@@ -113,8 +112,8 @@ TEST_F(HadoopConfigTest, EndlessExpansionEnds) {
 }
 
 TEST_F(HadoopConfigTest, DeprecatedNamesLeadToTheSameValue) {
-  const HadoopConfig config = read(property("fs.default.name", "hdfs://old:1") +
-                                   property("dfs.http.address", "old:2"));
+  const HadoopConfig config =
+      read(property("fs.default.name", "hdfs://old:1") + property("dfs.http.address", "old:2"));
   EXPECT_EQ(config.get("fs.defaultFS"), "hdfs://old:1");
   EXPECT_EQ(config.get("fs.default.name"), "hdfs://old:1");
   EXPECT_EQ(config.get("dfs.namenode.http-address"), "old:2");

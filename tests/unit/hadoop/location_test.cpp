@@ -126,9 +126,9 @@ TEST(HdfsLocation, WhatIsNotServedIsRefused) {
   refused("hdfs:///x");
   refused("hdfs:///x", {{"fs.defaultFS", "webhdfs://h:1"}});
   refused("/x", {{"fs.defaultFS", "nn:9000"}});
-  for (const char* bad : {"hdfs://user@nn/x", "webhdfs://h:0/", "webhdfs://h:65536/",
-                          "webhdfs://h:/", "webhdfs://h:1?x/", "webhdfs://:1/", "webhdfs://[x/",
-                          "webhdfs://a b/"}) {
+  for (const char* bad :
+       {"hdfs://user@nn/x", "webhdfs://h:0/", "webhdfs://h:65536/", "webhdfs://h:/",
+        "webhdfs://h:1?x/", "webhdfs://:1/", "webhdfs://[x/", "webhdfs://a b/"}) {
     refused(bad);
   }
 }

@@ -360,9 +360,8 @@ TEST_F(WebHdfsRename, IntoADirectoryIsTakenBack) {
     if (has(request, "/to/from?")) {
       return inside ? file(1) : kNotFound;
     }
-    return reply("200 OK",
-                 R"({"FileStatus":{"length":0,"modificationTime":5,"pathSuffix":"",)"
-                 R"("type":"DIRECTORY"}})");
+    return reply("200 OK", R"({"FileStatus":{"length":0,"modificationTime":5,"pathSuffix":"",)"
+                           R"("type":"DIRECTORY"}})");
   });
   const HdfsStatus done = WebHdfs(settings_for({httpfs.url()})).rename("/from", "/to");
   ASSERT_FALSE(done.ok());

@@ -12,7 +12,8 @@ std::string frame(const std::string& events, std::uint64_t count, const Marker& 
   std::string memory(Block::kBefore, '\0');
   memory += events;
   memory.append(Block::kAfter, '\0');
-  Block block{reinterpret_cast<std::uint8_t*>(memory.data()) + Block::kBefore, events.size(), count};
+  Block block{reinterpret_cast<std::uint8_t*>(memory.data()) + Block::kBefore, events.size(),
+              count};
   return std::string(frame_block(block, marker));
 }
 
@@ -24,7 +25,9 @@ std::string event(std::string_view body, const Headers& headers = {}) {
 
 const Marker kMarker = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
 
-std::string header(Metadata metadata = event_metadata()) { return container_header(metadata, kMarker); }
+std::string header(Metadata metadata = event_metadata()) {
+  return container_header(metadata, kMarker);
+}
 
 struct Outcome {
   std::vector<std::string> bodies;
@@ -70,7 +73,8 @@ Outcome read_all(const std::string& bytes, std::size_t step = SIZE_MAX, EventLim
 }
 
 TEST(StreamReader, ReadsBlocksInAnyChunking) {
-  const std::string bytes = header() + frame(event("one") + event("two", {{"k", "v"}}), 2, kMarker) +
+  const std::string bytes = header() +
+                            frame(event("one") + event("two", {{"k", "v"}}), 2, kMarker) +
                             frame(event("three"), 1, kMarker);
   for (const std::size_t step : {std::size_t{1}, std::size_t{7}, std::size_t{64}, SIZE_MAX}) {
     const Outcome out = read_all(bytes, step);
@@ -120,7 +124,8 @@ TEST(StreamReader, ReadsForeignHeaders) {
   std::string bytes(kMagic);
   const auto number = [&](std::int64_t n) {
     std::uint8_t out[kMaxVarint];
-    bytes.append(reinterpret_cast<const char*>(out), static_cast<std::size_t>(write_varint(out, n) - out));
+    bytes.append(reinterpret_cast<const char*>(out),
+                 static_cast<std::size_t>(write_varint(out, n) - out));
   };
   const auto text = [&](std::string_view value) {
     number(static_cast<std::int64_t>(value.size()));
@@ -224,7 +229,8 @@ TEST(InputBuffer, KeepsItsGapsAndItsBytes) {
   std::string all;
   std::string seen;
   for (int i = 0; i < 2000; ++i) {
-    const std::string piece(static_cast<std::size_t>(i * 7 % 1500), static_cast<char>('a' + i % 26));
+    const std::string piece(static_cast<std::size_t>(i * 7 % 1500),
+                            static_cast<char>('a' + i % 26));
     all += piece;
     in.append(piece);
     const std::size_t n = in.size() / 2;

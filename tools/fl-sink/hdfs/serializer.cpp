@@ -4,10 +4,10 @@
 #include <array>
 #include <cctype>
 
+#include "common/base/random.h"
 #include "common/event/java_map.h"
 #include "common/event/varint.h"
 #include "tools/fl-sink/hdfs/options.h"
-#include "common/base/random.h"
 
 namespace fl {
 namespace {

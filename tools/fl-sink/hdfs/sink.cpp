@@ -11,8 +11,8 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "tools/fl-sink/hdfs/local_store.h"
 #include "common/base/random.h"
+#include "tools/fl-sink/hdfs/local_store.h"
 #include "tools/fl-sink/hdfs/webhdfs_store.h"
 #include "tools/fl-sink/hdfs/where.h"
 

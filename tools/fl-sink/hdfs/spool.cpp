@@ -7,8 +7,8 @@
 #include <cerrno>
 #include <cstdlib>
 
-#include "common/io/local_dir.h"
 #include "common/base/random.h"
+#include "common/io/local_dir.h"
 
 namespace fl {
 namespace {
