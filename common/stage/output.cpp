@@ -146,7 +146,8 @@ Status Output::pump() {
 void Output::reader_went() {
   pending_ = {};
   closed_early_ = true;
-  if (server_) {
+  // Twice: a reader that came and went may not even be accepted yet.
+  for (int round = 0; round < 2 && server_; ++round) {
     PollSet now;
     server_->watch(now);
     now.wake_now();
