@@ -165,8 +165,6 @@ void AckServer::end(std::uint64_t n) {
   }
 }
 
-bool AckServer::flushed() const { return !has_reader() || !reader_->has_unsent(); }
-
 void AckServer::remove() {
   if (!socket_.path.empty()) {
     unlink(socket_.path.c_str());

@@ -40,8 +40,6 @@ class AckServer {
 
   void want(std::uint64_t n);
   void end(std::uint64_t n);
-  /// True when nothing waits to be sent.
-  bool flushed() const;
   /// Removes the socket's file: only a stage that ends with 0 does.
   void remove();
 

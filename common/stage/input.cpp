@@ -45,7 +45,6 @@ Result<Input::Got> Input::next() {
     builder_.clear();
     handed_out_ = false;
   }
-  rest_ = false;
   for (;;) {
     if (form_ == Form::unknown) {
       Result<Got> got = detect();
@@ -69,7 +68,6 @@ Result<Input::Got> Input::next() {
     } else if (form_ == Form::stream) {
       Result<StreamReader::Item> item = reader_.next(buffer_, eof_);
       if (!item) {
-        rest_ = true;
         return item.error();
       }
       switch (*item) {

@@ -46,8 +46,6 @@ class Input {
   bool saw_bytes() const { return saw_bytes_; }
   std::uint64_t bytes_read() const { return bytes_read_; }
   const TextReader& text() const { return text_; }
-  /// Bytes that were read but are not part of an event handed out.
-  bool has_rest() const { return rest_; }
   void set_block_limit(std::size_t limit) { builder_.set_limit(limit); }
   void close() { fd_.reset(); }
 
@@ -63,7 +61,6 @@ class Input {
   bool is_pipe_ = false;
   bool eof_ = false;
   bool saw_bytes_ = false;
-  bool rest_ = false;
   std::uint64_t bytes_read_ = 0;
   InputBuffer buffer_;
   StreamReader reader_;

@@ -54,7 +54,6 @@ class Output {
   Status pump();
 
   std::uint64_t sent() const { return sent_; }
-  std::uint64_t bytes_sent() const { return written_; }
   /// The first n events of the stream are safe by rule().
   std::uint64_t acked();
   Reader reader() const { return reader_; }
@@ -65,8 +64,6 @@ class Output {
   bool was_shared() const { return server_ && server_->was_shared(); }
   /// The reader closed before we did.
   bool closed_early() const { return closed_early_; }
-  /// The header was taken and nobody connected for the waiting time, or the reader cannot connect.
-  bool is_foreign() const { return reader_ == Reader::foreign || reader_ == Reader::none; }
 
   void want(std::uint64_t n);
   /// Closes stdout, saying `end` first if `clean`. A foreign reader gets its time to connect: call
