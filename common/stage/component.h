@@ -16,6 +16,15 @@
 
 namespace fl {
 
+/// Dead letters (--reject): events that can never be delivered.
+class Rejects {
+ public:
+  virtual ~Rejects() = default;
+  /// Keeps the event with the reason; it then counts as delivered. Without --reject an error of
+  /// class input, which ends the stage.
+  virtual Status reject(const Event& event, const std::string& reason) = 0;
+};
+
 /// Limits and surroundings that the runner gives to a component. Outlives it.
 struct StageContext {
   EventLimits limits;
@@ -24,6 +33,8 @@ struct StageContext {
   bool dry_run = false;            ///< --dry-run: resolve, authenticate, show names; write nothing
   /// Text input rules (--max-line, --delimiter, ...) for sources that read text themselves.
   const struct TextOptions* text = nullptr;
+  /// For a sink: where events go that its destination will never take. Never null under the runner.
+  Rejects* rejects = nullptr;
 };
 
 /// Produces events.
