@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/unit/sink/hdfs_test_help.h"
-#include "tools/fl-sink/hdfs/serializer.h"
+#include "tools/fl-sink/serializer.h"
 
 namespace {
 
@@ -103,8 +103,8 @@ TEST(BucketNames, SteadyStateAllocatesNothing) {
   BucketNames names = make("/data/%Y-%m-%d/%H%M%S/%{host}");
   HdfsOptions options;
   for (const char* const serializer : {"text", "avro_event"}) {
-    options.serializer = serializer;
-    Result<std::unique_ptr<Serializer>> made = make_serializer(options);
+    options.serializer.name = serializer;
+    Result<std::unique_ptr<Serializer>> made = make_serializer(options.serializer);
     ASSERT_TRUE(made.ok());
     Events events;
     for (int i = 0; i < 1'000; ++i) {

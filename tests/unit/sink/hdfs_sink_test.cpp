@@ -435,7 +435,7 @@ TEST(HdfsSink, AWriteErrorEndsTheRunAndLeavesNothing) {
 TEST(HdfsSink, AvroFilesAreFlumesByteForByte) {
   const ScratchDir dir;
   HdfsOptions options = local_options(dir);
-  options.serializer = "avro_event";
+  options.serializer.name = "avro_event";
   HdfsSink sink(options);
   ASSERT_TRUE(sink.open({}).ok());
   Events events;

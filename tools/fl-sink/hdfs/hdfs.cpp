@@ -67,15 +67,7 @@ OptionSet options() {
   table.add("hdfs.fileType", &O::file_type, "TYPE", "DataStream: the serializer's output as it is.")
       .choices({"DataStream"})
       .flume("SequenceFile");
-  table
-      .add("serializer", &O::serializer, "NAME",
-           "text: the bodies, one a line; avro_event: an Avro container of headers and bodies.")
-      .choices({"text", "avro_event"})
-      .flume("TEXT");
-  table.add("serializer.appendNewline", &O::append_newline, "BOOL",
-            "End each body with a newline (text).");
-  table.add("serializer.syncIntervalBytes", &O::sync_interval, "BYTES",
-            "End a block when it holds BYTES (avro_event).");
+  add_serializer_options(table, &O::serializer);
   table.add("hdfs.spoolDir", &O::spool_dir, "DIR",
             "Where files for HDFS are gathered before their upload; else $TMPDIR, else /var/tmp.");
   table.add("hdfs.spoolSize", &O::spool_size, "BYTES",

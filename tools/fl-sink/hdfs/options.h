@@ -5,6 +5,7 @@
 #include <string>
 
 #include "common/base/units.h"
+#include "tools/fl-sink/serializer_options.h"
 
 namespace fl {
 
@@ -34,9 +35,7 @@ struct HdfsOptions {
   bool use_local_time_stamp = false;
 
   std::string file_type = "DataStream";
-  std::string serializer = "text";
-  bool append_newline = true;
-  Bytes sync_interval{2'048'000};
+  SerializerOptions serializer;
 
   std::string spool_dir;
   Bytes spool_size{4ull << 30};

@@ -56,7 +56,7 @@ Status HdfsSink::open(const StageContext& context) {
     return names.error();
   }
   names_ = std::make_unique<BucketNames>(std::move(*names));
-  Result<std::unique_ptr<Serializer>> serializer = make_serializer(options_);
+  Result<std::unique_ptr<Serializer>> serializer = make_serializer(options_.serializer);
   if (!serializer) {
     return serializer.error();
   }
@@ -222,7 +222,7 @@ Result<HdfsSink::Gather*> HdfsSink::begin_part(Bucket& bucket, std::int64_t now)
   }
   auto gather = std::make_unique<Gather>();
   Gather* const part = gather.get();
-  Result<std::unique_ptr<Serializer>> serializer = make_serializer(options_);
+  Result<std::unique_ptr<Serializer>> serializer = make_serializer(options_.serializer);
   if (!serializer) {
     return serializer.error();
   }

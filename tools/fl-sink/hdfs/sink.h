@@ -17,9 +17,9 @@
 #include "common/stage/component.h"
 #include "tools/fl-sink/hdfs/bucket_names.h"
 #include "tools/fl-sink/hdfs/options.h"
-#include "tools/fl-sink/hdfs/serializer.h"
 #include "tools/fl-sink/hdfs/store.h"
 #include "tools/fl-sink/hdfs/worker_pool.h"
+#include "tools/fl-sink/serializer.h"
 
 namespace fl {
 

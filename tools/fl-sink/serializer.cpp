@@ -1,4 +1,4 @@
-#include "tools/fl-sink/hdfs/serializer.h"
+#include "tools/fl-sink/serializer.h"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,6 @@
 #include "common/base/random.h"
 #include "common/event/java_map.h"
 #include "common/event/varint.h"
-#include "tools/fl-sink/hdfs/options.h"
 
 namespace fl {
 namespace {
@@ -103,8 +102,8 @@ class AvroEventSerializer final : public Serializer {
 
 }  // namespace
 
-Result<std::unique_ptr<Serializer>> make_serializer(const HdfsOptions& options) {
-  std::string name = options.serializer;
+Result<std::unique_ptr<Serializer>> make_serializer(const SerializerOptions& options) {
+  std::string name = options.name;
   std::transform(name.begin(), name.end(), name.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   if (name == "text") {
@@ -114,7 +113,7 @@ Result<std::unique_ptr<Serializer>> make_serializer(const HdfsOptions& options) 
     return std::unique_ptr<Serializer>(std::make_unique<AvroEventSerializer>(
         static_cast<std::size_t>(options.sync_interval.value)));
   }
-  return Error{ErrorClass::config, "unknown serializer '" + options.serializer + "'",
+  return Error{ErrorClass::config, "unknown serializer '" + options.name + "'",
                "text and avro_event are known"};
 }
 

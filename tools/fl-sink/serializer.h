@@ -7,10 +7,9 @@
 
 #include "common/base/error.h"
 #include "common/event/event.h"
+#include "tools/fl-sink/serializer_options.h"
 
 namespace fl {
-
-struct HdfsOptions;
 
 /// The state of one file while it is gathered. A file gets begin(), one or more append(), flush()
 /// at any time between, end(). All append to `out`; what the serializer keeps is pending().
@@ -27,6 +26,6 @@ class Serializer {
 };
 
 /// The serializer of `options`; the name was checked by the option table (class config otherwise).
-Result<std::unique_ptr<Serializer>> make_serializer(const HdfsOptions& options);
+Result<std::unique_ptr<Serializer>> make_serializer(const SerializerOptions& options);
 
 }  // namespace fl
