@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+"""fl-source exec: what becomes of the command, of its output, and of its processes."""
+import os
+import signal
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tools"))
+import harness
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+class Exec(harness.Case):
+    def run_command(self, *words: str, options: str = "", sink: str = "fl-sink stdout"):
+        return self.pipeline(["fl-source", "exec", *options.split(), "--", *words], sink)
+
+    def shell(self, text: str, options: str = "", sink: str = "fl-sink stdout"):
+        return self.run_command("sh", "-c", text, options=options, sink=sink)
+
+    def pids(self, pipeline: harness.Pipeline, count: int) -> list:
+        """The numbers that the command has printed so far, once there are so many."""
+        harness.poll(lambda: pipeline.output().count(b"\n") >= count, "the command has begun")
+        return [int(line) for line in pipeline.output().split()]
+
+    def gone(self, pids: list) -> None:
+        harness.poll(lambda: not any(map(is_alive, pids)), f"nothing of {pids} is left")
+
+    def test_lines_become_events_bytes_unchanged(self):
+        pipeline = self.check(self.shell(r"printf 'a\n\nb\r\n\377\000x\nlast'"), 0, 0)
+        self.assertEqual(pipeline.output(), b"a\n\nb\r\n\xff\0x\nlast\n")
+        self.assertIn("5 events", pipeline.errors(0))
+        pipeline = self.check(self.shell(r"printf 'b\r\n\rc\n'", "--strip-cr"), 0, 0)
+        self.assertEqual(pipeline.output(), b"b\n\rc\n")
+
+    def test_a_command_is_split_at_blanks_or_given_to_a_shell(self):
+        for options, expected in (
+                (["--command", " printf  %s\\n a 'b c' "], b"a\n'b\nc'\n"),
+                (["--", "printf", "%s\\n", "a", "b c"], b"a\nb c\n"),
+                (["--shell", "/bin/sh -c", "--command", "printf '%s\\n' a 'b c' | cat"],
+                 b"a\nb c\n")):
+            with self.subTest(options=options):
+                pipeline = self.pipeline(["fl-source", "exec", *options], "fl-sink stdout")
+                self.check(pipeline, 0, 0)
+                self.assertEqual(pipeline.output(), expected)
+        for options in ([], ["--command", "a", "b"], ["--command", " "], ["--shell", "sh -c"]):
+            with self.subTest(options=options):
+                self.check(self.pipeline(["fl-source", "exec", *options], "fl-sink null"), 64, 75)
+
+    def test_a_failed_command_is_69_and_its_output_does_not_count_as_whole(self):
+        pipeline = self.check(self.shell("echo a; exit 3"), 69, 75)
+        self.assertEqual(pipeline.output(), b"a\n")
+        self.assertIn("'sh' exited with status 3", pipeline.errors(0))
+        pipeline = self.check(self.shell("echo a; kill -9 $$"), 69, 75)
+        self.assertIn("'sh' was killed by signal 9", pipeline.errors(0))
+
+    def test_a_command_that_cannot_be_run(self):
+        self.check(self.run_command("no-such-program"), 78, 75)
+        self.check(self.run_command(self.write("data", "x")), 77, 75)
+        self.check(self.run_command("no-such-program", options="--restart"), 78, 75)
+
+    def test_the_command_waits_for_a_slow_reader_and_loses_nothing(self):
+        reader, writer = os.pipe()
+        source = self.pipeline("fl-source exec -- seq 500000", stdout=writer)
+        os.close(writer)
+        # The command is at its full pipe, and so are we at ours.
+        harness.poll(lambda: self.is_blocked(source.processes[0].pid), "everything is full")
+        sink = self.pipeline("fl-sink stdout", stdin=reader)
+        os.close(reader)
+        self.check(sink, 0)
+        self.check(source, 0)
+        self.assertEqual(sink.output(), b"".join(b"%d\n" % i for i in range(1, 500_001)))
+
+    @staticmethod
+    def is_blocked(stage: int) -> bool:
+        """The stage and the command below it sleep, and the command has begun."""
+        below = harness.children_of(stage)
+        states = []
+        for pid in [stage, *below]:
+            try:
+                with open(f"/proc/{pid}/stat") as file:
+                    states.append(file.read().rsplit(")", 1)[1].split()[0])
+                with open(f"/proc/{pid}/comm") as file:
+                    states.append(file.read().strip())
+            except OSError:
+                return False
+        return "seq" in states and states.count("S") == len(below) + 1
+
+    def test_restart_runs_it_again_and_stops_at_once(self):
+        pipeline = self.shell("echo $$; exit 1", "--restart --restart-throttle 1ms")
+        pids = self.pids(pipeline, 3)
+        self.assertEqual(len(set(pids)), len(pids))
+        pipeline.processes[0].send_signal(signal.SIGTERM)
+        self.check(pipeline, 0, 0)
+        self.assertIn("exited with status 1: running it again in 1ms", pipeline.errors(0))
+        pipeline = self.shell("echo $$", "--restart --restart-throttle 1d")
+        self.pids(pipeline, 1)
+        harness.poll(lambda: "again in 1d" in pipeline.errors(0), "it waits")
+        pipeline.processes[0].send_signal(signal.SIGTERM)
+        self.check(pipeline, 0, 0)
+
+    def test_its_stderr_is_ours_or_logged(self):
+        text = "echo warn >&2; printf 'no\\033end' >&2"
+        pipeline = self.check(self.shell(text), 0, 0)
+        self.assertIn("warn\nno\033end", pipeline.errors(0))
+        pipeline = self.check(self.shell(text, "--log-std-err"), 0, 0)
+        self.assertIn("fl-source exec: sh: warn\n", pipeline.errors(0))
+        self.assertIn("fl-source exec: sh: no\\x1Bend\n", pipeline.errors(0))
+        long = "head -c 300000 /dev/zero | tr '\\0' x >&2; echo out"
+        pipeline = self.check(self.shell(long, "--log-std-err"), 0, 0)
+        self.assertEqual(pipeline.errors(0).count("x" * 4096), 300_000 // 4096)
+        self.assertEqual(pipeline.output(), b"out\n")
+
+    def test_it_has_default_signals_no_input_and_none_of_our_descriptors(self):
+        pipeline = self.check(self.shell(
+            "grep SigIgn /proc/self/status; grep SigBlk /proc/self/status; readlink /proc/self/fd/0; "
+            "ls /proc/self/fd | tr '\\n' ' '"), 0, 0)
+        ignored, blocked, stdin, descriptors = pipeline.output().decode().splitlines()
+        self.assertEqual(int(ignored.split()[1], 16) & 1 << (signal.SIGPIPE - 1), 0)
+        self.assertEqual(int(blocked.split()[1], 16), 0)
+        self.assertEqual(stdin, "/dev/null")
+        self.assertEqual(descriptors.split(), ["0", "1", "2", "3"])  # 3: the directory itself
+
+    def test_a_stop_ends_the_whole_group(self):
+        pipeline = self.shell("sleep 1000 & echo $!; echo $$; wait")
+        pids = self.pids(pipeline, 2)
+        pipeline.processes[0].send_signal(signal.SIGTERM)
+        self.check(pipeline, 0, 0)
+        self.gone(pids)
+
+    def test_a_group_that_does_not_hear_term_is_killed(self):
+        pipeline = self.shell("trap '' TERM; sleep 1000 & echo $!; echo $$; wait; sleep 1000")
+        pids = self.pids(pipeline, 2)
+        pipeline.processes[0].send_signal(signal.SIGINT)
+        self.check(pipeline, 0, 0)
+        self.gone(pids)
+
+    def test_what_the_command_leaves_running_ends_with_it(self):
+        pipeline = self.shell("sleep 1000 > /dev/null 2>&1 & echo $!")
+        self.check(pipeline, 0, 0)
+        self.gone(self.pids(pipeline, 1))
+
+    def test_the_group_does_not_survive_a_killed_stage(self):
+        pipeline = self.shell("sleep 1000 & echo $!; echo $$; wait")
+        pids = self.pids(pipeline, 2) + harness.children_of(pipeline.processes[0].pid)
+        self.assertEqual(len(set(pids)), 3)  # with the keeper
+        pipeline.processes[0].kill()
+        self.check(pipeline, -signal.SIGKILL, 75)
+        self.gone(pids)
+
+    def test_the_command_does_not_survive_a_killed_keeper(self):
+        pipeline = self.shell("echo $$; exec sleep 1000")
+        pids = self.pids(pipeline, 1)
+        keeper = set(harness.children_of(pipeline.processes[0].pid)) - set(pids)
+        self.assertEqual(len(keeper), 1)
+        os.kill(keeper.pop(), signal.SIGKILL)
+        self.check(pipeline, 69, 75)
+        self.gone(pids)
+        self.assertIn("was lost", pipeline.errors(0))
+
+    def test_a_reader_that_dies_ends_the_command(self):
+        pipeline = self.shell("echo $$; while :; do echo x; done", sink="fl-sink stdout")
+        pid = int(harness.poll(lambda: pipeline.output()[:4096], "output").split()[0])
+        pipeline.processes[1].kill()
+        self.check(pipeline, 75, -signal.SIGKILL)
+        self.gone([pid])
+
+
+if __name__ == "__main__":
+    harness.main()
