@@ -33,6 +33,9 @@ struct StageContext {
   bool dry_run = false;            ///< --dry-run: resolve, authenticate, show names; write nothing
   /// Text input rules (--max-line, --delimiter, ...) for sources that read text themselves.
   const struct TextOptions* text = nullptr;
+  /// True once nothing more comes in: the input has ended, or was read after a signal. A sink that
+  /// waits for its destination bounds that by `grace_ms` from then on. Empty: never.
+  std::function<bool()> input_over = {};
   /// For a sink: where events go that its destination will never take. Never null under the runner.
   Rejects* rejects = nullptr;
 };

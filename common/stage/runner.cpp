@@ -117,6 +117,7 @@ Runner::Runner(Plan plan) : plan_(std::move(plan)), window_(plan_.options.window
   context_.grace_ms = options.grace.ms;
   context_.terminal = isatty(STDERR_FILENO) == 1;
   context_.dry_run = options.dry_run;
+  context_.input_over = [this] { return feed_ && feed_->over(); };
   context_.text = &plan_.options.line;
 }
 

@@ -6,6 +6,7 @@ FL_TEST_LINES (200000) sets the size of the log.
 """
 import json
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ ROLL = LINES // 10
 TOOLS = os.path.join(harness.ROOT, "tests", "tools")
 CLUSTER = os.environ.get("HDFS_CLUSTER", os.path.join(HERE, "cluster.py"))
 LIMIT = 300  # seconds until a flow hangs
+USER = pwd.getpwuid(os.getuid()).pw_name  # who started the daemons is HDFS's superuser
 
 
 def cluster(verb, *words, check=True):
@@ -35,7 +37,7 @@ def hdfs(*words, check=True) -> bytes:
 
 def listing(path: str) -> list:
     """Entries of a directory by WebHDFS, [] if there is none."""
-    url = f"{os.environ['HDFS_HTTP']}/webhdfs/v1{path}?op=LISTSTATUS&user.name=root"
+    url = f"{os.environ['HDFS_HTTP']}/webhdfs/v1{path}?op=LISTSTATUS&user.name={USER}"
     try:
         with urllib.request.urlopen(url, timeout=30) as answer:
             return json.load(answer)["FileStatuses"]["FileStatus"]
@@ -75,7 +77,7 @@ class Hdfs(harness.Case):
         super().setUp()
         self.target = "/flow/" + self.id().rsplit(".", 1)[-1]
 
-    def run_pipeline(self, *commands, user="root"):
+    def run_pipeline(self, *commands, user=USER):
         env = self.env(HADOOP_CONF_DIR=os.environ["HADOOP_CONF_DIR"], HADOOP_USER_NAME=user)
         return self.pipeline(*commands, env=env)
 
@@ -167,7 +169,7 @@ class Hdfs(harness.Case):
     def nothing_forgotten(self):
         self.assertTrue(os.path.exists(self.path("spool", "part")))
 
-    def spool_into(self, target, *options, user="root"):
+    def spool_into(self, target, *options, user=USER):
         return self.run_pipeline("fl-source spooldir spool --once",
                                  ["fl-sink", "hdfs", "--stream", *options, target], user=user)
 
@@ -179,7 +181,7 @@ class Hdfs(harness.Case):
 
     def test_default_path_is_fl_data_at_home(self):
         self.check(self.run_pipeline("printf a\\n", "fl-sink hdfs"), 0, 0, limit=LIMIT)
-        self.text_is_there("/user/root/fl-data", b"a\n")
+        self.text_is_there(f"/user/{USER}/fl-data", b"a\n")
 
     def test_dry_run_and_a_second_run_do_no_harm(self):
         count = min(20_000, LINES)
@@ -205,7 +207,7 @@ class Hdfs(harness.Case):
         self.small_spool()
         hdfs("-mkdir", "-p", self.target)
         hdfs("-chmod", "755", self.target)
-        pipeline = self.spool_into(self.target, user="stranger")
+        pipeline = self.spool_into(self.target, "--grace", "1s", user="stranger")
         statuses = pipeline.wait(LIMIT)
         self.assertEqual(statuses, [75, 77], pipeline.report())
         self.assertIn("stranger", pipeline.errors(1))
@@ -216,7 +218,7 @@ class Hdfs(harness.Case):
         self.small_spool(20_000)
         hdfs("-mkdir", "-p", self.target)
         cluster("admin", "-setSpaceQuota", "2m", self.target)
-        pipeline = self.spool_into(self.target)
+        pipeline = self.spool_into(self.target, "--grace", "1s")
         statuses = pipeline.wait(LIMIT)
         self.assertEqual(statuses, [75, 74], pipeline.report())
         self.assertIn("quota", pipeline.errors(1).lower())

@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <optional>
 
 #include <gtest/gtest.h>
 
@@ -12,6 +13,7 @@ namespace fl {
 namespace {
 
 Outcome unavailable() { return Outcome::fail({ErrorClass::unavailable, "nobody answers", {}}); }
+Outcome quota() { return Outcome::refuse({ErrorClass::io, "the quota is used up", "raise it"}); }
 Outcome full() { return Outcome::full({ErrorClass::io, "no space", {}}); }
 
 // What happened and what is to happen; shared by test, store and parts.
@@ -25,6 +27,10 @@ struct Script {
   std::atomic<int> discarded{0};
   int running = 0;
   int most_running = 0;
+  bool is_remote = false;
+  bool may_open = true;
+  bool is_cancelled = false;
+  std::optional<Error> refusal;  // what open() answers
   std::function<bool(const std::string& directory)> blocked = [](const std::string&) {
     return false;
   };
@@ -76,7 +82,17 @@ class FakePart final : public Part {
 class FakeStore final : public Store {
  public:
   explicit FakeStore(Script& script) : script_(script) {}
-  Status open(bool) override { return {}; }
+  Status open(bool) override {
+    std::unique_lock lock(script_.mutex);
+    script_.changed.wait(lock, [this] { return script_.may_open || script_.is_cancelled; });
+    return script_.refusal ? Status(*script_.refusal) : Status();
+  }
+  bool is_remote() const override { return script_.is_remote; }
+  void cancel() override {
+    const std::lock_guard lock(script_.mutex);
+    script_.is_cancelled = true;
+    script_.changed.notify_all();
+  }
   std::string rule() const override { return "faked"; }
   std::string place() const override { return "nowhere"; }
   std::string base() const override { return "/"; }
@@ -93,9 +109,10 @@ class FakeStore final : public Store {
 class HdfsFailure : public ::testing::Test {
  protected:
   void start(std::int64_t grace_ms = 10'000) {
-    options_.path = "/%{h}";
+    options_.path = options_.path.empty() ? "/%{h}" : options_.path;
     sink_ = std::make_unique<HdfsSink>(options_, std::make_unique<FakeStore>(script_));
     context_.grace_ms = grace_ms;
+    context_.input_over = [this] { return is_over_; };
     ASSERT_TRUE(sink_->open(context_).ok());
   }
   void send(const std::string& body, const std::string& h = "a") {
@@ -112,6 +129,7 @@ class HdfsFailure : public ::testing::Test {
   Script script_;
   HdfsOptions options_;
   StageContext context_;
+  bool is_over_ = false;
   std::unique_ptr<HdfsSink> sink_;
 };
 
@@ -123,16 +141,149 @@ TEST_F(HdfsFailure, AnUnavailableServerIsTriedAgain) {
   EXPECT_EQ(script_.files, std::vector<std::string>{"a/1\n"});
 }
 
-TEST_F(HdfsFailure, AfterTheGraceItIsTheStatusOfUnavailable) {
-  start(150);
+TEST_F(HdfsFailure, AfterTheEndOfTheInputTheGraceBoundsTheTries) {
+  for (const Outcome& outcome : {unavailable(), quota()}) {
+    start(150);
+    is_over_ = true;
+    script_.discarded = 0;
+    script_.commits.assign(1'000, outcome);
+    send("1");
+    const Status status = drain(*sink_, 1);
+    ASSERT_FALSE(status.ok());
+    EXPECT_EQ(status.error().kind, outcome.error.kind);
+    EXPECT_EQ(sink_->safe(), 0u);
+    ASSERT_TRUE(sink_->close().ok());
+    EXPECT_GE(script_.discarded, 1);
+  }
+}
+
+TEST_F(HdfsFailure, WhileInputMayComeThereIsNoEndOfTries) {
+  start(1);
+  script_.commits.assign(4, unavailable());
+  send("1");
+  ASSERT_TRUE(drain(*sink_, 1).ok());
+  EXPECT_EQ(script_.files, std::vector<std::string>{"a/1\n"});
+}
+
+TEST_F(HdfsFailure, TheEndOfTheInputBoundsWhatAlreadyWaits) {
+  start(100);
+  script_.commits.assign(1'000, quota());
+  send("1");
+  ASSERT_TRUE(sink_->commit(1).ok());
+  ASSERT_TRUE(
+      run_until(*sink_, [&] { return sink_->status().find("waiting") != std::string::npos; }).ok());
+  EXPECT_GT(sink_->deadline_ms(), monotonic_ms() + 200);  // the slow retry
+  is_over_ = true;
+  EXPECT_LE(sink_->deadline_ms(), monotonic_ms());  // the bound is to be set now
+  const Status status = run_until(*sink_, [] { return false; });
+  EXPECT_EQ(status.error().kind, ErrorClass::io);
+}
+
+TEST_F(HdfsFailure, GiveUpAfterBoundsTheTriesAtAnyTime) {
+  options_.give_up_after = Duration{120};
+  start();
   script_.commits.assign(1'000, unavailable());
   send("1");
   const Status status = drain(*sink_, 1);
   ASSERT_FALSE(status.ok());
   EXPECT_EQ(status.error().kind, ErrorClass::unavailable);
-  EXPECT_EQ(sink_->safe(), 0u);
+  EXPECT_NE(status.error().message.find("tried for"), std::string::npos);
+}
+
+TEST_F(HdfsFailure, WhatAPersonHasToSettleIsSaidOnceAndTriedSlowly) {
+  start();
+  script_.commits = {quota(), quota()};
+  send("1");
+  send("2");
+  testing::internal::CaptureStderr();
+  ASSERT_TRUE(sink_->commit(2).ok());
+  ASSERT_TRUE(
+      run_until(*sink_, [&] { return sink_->status().find("waiting") != std::string::npos; }).ok());
+  EXPECT_NE(sink_->status().find("1 file with 2 events waiting for"), std::string::npos)
+      << sink_->status();
+  EXPECT_NE(sink_->status().find("the quota is used up"), std::string::npos);
+  EXPECT_GT(sink_->deadline_ms(), monotonic_ms() + 500);
+  ASSERT_TRUE(drain(*sink_, 2).ok());
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(said.find("quota"), said.rfind("quota")) << said;
+  EXPECT_NE(said.find("until it works"), std::string::npos) << said;
+  EXPECT_NE(said.find("raise it"), std::string::npos) << said;
+  EXPECT_NE(said.find("writing goes on"), std::string::npos) << said;
+  EXPECT_EQ(sink_->status().find("waiting"), std::string::npos);
+  EXPECT_EQ(script_.files, std::vector<std::string>{"a/1\n2\n"});
+}
+
+TEST_F(HdfsFailure, AServerIsAwaitedWithoutReading) {
+  script_.is_remote = true;
+  script_.may_open = false;
+  start();
+  EXPECT_FALSE(sink_->ready());
+  EXPECT_EQ(sink_->status(), "waiting for nowhere");
+  ASSERT_TRUE(sink_->progress().ok());
+  EXPECT_FALSE(sink_->ready());
+  {
+    const std::lock_guard lock(script_.mutex);
+    script_.may_open = true;
+    script_.changed.notify_all();
+  }
+  ASSERT_TRUE(run_until(*sink_, [&] { return sink_->ready(); }).ok());
+  send("1");
+  ASSERT_TRUE(drain(*sink_, 1).ok());
+}
+
+TEST_F(HdfsFailure, AServerThatRefusesAtTheStartEndsTheStage) {
+  script_.is_remote = true;
+  script_.refusal = Error{ErrorClass::permission, "no ticket", {}};
+  start();
+  const Status status = run_until(*sink_, [&] { return sink_->ready(); });
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().kind, ErrorClass::permission);
+  EXPECT_FALSE(sink_->ready());
+}
+
+TEST_F(HdfsFailure, ClosingWhileAServerIsAwaitedCancelsThat) {
+  script_.is_remote = true;
+  script_.may_open = false;
+  start();
   ASSERT_TRUE(sink_->close().ok());
-  EXPECT_GE(script_.discarded, 1);
+  EXPECT_TRUE(script_.is_cancelled);
+}
+
+// Keeps what it gets, or has no place for it.
+class FakeRejects final : public Rejects {
+ public:
+  Status reject(const Event& event, const std::string& reason) override {
+    if (is_off) {
+      return Error{ErrorClass::input, "no --reject", {}};
+    }
+    kept.push_back(std::string(event.body()) + ": " + reason);
+    return {};
+  }
+  std::vector<std::string> kept;
+  bool is_off = false;
+};
+
+TEST_F(HdfsFailure, AnEventWithoutTheTimeItsPathNeedsIsADeadLetter) {
+  options_.path = "/%Y";
+  FakeRejects rejects;
+  context_.rejects = &rejects;
+  start();
+  Events events;
+  events.add("good", {{"timestamp", "0"}}).add("bad").add("worse", {{"timestamp", "x"}});
+  events.add("fine", {{"timestamp", "1"}});
+  ASSERT_TRUE(sink_->deliver(events.batch()).ok());
+  ASSERT_EQ(rejects.kept.size(), 2u);
+  EXPECT_NE(rejects.kept[0].find("bad: an event has no header 'timestamp'"), std::string::npos);
+  ASSERT_TRUE(drain(*sink_, 4).ok());
+  EXPECT_EQ(script_.files, std::vector<std::string>{"1970/good\nfine\n"});
+
+  rejects.is_off = true;
+  Events more;
+  more.add("bad");
+  const Status status = sink_->deliver(more.batch());
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().kind, ErrorClass::input);
+  EXPECT_NE(status.error().hint.find("fl-intercept ts"), std::string::npos);
 }
 
 TEST_F(HdfsFailure, OtherErrorsEndAtOnce) {

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <csignal>
+#include <functional>
 
 #include <gtest/gtest.h>
 
@@ -30,6 +31,25 @@ TEST(HdfsSink, WritesLinesIntoOneFileAndCountsThemSafe) {
   EXPECT_TRUE(files[0].starts_with("FlumeData."));
   EXPECT_EQ(files[0].size(), std::string("FlumeData.1795371297754").size());
   EXPECT_EQ(dir.all("out"), "a\n\nb\nc\n");
+}
+
+TEST(HdfsSink, NumbersThatAreNoUseAreAnErrorOfConfiguration) {
+  const ScratchDir dir;
+  const std::vector<std::function<void(HdfsOptions&)>> wrongs = {
+      [](HdfsOptions& o) { o.max_open_files = 0; },
+      [](HdfsOptions& o) { o.threads_pool_size = 0; },
+      [](HdfsOptions& o) { o.round_value = 0; },
+      [](HdfsOptions& o) { o.round_value = 61; },
+      [](HdfsOptions& o) { o.time_zone = "Atlantis/Center"; },  // although PATH has no time
+  };
+  for (const auto& wrong : wrongs) {
+    HdfsOptions options = local_options(dir);
+    wrong(options);
+    const Status status = HdfsSink(options).open({});
+    ASSERT_FALSE(status.ok());
+    EXPECT_EQ(status.error().kind, ErrorClass::config) << status.error().message;
+  }
+  EXPECT_TRUE(dir.files().empty());
 }
 
 TEST(HdfsSink, WithoutEventsThereIsNoFile) {

@@ -75,6 +75,9 @@ OptionSet options() {
             "waits.");
   table.add("hdfs.minCommit", &O::min_commit, "TIME",
             "Complete files at the source's request not more often than every TIME.");
+  table.add("hdfs.giveUpAfter", &O::give_up_after, "TIME",
+            "End the stage when a file could not be completed for TIME; 0: keep trying as long as "
+            "the stage lives.");
   table.add("hdfs.staleTemp", &O::stale_temp, "TIME",
             "Remove temporaries that earlier runs left behind when they are older than TIME; 0: "
             "never.");
@@ -113,9 +116,19 @@ ComponentType hdfs_sink() {
       "An event is acknowledged when the file that holds it is complete under its final name: on "
       "HDFS closed, its length verified, renamed; in a local directory synced, renamed, the "
       "directory synced too. Files are also completed when the source asks for it and at the end "
-      "of "
-      "the input. An unavailable server is tried again for --grace; a full local disk stops "
-      "reading until there is room. After a crash at most temporaries are left, and the events of "
+      "of the input.\n\n"
+      "Nothing is dropped when HDFS does not take a file. While input may come, a server that is "
+      "away, starting, standby or in safe mode is tried again with growing pauses of up to 10 s, "
+      "as long as the stage lives; --give-up-after sets an end to that. A used-up quota and a "
+      "missing permission are for a person to settle: they are logged as errors, at once and then "
+      "at intervals that grow from a minute to an hour, and tried again every minute. What waits, "
+      "how long and why stands in the status line. At the end of the input, or after a signal, "
+      "what is left is tried for --grace; then the stage ends with the status of the reason (69, "
+      "74, 77), and what was not stored is not acknowledged. Before the first event is read, a "
+      "server that does not answer is tried for --grace (69), and one that refuses ends the stage "
+      "(77). A name or setting that HDFS does not take ends it at once (78).\n\n"
+      "A full local disk stops reading until there is room. After a crash at most temporaries are "
+      "left, and the events of "
       "the files that were not complete are not acknowledged.";
   type.examples = {
       {"printf 'a\\nb\\n' | fl-sink hdfs \"file://$PWD/out\"",

@@ -40,6 +40,7 @@ struct HdfsOptions {
   std::string spool_dir;
   Bytes spool_size{4ull << 30};
   Duration min_commit{1'000};
+  Duration give_up_after{0};
   Duration stale_temp{86'400'000};
 };
 

@@ -1,20 +1,14 @@
 #include "tools/fl-sink/hdfs/sink.h"
 
 #include <sys/eventfd.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
 #include <utility>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "common/base/random.h"
-#include "tools/fl-sink/hdfs/local_store.h"
-#include "tools/fl-sink/hdfs/webhdfs_store.h"
-#include "tools/fl-sink/hdfs/where.h"
+#include "common/base/text.h"
+#include "common/base/units.h"
 
 namespace fl {
 namespace {
@@ -23,110 +17,10 @@ constexpr std::size_t kWriteBytes = 256 << 10;   // one write(2)
 constexpr std::uint64_t kMemoryBytes = 8 << 20;  // gathered in memory over all parts
 constexpr std::size_t kFewParts = 8;             // so few keep their buffers' memory
 constexpr std::size_t kMaxRolled = 64;           // parts on their way before reading stops
-constexpr std::size_t kSpareFiles = 128;         // descriptors for everything but parts
 constexpr std::size_t kMaxSwept = 10'000;
 constexpr std::int64_t kFullRetryMs = 200;
 
 }  // namespace
-
-HdfsSink::HdfsSink(HdfsOptions options) : HdfsSink(std::move(options), nullptr) {}
-
-HdfsSink::HdfsSink(HdfsOptions options, std::unique_ptr<Store> store)
-    : options_(std::move(options)),
-      store_(std::move(store)),
-      pool_(
-          static_cast<std::size_t>(std::clamp<std::uint64_t>(options_.threads_pool_size, 1, 64))) {}
-
-HdfsSink::~HdfsSink() { (void)close(); }
-
-Status HdfsSink::open(const StageContext& context) {
-  grace_ms_ = context.grace_ms;
-  std::string path = options_.path;
-  std::optional<Where> where;
-  if (store_ == nullptr) {
-    Result<Where> found = find_where(options_, context.terminal);
-    if (!found) {
-      return found.error();
-    }
-    where = std::move(*found);
-    path = where->path;
-  }
-  Result<BucketNames> names = BucketNames::make(options_, path);
-  if (!names) {
-    return names.error();
-  }
-  names_ = std::make_unique<BucketNames>(std::move(*names));
-  Result<std::unique_ptr<Serializer>> serializer = make_serializer(options_.serializer);
-  if (!serializer) {
-    return serializer.error();
-  }
-  if (where && where->location.scheme == HdfsLocation::Scheme::file) {
-    store_ = make_local_store(names_->fixed().empty() ? "." : names_->fixed());
-  } else if (where) {
-    store_ = make_webhdfs_store({where->location, names_->fixed(), options_.spool_dir,
-                                 options_.spool_size.value, grace_ms_});
-  }
-  if (where && !where->note.empty()) {
-    log(LogLevel::info, where->note);
-  }
-  if (Status opened = store_->open(context.dry_run); !opened) {
-    return opened;
-  }
-  if (context.dry_run) {
-    return show_plan();
-  }
-  wake_.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!wake_) {
-    return system_error(ErrorClass::io, "cannot create an eventfd", errno);
-  }
-  return prepare_limits();
-}
-
-Status HdfsSink::show_plan() {
-  const std::int64_t now = wall_ms();
-  if (Status described = names_->describe(now); !described) {
-    return described;
-  }
-  FileNames names{std::string(names_->directory()), std::string(names_->prefix()),
-                  options_.file_suffix};
-  std::string below = store_->base();
-  below += below.ends_with('/') ? "" : "/";
-  below += names.directory.empty() ? "" : names.directory + "/";
-  const std::string final_name = names.final_name(static_cast<std::uint64_t>(now) + 1);
-  std::string text = "store: " + store_->place() + "\n";
-  text += "rule: " + store_->rule() + "\n";
-  text += "file: " + below + final_name + "\n";
-  text += "temporary: " + below + temporary_name(final_name) + "\n";
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
-    return system_error(ErrorClass::io, "cannot write to stdout", errno);
-  }
-  return {};
-}
-
-// One descriptor for each open part; a batch may open many before the least used ones are gone.
-Status HdfsSink::prepare_limits() {
-  max_open_ =
-      static_cast<std::size_t>(std::clamp<std::uint64_t>(options_.max_open_files, 1, 100'000));
-  rlimit files{};
-  if (getrlimit(RLIMIT_NOFILE, &files) != 0) {
-    return system_error(ErrorClass::io, "cannot read the limit of open files", errno);
-  }
-  const rlim_t wanted = 2 * max_open_ + kSpareFiles;
-  if (files.rlim_cur < wanted) {
-    files.rlim_cur = std::min<rlim_t>(wanted, files.rlim_max);
-    (void)setrlimit(RLIMIT_NOFILE, &files);
-    (void)getrlimit(RLIMIT_NOFILE, &files);
-  }
-  if (files.rlim_cur < wanted) {
-    const rlim_t usable =
-        files.rlim_cur > 2 * kSpareFiles ? files.rlim_cur - kSpareFiles : kSpareFiles;
-    max_open_ = static_cast<std::size_t>(std::max<rlim_t>(usable / 2, 1));
-    log(LogLevel::debug, "at most " + std::to_string(max_open_) +
-                             " files open at a time: the limit of descriptors is " +
-                             std::to_string(files.rlim_cur));
-  }
-  return {};
-}
 
 std::string HdfsSink::rule() const {
   return store_ == nullptr ? "hdfs closed and renamed" : store_->rule();
@@ -146,8 +40,11 @@ Status HdfsSink::deliver(const Batch& batch) {
     if (locate) {
       const Result<bool> moved = names_->locate(event, wall);
       if (!moved) {
-        has_failed_ = true;
-        return moved.error();
+        if (Status kept = reject(event, moved.error()); !kept) {
+          return kept;
+        }
+        ++delivered_;
+        continue;
       }
       if (*moved) {
         last_ = nullptr;
@@ -196,6 +93,17 @@ Status HdfsSink::deliver(const Batch& batch) {
     commit_largest();
   }
   return {};
+}
+
+// An event that has no place: it goes to the dead letters, or ends the stage.
+Status HdfsSink::reject(const Event& event, const Error& why) {
+  if (rejects_ != nullptr && why.kind == ErrorClass::input) {
+    if (Status kept = rejects_->reject(event, why.message); kept) {
+      return kept;
+    }
+  }
+  has_failed_ = true;
+  return why;
 }
 
 HdfsSink::Bucket& HdfsSink::bucket_of_last_located() {
@@ -247,9 +155,28 @@ void HdfsSink::sweep_once(const std::string& directory) {
   }
   if (swept_.size() >= kMaxSwept) {
     swept_.clear();
+    sweeps_.clear();
   }
   swept_.insert(directory);
-  pool_.submit([this, directory] { store_->sweep(directory, options_.stale_temp.ms); });
+  sweeps_.push_back(directory);
+  sweep_next();
+}
+
+// One at a time: commits have the other workers.
+void HdfsSink::sweep_next() {
+  if (is_sweeping_ || sweeps_.empty()) {
+    return;
+  }
+  is_sweeping_ = true;
+  pool_.submit([this, directory = std::move(sweeps_.front())] {
+    store_->sweep(directory, options_.stale_temp.ms);
+    {
+      const std::lock_guard lock(finished_mutex_);
+      has_swept_ = true;
+    }
+    (void)eventfd_write(wake_.get(), 1);
+  });
+  sweeps_.pop_front();
 }
 
 // Moves the buffer to the part. A full disk is no error: the bytes stay and reading stops.
@@ -339,7 +266,20 @@ void HdfsSink::submit(Gather& gather) {
 }
 
 Status HdfsSink::progress() {
+  if (is_opening_) {
+    const Result<bool> opened = take_opened();
+    if (!opened) {
+      has_failed_ = true;
+      return opened.error();
+    }
+    if (!*opened) {
+      return {};
+    }
+  }
   const std::int64_t now = monotonic_ms();
+  if (limits_.ended_ms < 0 && is_ended()) {
+    limits_.ended_ms = now;
+  }
   if (Status taken = take_finished(now); !taken) {
     has_failed_ = true;
     return taken;
@@ -355,9 +295,15 @@ Status HdfsSink::take_finished(std::int64_t now) {
   eventfd_t count = 0;
   (void)eventfd_read(wake_.get(), &count);
   taken_.clear();
+  bool swept = false;
   {
     const std::lock_guard lock(finished_mutex_);
     taken_.swap(finished_);
+    swept = std::exchange(has_swept_, false);
+  }
+  if (swept) {
+    is_sweeping_ = false;
+    sweep_next();
   }
   Status result;
   for (Gather* gather : taken_) {
@@ -372,60 +318,90 @@ Status HdfsSink::take_finished(std::int64_t now) {
 
 Status HdfsSink::settle(Gather& gather, std::int64_t now) {
   const Outcome& outcome = gather.outcome;
+  set_full(gather, outcome.kind == Outcome::Kind::disk_full, &outcome.error);
   if (outcome.kind == Outcome::Kind::done) {
-    set_full(gather, false, nullptr);
-    finish(gather);
+    finish(gather, now);
     return {};
   }
   gather.state = State::waiting;
   if (outcome.kind == Outcome::Kind::disk_full) {
-    set_full(gather, true, &outcome.error);
-    gather.retry_ms = now + kFullRetryMs;
+    gather.retry.disk_full(now, kFullRetryMs);
     waiting_.push_back(&gather);
     return {};
   }
-  set_full(gather, false, nullptr);
-  if (outcome.error.kind != ErrorClass::unavailable) {
+  if (outcome.kind == Outcome::Kind::failed && outcome.error.kind != ErrorClass::unavailable) {
     return outcome.error;
   }
-  if (gather.first_failure_ms < 0) {
-    gather.first_failure_ms = now;
-  }
-  const std::int64_t give_up = gather.first_failure_ms + grace_ms_;
-  if (now >= give_up) {
+  return wait_for_retry(gather, now);
+}
+
+Status HdfsSink::wait_for_retry(Gather& gather, std::int64_t now) {
+  const Outcome& outcome = gather.outcome;
+  gather.retry.failed(now, outcome.kind);
+  if (now >= gather.retry.give_up_at(limits_)) {
     Error error = outcome.error;
-    error.message += " (tried for " + to_string(Duration{now - gather.first_failure_ms}) + ")";
+    error.message += " (tried for " + to_string(Duration{now - gather.retry.since_ms()}) + ")";
     return error;
   }
-  if (!is_troubled_) {
-    is_troubled_ = true;
-    log(LogLevel::warning,
-        outcome.error.message + "; trying again for " + to_string(Duration{grace_ms_}));
-  }
-  gather.retry_ms = std::min(now + backoff_ms(gather.failures++), give_up);
   waiting_.push_back(&gather);
+  Alarm& alarm = outcome.kind == Outcome::Kind::refused ? refused_ : away_;
+  alarm.raise(now, outcome, waiting_text(), until_text());
+  clear_alarms(now);
   return {};
 }
 
-// 100 ms, doubled up to 3.2 s, of which a random half is taken off.
-std::int64_t HdfsSink::backoff_ms(int failures) const {
-  const std::int64_t most = 100ll << std::min(failures, 5);
-  const auto random = static_cast<unsigned char>(random_bytes(1)[0]);
-  return most / 2 + most / 2 * random / 255;
+// An alarm ends when no part has its trouble any more.
+void HdfsSink::clear_alarms(std::int64_t now) {
+  if (!away_.is_raised() && !refused_.is_raised()) {
+    return;
+  }
+  bool away = false;
+  bool refused = false;
+  for (const auto& [first, gather] : parts_) {
+    if (gather->retry.is_failing()) {
+      (gather->retry.is_refused() ? refused : away) = true;
+    }
+  }
+  if (!away) {
+    away_.clear(now);
+  }
+  if (!refused) {
+    refused_.clear(now);
+  }
 }
 
-void HdfsSink::finish(Gather& gather) {
+std::string HdfsSink::waiting_text() const {
+  std::size_t files = 0;
+  std::uint64_t events = 0;
+  for (const auto& [first, gather] : parts_) {
+    if (gather->state != State::open) {
+      ++files;
+      events += gather->events;
+    }
+  }
+  return count_of(files, "file") + " with " + count_of(events, "event");
+}
+
+std::string HdfsSink::until_text() const {
+  if (limits_.ended_ms >= 0) {
+    return "for " + to_string(Duration{limits_.grace_ms});
+  }
+  return limits_.give_up_ms > 0 ? "for " + to_string(Duration{limits_.give_up_ms})
+                                : "until it works";
+}
+
+void HdfsSink::finish(Gather& gather, std::int64_t now) {
   Bucket& bucket = *gather.bucket;
   bucket.counter = gather.counter;
   last_counter_ = std::max(last_counter_, gather.counter);
   bucket.queue.pop_front();
-  if (gather.first_failure_ms >= 0 && is_troubled_) {
-    is_troubled_ = false;
-    log(LogLevel::info, "writing goes on");
-  }
   --rolled_;
   ++committed_;
   parts_.erase(gather.first);
+  for (Gather* other : waiting_) {
+    other->retry.hurry(now);
+  }
+  clear_alarms(now);
   if (!bucket.queue.empty()) {
     start_commit(bucket);
   } else if (bucket.open == nullptr) {
@@ -452,7 +428,7 @@ Status HdfsSink::run_timers(std::int64_t now) {
   }
   for (std::size_t i = 0; i < waiting_.size();) {
     Gather* const gather = waiting_[i];
-    if (gather->retry_ms <= now) {
+    if (gather->retry.due_at(limits_) <= now) {
       waiting_[i] = waiting_.back();
       waiting_.pop_back();
       submit(*gather);
@@ -496,7 +472,7 @@ void HdfsSink::commit_largest() {
 }
 
 bool HdfsSink::ready() const {
-  return full_parts_ == 0 && rolled_ < kMaxRolled && store_->has_room();
+  return !is_opening_ && full_parts_ == 0 && rolled_ < kMaxRolled && store_->has_room();
 }
 
 std::uint64_t HdfsSink::safe() const { return parts_.empty() ? delivered_ : parts_.begin()->first; }
@@ -534,8 +510,11 @@ std::int64_t HdfsSink::deadline_ms() const {
   if (wanted_ != 0) {
     next = std::min(next, last_commit_ms_ + options_.min_commit.ms);
   }
+  if (!waiting_.empty() && limits_.ended_ms < 0 && is_ended()) {
+    return monotonic_ms();  // just now: progress() sets the bounds of what waits
+  }
   for (const Gather* gather : waiting_) {
-    next = std::min(next, gather->retry_ms);
+    next = std::min(next, gather->retry.due_at(limits_));
   }
   if (full_parts_ != 0) {
     next = std::min(next, full_retry_ms_);
@@ -547,11 +526,12 @@ Status HdfsSink::close() {
   if (store_ == nullptr) {
     return {};
   }
-  const bool clean = !has_failed_ && parts_.empty();
+  const bool clean = !has_failed_ && !is_opening_ && parts_.empty();
   if (!clean) {
     store_->cancel();
   }
   pool_.finish(clean);
+  is_opening_ = false;
   for (auto& [first, gather] : parts_) {
     gather->part->discard();  // nothing to do for one that was committed at the last moment
   }
@@ -567,8 +547,17 @@ Status HdfsSink::close() {
 std::string HdfsSink::status() const {
   std::string text =
       std::to_string(by_age_.size()) + " files open, " + std::to_string(committed_) + " committed";
+  if (is_opening_) {
+    return "waiting for " + store_->place();
+  }
   if (committing_ != 0) {
     text += ", " + std::to_string(committing_) + " uploading";
+  }
+  for (const Alarm* alarm : {&refused_, &away_}) {
+    if (alarm->is_raised()) {
+      text += ", " + waiting_text() + " waiting " + alarm->text(monotonic_ms());
+      break;
+    }
   }
   return text;
 }

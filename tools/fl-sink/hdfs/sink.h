@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -17,6 +19,7 @@
 #include "common/stage/component.h"
 #include "tools/fl-sink/hdfs/bucket_names.h"
 #include "tools/fl-sink/hdfs/options.h"
+#include "tools/fl-sink/hdfs/retry.h"
 #include "tools/fl-sink/hdfs/store.h"
 #include "tools/fl-sink/hdfs/worker_pool.h"
 #include "tools/fl-sink/serializer.h"
@@ -26,6 +29,11 @@ namespace fl {
 /// Events are gathered into one open part for each bucket. A part that rolls waits in its bucket's
 /// queue and is committed by a worker; the next one of the same bucket after it, so that files
 /// appear in order. An event is safe when all parts that hold it or an earlier one are committed.
+///
+/// A commit that fails because a server is away, or because a person has to act, is tried again
+/// (retry.h) without an end while input may come; later for --grace. Any other failure ends the
+/// stage. A store that has to ask a server is opened by a worker: until it answers, the sink is not
+/// ready() and nothing is read.
 class HdfsSink final : public Sink {
  public:
   explicit HdfsSink(HdfsOptions options);
@@ -76,9 +84,7 @@ class HdfsSink final : public Sink {
 
     std::uint64_t counter = 0;
     Outcome outcome;
-    std::int64_t first_failure_ms = -1;
-    std::int64_t retry_ms = 0;
-    int failures = 0;
+    Retry retry;
   };
 
   struct KeyHash {
@@ -88,8 +94,14 @@ class HdfsSink final : public Sink {
     }
   };
 
+  // Opening (open.cpp).
+  Status check_options() const;
+  Status open_store(bool dry_run);
+  Result<bool> take_opened();
   Status show_plan();
   Status prepare_limits();
+
+  Status reject(const Event& event, const Error& why);
   Bucket& bucket_of_last_located();
   Result<Gather*> begin_part(Bucket& bucket, std::int64_t now);
   Status write_out(Gather& gather);
@@ -99,17 +111,24 @@ class HdfsSink final : public Sink {
   void submit(Gather& gather);
   Status take_finished(std::int64_t now);
   Status settle(Gather& gather, std::int64_t now);
-  void finish(Gather& gather);
+  void finish(Gather& gather, std::int64_t now);
   Status run_timers(std::int64_t now);
   Status retry_full(std::int64_t now);
   void set_full(Gather& gather, bool full, const Error* why);
   void commit_wanted(std::int64_t now, bool all);
   void commit_largest();
-  std::int64_t backoff_ms(int failures) const;
+  Status wait_for_retry(Gather& gather, std::int64_t now);
+  void clear_alarms(std::int64_t now);
+  bool is_ended() const { return input_over_ && input_over_(); }
+  std::string waiting_text() const;
+  std::string until_text() const;
   void sweep_once(const std::string& directory);
+  void sweep_next();
 
   const HdfsOptions options_;
-  std::int64_t grace_ms_ = 0;
+  RetryLimits limits_;
+  std::function<bool()> input_over_;
+  Rejects* rejects_ = nullptr;
   std::unique_ptr<Store> store_;
   std::string where_note_;
   std::unique_ptr<BucketNames> names_;
@@ -133,12 +152,18 @@ class HdfsSink final : public Sink {
   std::int64_t last_commit_ms_ = INT64_MIN / 2;
   std::size_t full_parts_ = 0;
   std::int64_t full_retry_ms_ = 0;
-  bool is_troubled_ = false;  // an outage was reported
+  Alarm away_;     // a server does not answer as it should
+  Alarm refused_;  // a person has to act
+  std::deque<std::string> sweeps_;
+  bool is_sweeping_ = false;
+  bool is_opening_ = false;
   bool has_failed_ = false;
 
   UniqueFd wake_;
   std::mutex finished_mutex_;
   std::vector<Gather*> finished_;
+  std::optional<Status> opened_;  // what open() of the store said
+  bool has_swept_ = false;
   std::vector<Gather*> taken_;
   WorkerPool pool_;  // last: its threads use the members above
 };

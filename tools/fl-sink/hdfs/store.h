@@ -15,12 +15,15 @@ struct Outcome {
   enum class Kind {
     done,
     disk_full,  ///< no room on a local disk: nothing is lost, the same call later goes on
+    refused,    ///< a person has to act (quota, permission): nothing is lost, the same call later
+                ///< may succeed
     failed,     ///< class unavailable: the same call later may succeed; else it never will
   };
   Kind kind = Kind::done;
   Error error = {};
 
   static Outcome full(Error why) { return {Kind::disk_full, std::move(why)}; }
+  static Outcome refuse(Error why) { return {Kind::refused, std::move(why)}; }
   static Outcome fail(Error why) { return {Kind::failed, std::move(why)}; }
 };
 
@@ -53,8 +56,8 @@ class Part {
   /// left in `buffer` is what was not taken.
   virtual Outcome write(std::string& buffer) = 0;
   /// Takes the rest, then makes the file durable under the first free final name with a counter of
-  /// at least `counter`, which is then the one used. On disk_full and unavailable the same call
-  /// goes on where it stopped.
+  /// at least `counter`, which is then the one used. On disk_full, refused and unavailable the
+  /// same call goes on where it stopped.
   virtual Outcome commit(std::string& rest, std::uint64_t& counter) = 0;
   /// Removes what was gathered, if not committed.
   virtual void discard() = 0;
@@ -63,8 +66,11 @@ class Part {
 class Store {
  public:
   virtual ~Store() = default;
-  /// Resolves and authenticates; makes the store's own place unless `dry_run`.
+  /// Resolves and authenticates; makes the store's own place unless `dry_run`. Waits for a server
+  /// that is away, as long as the store was told; cancel() from another thread ends that.
   virtual Status open(bool dry_run) = 0;
+  /// open() may take long: call it where that does no harm.
+  virtual bool is_remote() const { return false; }
   /// What an ack means.
   virtual std::string rule() const = 0;
   /// The store for people, for example "hdfs at http://nn:9870 as eva".

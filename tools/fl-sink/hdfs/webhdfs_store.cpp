@@ -11,6 +11,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/units.h"
 #include "common/hadoop/webhdfs.h"
 #include "common/io/signals.h"
 #include "tools/fl-sink/hdfs/spool.h"
@@ -39,6 +40,7 @@ class Clients {
   };
 
   void cancel() { cancel_ = true; }
+  const std::atomic<bool>& cancelled() const { return cancel_; }
   const WebHdfs::Settings& settings() const { return settings_; }
 
  private:
@@ -80,8 +82,23 @@ struct Place {
   std::string base;  // absolute
   Clients clients;
   Clients last_clients;  // for the last removals, after clients were cancelled: short time-outs
+  std::atomic<bool> is_removal_hopeless{false};  // the last removals: nobody answers
   Spool spool;
 };
+
+Outcome outcome_of(const HdfsError& error) {
+  switch (error.trouble) {
+    case HdfsTrouble::permission:
+    case HdfsTrouble::quota:
+    case HdfsTrouble::other:  // what it is, is for a person to find out
+      return Outcome::refuse(error);
+    case HdfsTrouble::exists:   // of a temporary name that is never the same twice
+    case HdfsTrouble::missing:  // a directory or temporary that somebody removed
+      return Outcome::fail({ErrorClass::unavailable, error.message, error.hint});
+    default:
+      return Outcome::fail(error);
+  }
+}
 
 class WebHdfsPart final : public Part {
  public:
@@ -117,14 +134,14 @@ class WebHdfsPart final : public Part {
       }
       if (renamed.error().trouble == HdfsTrouble::exists) {
         ++counter;
-      } else if (renamed.error().trouble == HdfsTrouble::missing) {
+        continue;
+      }
+      if (renamed.error().trouble == HdfsTrouble::missing) {
         // Somebody removed the temporary: the data is still in the spool.
         is_uploaded_ = false;
         temporary_.clear();
-        return Outcome::fail({ErrorClass::unavailable, renamed.error().message, {}});
-      } else {
-        return Outcome::fail(renamed.error());
       }
+      return outcome_of(renamed.error());
     }
     temporary_.clear();
     spool_.release();
@@ -132,11 +149,14 @@ class WebHdfsPart final : public Part {
   }
 
   void discard() override {
-    if (!temporary_.empty()) {
+    if (!temporary_.empty() && !place_.is_removal_hopeless) {
       Clients::Lease client(place_.last_clients);
-      (void)client->remove(temporary_, false);
-      temporary_.clear();
+      const auto removed = client->remove(temporary_, false);
+      if (!removed && removed.error().kind == ErrorClass::unavailable) {
+        place_.is_removal_hopeless = true;  // the sweep of a later run finds them
+      }
     }
+    temporary_.clear();
     spool_.release();
   }
 
@@ -151,11 +171,11 @@ class WebHdfsPart final : public Part {
     upload.fd = spool_.fd();
     upload.length = spool_.length();
     if (const HdfsStatus created = client->create(temporary_, upload); !created) {
-      return Outcome::fail(created.error());
+      return outcome_of(created.error());
     }
     const auto status = client->status(temporary_);
     if (!status) {
-      return Outcome::fail(status.error());
+      return outcome_of(status.error());
     }
     if (!*status || (*status)->length != upload.length) {
       return Outcome::fail(
@@ -200,17 +220,18 @@ class WebHdfsStore final : public Store {
         place_(client_settings(settings_.location), last_client_settings(settings_.location),
                settings_.spool_dir, settings_.spool_bytes) {}
 
-  Status open(bool) override {
+  // The home directory is asked for even where it is not needed: who we are and whether anybody
+  // answers is better known before the first event is read.
+  Status open(bool dry_run) override {
     if (Status usable = place_.spool.check(); !usable) {
       return usable;
     }
-    // The home directory is asked for even where it is not needed: who we are and whether anybody
-    // answers is better known before the first event is read.
     const std::int64_t give_up = monotonic_ms() + settings_.grace_ms;
-    bool said = false;
+    const std::atomic<bool>& stop = dry_run ? stop_requested() : place_.clients.cancelled();
     WebHdfs::Settings first = place_.clients.settings();
-    first.cancel = &stop_requested();
+    first.cancel = &stop;
     WebHdfs client(first);
+    bool said = false;
     for (std::int64_t pause = 200;; pause = std::min<std::int64_t>(pause * 2, 2'000)) {
       const HdfsResult<std::string> home = client.home_directory();
       if (home) {
@@ -223,16 +244,18 @@ class WebHdfsStore final : public Store {
         return Error(home.error());
       }
       if (!said) {
-        log(LogLevel::warning, home.error().message + "; trying again for " +
-                                   std::to_string(settings_.grace_ms / 1000) + " s");
+        log(LogLevel::warning,
+            home.error().message + "; trying again for " + to_string(Duration{settings_.grace_ms}));
         said = true;
       }
       const std::int64_t next = monotonic_ms() + pause;
-      while (monotonic_ms() < next && !stop_requested()) {
+      while (monotonic_ms() < next && !stop) {
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
       }
     }
   }
+
+  bool is_remote() const override { return true; }
 
   std::string rule() const override { return "hdfs closed and renamed"; }
 

@@ -1,0 +1,69 @@
+// When a part that could not be committed is tried again, and what people hear of it (systems.md
+// 1.5, issue classes "wait" and "operator").
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "tools/fl-sink/hdfs/store.h"
+
+namespace fl {
+
+/// How long a failure may last.
+struct RetryLimits {
+  std::int64_t grace_ms = 10'000;  ///< once nothing more comes in
+  std::int64_t give_up_ms = 0;     ///< at any time; 0: never
+  std::int64_t ended_ms = -1;      ///< since when nothing more comes in (monotonic); -1: it does
+};
+
+/// The tries of one part. Times are monotonic milliseconds.
+class Retry {
+ public:
+  /// A try failed at `now`: the next one comes after a jittered pause that grows, up to 10 s when a
+  /// server is away and up to a minute when a person has to act (Outcome::Kind::refused).
+  void failed(std::int64_t now, Outcome::Kind kind);
+  /// The same after a full disk: soon, and without an end.
+  void disk_full(std::int64_t now, std::int64_t pause_ms);
+  /// A server that was away answers again.
+  void hurry(std::int64_t now);
+  bool is_failing() const { return failures_ != 0; }
+  bool is_refused() const { return kind_ == Outcome::Kind::refused; }
+  std::int64_t since_ms() const { return first_ms_; }
+  /// When the last try is due at the latest; INT64_MAX: never.
+  std::int64_t give_up_at(const RetryLimits& limits) const;
+  /// When the next try is due.
+  std::int64_t due_at(const RetryLimits& limits) const;
+
+ private:
+  std::int64_t first_ms_ = 0;
+  std::int64_t next_ms_ = 0;
+  int failures_ = 0;
+  Outcome::Kind kind_ = Outcome::Kind::done;
+};
+
+/// What is waiting and why: said once, then at intervals that grow from a minute to an hour, and in
+/// the status line. One for each kind of trouble.
+class Alarm {
+ public:
+  /// A try failed; `waiting` says what waits ("2 files, 300 events"), `until` for how long it is
+  /// tried. Writes a log line if it is time for one: level error when a person has to act.
+  void raise(std::int64_t now, const Outcome& outcome, std::string_view waiting,
+             std::string_view until);
+  /// Nothing waits any more; says so if something was said before.
+  void clear(std::int64_t now);
+  bool is_raised() const { return is_raised_; }
+  /// For the status line: "for 3m: REASON"; empty: nothing is wrong.
+  std::string text(std::int64_t now) const;
+
+ private:
+  bool is_raised_ = false;
+  std::int64_t since_ms_ = 0;
+  std::int64_t next_ms_ = 0;
+  std::int64_t pause_ms_ = 0;
+  std::int64_t said_ms_ = 0;
+  std::string reason_;
+  ErrorClass class_ = ErrorClass::unavailable;
+};
+
+}  // namespace fl
