@@ -1,21 +1,39 @@
 #!/usr/bin/env python3
-"""A real HDFS for tests: one NameNode and some DataNodes, each a JVM of its own, on 127.0.0.1.
+"""A real HDFS for tests: NameNodes, DataNodes and what stands before them, each a JVM of its own,
+on 127.0.0.1.
 
-usage: cluster.py start DIR [--datanodes 2] [--port-base N]
+usage: cluster.py start DIR [--datanodes 2] [--port-base N] [--block-size BYTES] [--ha] [--httpfs]
+                  [--kerberos [--ticket-lifetime SECONDS]] [--tls [only|both]] [--client-cert]
            starts it in DIR (made anew), waits until it can be written to, and prints lines for the
-           environment: HADOOP_CONF_DIR=..., HDFS_HTTP=..., HDFS_DIR=...
-       cluster.py stop DIR                        ends it; DIR stays
-       cluster.py kill|freeze|thaw DIR nn|dn1|dn2     SIGKILL, SIGSTOP, SIGCONT
-       cluster.py restart DIR nn|dn1|dn2          kills it if it lives, starts it, waits for it
-       cluster.py wait DIR                        waits until it can be written to
-       cluster.py shell DIR ARG...                hdfs dfs
-       cluster.py admin DIR ARG...                hdfs dfsadmin
+           environment: HADOOP_CONF_DIR, HDFS_HTTP (https with --tls), HDFS_DIR and
+           --ha          HDFS_HTTP_NN1, HDFS_HTTP_NN2; two NameNodes nn1 (active) and nn2 of the
+                         nameservice ns1, without ZooKeeper and JournalNodes
+           --httpfs      HTTPFS_HTTP; the gateway HttpFS is the daemon "httpfs"
+           --kerberos    KRB5_CONFIG, HDFS_KEYTABS (a directory: alice.keytab, bob.keytab,
+                         hdfs-localhost.keytab, HTTP-localhost.keytab; realm EXAMPLE.COM); MiniKdc
+                         is the daemon "kdc". Tickets live --ticket-lifetime (86400), the login
+                         cookie of HTTP a quarter of that.
+           --tls         HDFS_TLS (a directory: ca.pem, other-ca.pem, client.pem, client.key);
+                         only (default): no HTTP at all; both: HDFS_HTTP stays HTTP, HDFS_HTTPS is
+                         the other. --client-cert: the servers want a client certificate.
+       cluster.py stop DIR                    ends it; DIR stays
+       cluster.py kill|freeze|thaw DIR NAME   SIGKILL, SIGSTOP, SIGCONT; NAME: nn or nn1 nn2, dn1
+                                              dn2..., httpfs, kdc
+       cluster.py restart DIR NAME            kills it if it lives, starts it, waits for it
+       cluster.py launch DIR NAME             the same without waiting
+       cluster.py wait DIR                    waits until it can be written to
+       cluster.py failover DIR nn1|nn2        makes this the active one, the other standby
+       cluster.py forceactive DIR nn1|nn2     makes this the active one, the other being dead
+       cluster.py shell DIR ARG...            hdfs dfs
+       cluster.py admin DIR ARG...            hdfs dfsadmin
+       cluster.py env DIR                     prints the environment again
 Exit status: 0; 77 "skipped: ..." when there is no Java or the jars cannot be fetched; else 1.
-The jars are fetched once by Maven (pom.xml) into build/peers/hdfs/lib.
+All options go together. With Kerberos, shell and admin are the superuser hdfs, and HttpFS acts for
+others as hdfs.
 """
 
 import argparse
-import fcntl
+import getpass
 import json
 import os
 import pathlib
@@ -25,77 +43,28 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
-JARS = ROOT / "build/peers/hdfs"
+import configuration
+import credentials
+import jars
+from jars import fail
+
 START_LIMIT = 120  # seconds
-FETCH_LIMIT = 900
-SKIPPED = 77
-JVM = ["-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:CICompilerCount=1",
-       "-Djava.net.preferIPv4Stack=true"]
-NAMENODE = "org.apache.hadoop.hdfs.server.namenode.NameNode"
-DATANODE = "org.apache.hadoop.hdfs.server.datanode.DataNode"
-
-
-def skip(why):
-    print(f"skipped: {why}", file=sys.stderr)
-    sys.exit(SKIPPED)
-
-
-def fail(why):
-    print(f"cluster.py: {why}", file=sys.stderr)
-    sys.exit(1)
-
-
-def java():
-    home = os.environ.get("JAVA_HOME")
-    path = str(pathlib.Path(home, "bin/java")) if home else shutil.which("java")
-    if not path or not os.access(path, os.X_OK):
-        skip("no java")
-    return path
-
-
-def fetch_jars():
-    """Whole or not at all: the folder gets its name when Maven is done."""
-    lib = JARS / "lib"
-    JARS.mkdir(parents=True, exist_ok=True)
-    with open(JARS / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if lib.is_dir():
-            return
-        if not shutil.which("mvn"):
-            skip("no mvn to fetch Hadoop with")
-        partial = JARS / "lib.partial"
-        shutil.rmtree(partial, ignore_errors=True)
-        pom = pathlib.Path(__file__).with_name("pom.xml")
-        log = JARS / "fetch.log"
-        with open(log, "w") as out:
-            try:
-                code = subprocess.run(
-                    ["mvn", "-B", "-q", "-f", str(pom), "dependency:copy-dependencies",
-                     f"-DoutputDirectory={partial}", "-DincludeScope=runtime"],
-                    stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=JARS,
-                    timeout=FETCH_LIMIT).returncode
-            except subprocess.TimeoutExpired:
-                code = -1
-        if code != 0:
-            shutil.rmtree(partial, ignore_errors=True)
-            skip(f"Maven cannot fetch Hadoop, see {log}")
-        partial.rename(lib)
-
-
-def write_site(path, properties):
-    lines = ['<?xml version="1.0"?>', "<configuration>"]
-    for name, value in properties.items():
-        lines.append(f"  <property><name>{name}</name><value>{value}</value></property>")
-    path.write_text("\n".join(lines + ["</configuration>", ""]))
+CLASSES = {
+    "nn": "org.apache.hadoop.hdfs.server.namenode.NameNode",
+    "dn": "org.apache.hadoop.hdfs.server.datanode.DataNode",
+    "httpfs": "org.apache.hadoop.fs.http.server.HttpFSServerWebServer",
+    "kdc": "org.apache.hadoop.minikdc.MiniKdc",
+    "shell": "org.apache.hadoop.fs.FsShell",
+    "admin": "org.apache.hadoop.hdfs.tools.DFSAdmin",
+    "ha": "org.apache.hadoop.hdfs.tools.DFSHAAdmin",
+}
 
 
 def choose_ports(count, base):
     if base:
-        return list(range(base, base + count))
+        return iter(range(base, base + count))
     # All are held at once so that no two are the same.
     sockets = [socket.socket() for _ in range(count)]
     for one in sockets:
@@ -103,7 +72,7 @@ def choose_ports(count, base):
     ports = [one.getsockname()[1] for one in sockets]
     for one in sockets:
         one.close()
-    return ports
+    return iter(ports)
 
 
 class Cluster:
@@ -120,74 +89,124 @@ class Cluster:
             fail(f"no cluster in '{self.dir}'")
         return self
 
-    def http(self):
-        return f"http://127.0.0.1:{self.state['nn_http']}"
+    def user(self):
+        return "" if self.state["kdc"] else "&user.name=root"
+
+    def namenodes(self):
+        return list(self.state["namenodes"])
+
+    def datanodes(self):
+        return [f"dn{n + 1}" for n in range(len(self.state["datanodes"]))]
 
     def names(self):
-        return ["nn"] + [f"dn{n + 1}" for n in range(len(self.state["datanodes"]))]
+        """All daemons in the order in which they start."""
+        return ([name for name in ("kdc",) if self.state["kdc"]] + self.namenodes()
+                + self.datanodes() + [name for name in ("httpfs",) if self.state["httpfs"]])
 
-    def make(self, datanodes, port_base):
+    def url(self, name, scheme=None):
+        scheme = scheme or configuration.http_ports(self.state)
+        if name == "httpfs":
+            return f"{'https' if self.state['tls'] else 'http'}://{self.state['host']}:" \
+                   f"{self.state['httpfs']}"
+        return f"{scheme}://{self.state['host']}:{self.state['namenodes'][name][scheme]}"
+
+    def environment(self):
+        names = self.namenodes()
+        found = {"HADOOP_CONF_DIR": self.conf, "HDFS_HTTP": self.url(names[0]),
+                 "HDFS_DIR": self.dir}
+        if self.state["nameservice"]:
+            found |= {f"HDFS_HTTP_{name.upper()}": self.url(name) for name in names}
+        if self.state["httpfs"]:
+            found["HTTPFS_HTTP"] = self.url("httpfs")
+        if self.state["tls"]:
+            found["HDFS_TLS"] = self.dir / "tls"
+            found["HDFS_HTTPS"] = self.url(names[0], "https")
+        if self.state["kdc"]:
+            found["KRB5_CONFIG"] = self.dir / "kdc/krb5.conf"
+            found["HDFS_KEYTABS"] = self.dir / "kdc"
+        return {name: str(value) for name, value in found.items()}
+
+    def make(self, args):
         if self.run.exists():
             fail(f"'{self.dir}' already holds a cluster: stop it and remove the directory")
-        for folder in ("conf/webapps/hdfs", "conf/webapps/datanode", "data", "logs", "run"):
+        for folder in ("conf", "data", "logs", "run"):
             (self.dir / folder).mkdir(parents=True)
-        ports = choose_ports(2 + 3 * datanodes, port_base)
-        self.state = {"nn_rpc": ports[0], "nn_http": ports[1],
-                      "datanodes": [ports[i:i + 3] for i in range(2, len(ports), 3)]}
+        names = ["nn1", "nn2"] if args.ha else ["nn"]
+        ports = choose_ports(3 * len(names) + 4 * args.datanodes + 2, args.port_base)
+        self.state = {
+            "dir": str(self.dir), "user": getpass.getuser(),
+            "host": "localhost" if args.kerberos or args.tls else "127.0.0.1",
+            "nameservice": "ns1" if args.ha else "",
+            "namenodes": {name: {"rpc": next(ports), "http": next(ports), "https": next(ports)}
+                          for name in names},
+            "datanodes": [{kind: next(ports) for kind in ("transfer", "http", "https", "ipc")}
+                          for _ in range(args.datanodes)],
+            "httpfs": next(ports) if args.httpfs else 0,
+            "kdc": next(ports) if args.kerberos else 0,
+            "tls": args.tls or "", "client_cert": args.client_cert,
+            "block_size": args.block_size, "ticket": args.ticket_lifetime,
+        }
         (self.run / "state.json").write_text(json.dumps(self.state))
-        write_site(self.conf / "core-site.xml", {
-            "fs.defaultFS": f"hdfs://127.0.0.1:{self.state['nn_rpc']}",
-            "hadoop.tmp.dir": self.dir / "data/tmp",
-        })
-        write_site(self.conf / "hdfs-site.xml", {
-            "dfs.namenode.rpc-address": f"127.0.0.1:{self.state['nn_rpc']}",
-            "dfs.namenode.http-address": f"127.0.0.1:{self.state['nn_http']}",
-            "dfs.namenode.name.dir": f"file://{self.dir}/data/nn",
-            "dfs.replication": 1,
-            "dfs.blocksize": 1 << 20,
-            "dfs.namenode.fs-limits.min-block-size": 1024,
-            "dfs.namenode.datanode.registration.ip-hostname-check": "false",
-            "dfs.datanode.hostname": "127.0.0.1",
-            # Without these a restart means half a minute of safe mode, a killed DataNode is
-            # offered for ten minutes and every second small file takes 0.4 s to close.
-            "dfs.namenode.safemode.extension": 0,
-            "dfs.heartbeat.interval": 1,
-            "dfs.namenode.heartbeat.recheck-interval": 1000,
-            "dfs.client.block.write.locateFollowingBlock.initial.delay.ms": 20,
-        })
-        for name, level in (("log4j.properties", "INFO"), ("shell.properties", "ERROR")):
-            (self.conf / name).write_text(
-                f"log4j.rootLogger={level},err\n"
-                "log4j.appender.err=org.apache.log4j.ConsoleAppender\n"
-                "log4j.appender.err.target=System.err\n"
-                "log4j.appender.err.layout=org.apache.log4j.PatternLayout\n"
-                "log4j.appender.err.layout.ConversionPattern=%d %p %c{1}: %m%n\n")
+        configuration.write_all(self.state)
+        if self.state["tls"]:
+            credentials.make_certificates(self.dir / "tls")
+        if self.state["kdc"]:
+            folder = self.dir / "kdc"
+            folder.mkdir()
+            (folder / "minikdc.properties").write_text(
+                credentials.kdc_properties(self.state["kdc"], self.state["ticket"]))
 
-    def command(self, main, *args, flags=()):
-        return [java(), *JVM, *flags, "-cp", f"{self.conf}:{JARS}/lib/*", main, *args]
+    def command(self, main, *args, lib="lib", conf=None, memory=192, flags=()):
+        if self.state["kdc"] and main != CLASSES["kdc"]:
+            flags = [*flags, f"-Djava.security.krb5.conf={self.dir}/kdc/krb5.conf"]
+        return [jars.program("java"), f"-Xmx{memory}m", *jars.JVM, *flags, "-cp",
+                f"{conf or self.conf}:{jars.JARS}/{lib}/*", main, *args]
 
     def format(self):
+        first = self.namenodes()[0]
         with open(self.dir / "logs/format.log", "w") as log:
-            code = subprocess.run(self.command(NAMENODE, "-format", "-force", "-nonInteractive"),
-                                  stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                  timeout=START_LIMIT).returncode
+            code = subprocess.run(
+                self.command(CLASSES["nn"], *self.which(first), "-format", "-force",
+                             "-nonInteractive"),
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=START_LIMIT).returncode
         if code != 0:
             fail("the NameNode cannot be formatted\n" + self.tail("format"))
+        for other in self.namenodes()[1:]:  # in place of -bootstrapStandby
+            shutil.copytree(self.dir / "data" / first, self.dir / "data" / other)
+
+    def which(self, namenode):
+        """Both NameNodes are on one host: each must be told which it is."""
+        return ["-D", f"dfs.ha.namenode.id={namenode}"] if self.state["nameservice"] else []
+
+    def daemon(self, name):
+        if name in self.namenodes():
+            return self.command(CLASSES["nn"], *self.which(name))
+        if name == "kdc":
+            return self.command(
+                CLASSES["kdc"], str(self.dir / "kdc"), str(self.dir / "kdc/minikdc.properties"),
+                str(self.dir / "kdc/all.keytab"), *credentials.PRINCIPALS, lib="lib-kdc", memory=96)
+        if name == "httpfs":
+            home = self.dir / "httpfs"
+            # JAXB needs the open package; without it the gateway starts and answers 503.
+            return self.command(
+                CLASSES["httpfs"], lib="lib-httpfs", conf=home / "conf",
+                flags=["--add-opens", "java.base/java.lang=ALL-UNNAMED",
+                       f"-Dhttpfs.home.dir={home}", f"-Dhttpfs.config.dir={home}/conf",
+                       f"-Dhttpfs.log.dir={home}/log", f"-Dhttpfs.temp.dir={home}/temp"])
+        ports = self.state["datanodes"][int(name[2:]) - 1]
+        host = self.state["host"]
+        return self.command(
+            CLASSES["dn"], "-D", f"dfs.datanode.data.dir=file://{self.dir}/data/{name}",
+            "-D", f"dfs.datanode.address={host}:{ports['transfer']}",
+            "-D", f"dfs.datanode.http.address={host}:{ports['http']}",
+            "-D", f"dfs.datanode.https.address={host}:{ports['https']}",
+            "-D", f"dfs.datanode.ipc.address={host}:{ports['ipc']}")
 
     def spawn(self, name):
-        if name == "nn":
-            command = self.command(NAMENODE)
-        else:
-            transfer, http, ipc = self.state["datanodes"][int(name[2:]) - 1]
-            command = self.command(
-                DATANODE, "-D", f"dfs.datanode.data.dir=file://{self.dir}/data/{name}",
-                "-D", f"dfs.datanode.address=127.0.0.1:{transfer}",
-                "-D", f"dfs.datanode.http.address=127.0.0.1:{http}",
-                "-D", f"dfs.datanode.ipc.address=127.0.0.1:{ipc}")
         # A new file: the log of an earlier life must not look like readiness.
         with open(self.dir / f"logs/{name}.log", "w") as log:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                       cwd=self.dir, start_new_session=True)
+            process = subprocess.Popen(self.daemon(name), stdin=subprocess.DEVNULL, stdout=log,
+                                       stderr=log, cwd=self.dir, start_new_session=True)
         (self.run / f"{name}.pid").write_text(str(process.pid))
 
     def pid(self, name):
@@ -202,7 +221,7 @@ class Cluster:
                 time.sleep(0.01)  # in the middle of exec(2) a process has no command line yet
         except (OSError, ValueError):
             return None
-        return pid if f"{self.conf}:".encode() in command else None
+        return pid if f"-cp\0{self.dir}/".encode() in command else None
 
     def signal(self, name, number):
         pid = self.pid(name)
@@ -226,6 +245,14 @@ class Cluster:
         self.signal(name, signal.SIGKILL)
         self.wait_gone(name, 10)
 
+    def launch(self, name):
+        self.kill(name)
+        self.spawn(name)
+
+    def restart(self, name):
+        self.launch(name)
+        self.wait_ready([name])
+
     def stop(self):
         for number, seconds in ((signal.SIGTERM, 15), (signal.SIGKILL, 10)):
             for name in reversed(self.names()):
@@ -234,15 +261,37 @@ class Cluster:
             if all([self.wait_gone(name, seconds) for name in self.names()]):
                 break
 
-    def tail(self, name):
+    def log(self, name):
         try:
-            lines = (self.dir / f"logs/{name}.log").read_text(errors="replace").splitlines()
+            return (self.dir / f"logs/{name}.log").read_text(errors="replace")
         except OSError:
             return ""
-        return "\n".join(f"{name}: {line}" for line in lines[-15:])
 
-    def answer(self, path, method="GET"):
-        request = urllib.request.Request(self.http() + path, method=method)
+    def tail(self, name):
+        return "\n".join(f"{name}: {line}" for line in self.log(name).splitlines()[-15:])
+
+    def answer(self, url, method="GET"):
+        """The JSON at `url`, or None. Without looking at certificates: a test does that."""
+        words = ["curl", "-sf", "-k", "--noproxy", "*", "-m", "5", "-X", method, url]
+        env = dict(os.environ)
+        if self.state["tls"]:
+            words += ["--cert", self.dir / "tls/client.pem", "--key", self.dir / "tls/client.key"]
+        if self.state["kdc"]:
+            words += ["--negotiate", "-u", ":"]
+            env |= {"KRB5_CONFIG": str(self.dir / "kdc/krb5.conf"), "KRB5CCNAME": "MEMORY:",
+                    "KRB5_CLIENT_KTNAME": str(self.dir / "kdc/hdfs-localhost.keytab")}
+        if url.startswith("http://") and not self.state["kdc"]:
+            return self.plain_answer(url, method)
+        done = subprocess.run(words, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL)
+        try:
+            return json.loads(done.stdout)
+        except ValueError:
+            return None
+
+    @staticmethod
+    def plain_answer(url, method):
+        request = urllib.request.Request(url, method=method)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(request, timeout=5) as reply:
@@ -250,85 +299,175 @@ class Cluster:
         except (OSError, ValueError):
             return None
 
+    def bean(self, namenode, name):
+        beans = self.answer(f"{self.url(namenode)}/jmx?qry=Hadoop:service=NameNode,name={name}")
+        try:
+            return beans["beans"][0]
+        except (TypeError, KeyError, IndexError):
+            return {}
+
+    def active(self):
+        """The name of the active NameNode, or None."""
+        for name in self.namenodes():
+            if (self.pid(name) is not None
+                    and self.bean(name, "NameNodeStatus").get("State") == "active"):
+                return name
+        return None
+
     def unready(self):
         """What is not ready yet, or None. Only what answers counts, not what listens."""
-        for name in self.names():
-            log = self.dir / f"logs/{name}.log"
-            if (name != "nn" and self.pid(name) is not None
-                    and "successfully registered with NN" not in log.read_text(errors="replace")):
+        namenodes = [name for name in self.namenodes() if self.pid(name) is not None]
+        datanodes = [name for name in self.datanodes() if self.pid(name) is not None]
+        for name in datanodes:
+            if self.log(name).count("successfully registered with NN") < len(namenodes):
                 return name
-        if self.answer("/webhdfs/v1/.ready?op=CREATE&noredirect=true&user.name=root",
-                       "PUT") is None:
-            return "nn"
-        beans = self.answer("/jmx?qry=Hadoop:service=NameNode,name=FSNamesystemState")
-        try:
-            state = beans["beans"][0]
-            living = sum(1 for name in self.names()[1:] if self.pid(name) is not None)
-            ready = state["FSState"] == "Operational" and state["NumLiveDataNodes"] >= living
-        except (TypeError, KeyError, IndexError):
-            ready = False
-        return None if ready else "nn"
+        for name in namenodes:
+            state = self.bean(name, "FSNamesystemState")
+            if state.get("NumLiveDataNodes", -1) < len(datanodes):
+                return name
+        active = self.active()
+        if active is None or self.bean(active, "FSNamesystemState")["FSState"] != "Operational":
+            return active or self.namenodes()[0]
+        if datanodes and self.answer(
+                f"{self.url(active)}/webhdfs/v1/.ready?op=CREATE&noredirect=true{self.user()}",
+                "PUT") is None:
+            return active
+        if self.pid("httpfs") is not None and self.answer(
+                f"{self.url('httpfs')}/webhdfs/v1/?op=GETFILESTATUS{self.user()}") is None:
+            return "httpfs"
+        return None
 
     def wait_ready(self, needed):
+        self.wait_until(lambda: self.unready(), needed)
+
+    def wait_until(self, late, needed):
+        """Waits until late() is None; it names the daemon that is waited for."""
         end = time.monotonic() + START_LIMIT
         while True:
             for name in needed:
                 if self.pid(name) is None:
                     raise RuntimeError(f"{name} has ended\n" + self.tail(name))
-            late = self.unready()
-            if late is None:
+            name = late()
+            if name is None:
                 return
             if time.monotonic() > end:
-                raise RuntimeError(f"{late} is not ready after {START_LIMIT} s\n"
-                                   + self.tail(late))
+                raise RuntimeError(f"{name} is not ready after {START_LIMIT} s\n"
+                                   + self.tail(name))
             time.sleep(0.1)
 
-    def call(self, main, args):
+    def call(self, main, args, **more):
+        """Runs one of Hadoop's own commands; returns what subprocess.run does."""
+        env = dict(os.environ)
+        if self.state["kdc"]:
+            env |= {"KRB5PRINCIPAL": f"hdfs/localhost@{configuration.REALM}",
+                    "KRB5KEYTAB": str(self.dir / "kdc/all.keytab")}
         flags = [f"-Dlog4j.configuration=file:{self.conf}/shell.properties"]
-        return subprocess.run(self.command(main, *args, flags=flags)).returncode
+        return subprocess.run(self.command(CLASSES[main], *args, flags=flags), env=env, **more)
+
+    def transition(self, *args):
+        done = self.call("ha", args, input=b"Y\n", stdout=subprocess.PIPE,
+                         stderr=subprocess.STDOUT)
+        if done.returncode != 0:
+            raise RuntimeError(f"{' '.join(args)} fails:\n{done.stdout.decode(errors='replace')}")
+
+    def force_active(self, name):
+        self.transition("-transitionToActive", "--forceactive", name)
+
+    def failover(self, name):
+        for other in self.namenodes():
+            if other != name:
+                self.transition("-transitionToStandby", other)
+        self.transition("-transitionToActive", name)
+
+    def start(self):
+        for name in ("httpfs", "kdc"):
+            if self.state[name]:
+                jars.fetch(name)
+        jars.fetch("hdfs")
+        try:
+            if self.state["kdc"]:
+                self.spawn("kdc")
+                ready = "to stop it"
+                self.wait_until(lambda: None if ready in self.log("kdc") else "kdc", ["kdc"])
+                credentials.split_keytab(self.dir / "kdc/all.keytab", self.dir / "kdc")
+            self.format()
+            for name in self.names():
+                if name != "kdc":
+                    self.spawn(name)
+            if self.state["nameservice"]:
+                self.wait_until(self.not_listening, self.namenodes())
+                self.transition("-transitionToActive", self.namenodes()[0])
+            self.wait_ready(self.names())
+        except BaseException:
+            self.stop()
+            raise
+
+    def not_listening(self):
+        """A NameNode that is not ready to become active, or None."""
+        for name in self.namenodes():
+            if not self.bean(name, "NameNodeStatus").get("State"):
+                return name
+        return None
 
 
 def start(cluster, args):
-    java()
-    fetch_jars()
-    cluster.make(args.datanodes, args.port_base)
+    jars.program("java")
+    cluster.make(args)
     try:
-        cluster.format()
-        for name in cluster.names():
-            cluster.spawn(name)
-        cluster.wait_ready(cluster.names())
-    except BaseException as error:
-        cluster.stop()
-        if isinstance(error, RuntimeError):
-            fail(str(error))
-        raise
-    print(f"HADOOP_CONF_DIR={cluster.conf}")
-    print(f"HDFS_HTTP={cluster.http()}")
-    print(f"HDFS_DIR={cluster.dir}")
+        cluster.start()
+    except RuntimeError as error:
+        fail(str(error))
+    return print_environment(cluster)
+
+
+def print_environment(cluster):
+    for name, value in cluster.environment().items():
+        print(f"{name}={value}")
     return 0
 
 
-def restart(cluster, name):
-    cluster.kill(name)
-    cluster.spawn(name)
-    cluster.wait_ready([name])
+def act(cluster, verb, name):
+    if verb == "kill":
+        cluster.kill(name)
+    elif verb == "restart":
+        cluster.restart(name)
+    elif verb == "launch":
+        cluster.launch(name)
+    elif verb in ("failover", "forceactive"):
+        if not cluster.state["nameservice"] or name not in cluster.namenodes():
+            fail(f"'{name}' is no NameNode of a pair: start with --ha")
+        if verb == "failover":
+            cluster.failover(name)
+        else:
+            cluster.force_active(name)
+    elif cluster.signal(name, signal.SIGSTOP if verb == "freeze" else signal.SIGCONT) is None:
+        fail(f"{name} is not running")
+
+
+def make_parser():
+    parser = argparse.ArgumentParser(usage=__doc__.split("usage:")[1])
+    parser.add_argument("verb", choices=["start", "stop", "wait", "env", "kill", "freeze", "thaw",
+                                         "restart", "launch", "failover", "forceactive"])
+    parser.add_argument("dir")
+    parser.add_argument("name", nargs="?")
+    parser.add_argument("--datanodes", type=int, default=2)
+    parser.add_argument("--port-base", type=int, default=0)
+    parser.add_argument("--block-size", type=int, default=1 << 20)
+    parser.add_argument("--ha", action="store_true")
+    parser.add_argument("--httpfs", action="store_true")
+    parser.add_argument("--kerberos", action="store_true")
+    parser.add_argument("--ticket-lifetime", type=int, default=86400)
+    parser.add_argument("--tls", nargs="?", choices=["only", "both"], const="only")
+    parser.add_argument("--client-cert", action="store_true")
+    return parser
 
 
 def main():
     # Tests share a shell's signals: an interrupted start must still take its daemons down.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if len(sys.argv) > 2 and sys.argv[1] in ("shell", "admin"):
-        main_class = {"shell": "org.apache.hadoop.fs.FsShell",
-                      "admin": "org.apache.hadoop.hdfs.tools.DFSAdmin"}[sys.argv[1]]
-        return Cluster(sys.argv[2]).load().call(main_class, sys.argv[3:])
-    parser = argparse.ArgumentParser(usage=__doc__.split("usage:")[1])
-    parser.add_argument("verb", choices=["start", "stop", "wait", "kill", "freeze", "thaw",
-                                         "restart"])
-    parser.add_argument("dir")
-    parser.add_argument("name", nargs="?")
-    parser.add_argument("--datanodes", type=int, default=2)
-    parser.add_argument("--port-base", type=int, default=0)
-    args = parser.parse_args()
+        return Cluster(sys.argv[2]).load().call(sys.argv[1], sys.argv[3:]).returncode
+    args = make_parser().parse_args()
     cluster = Cluster(args.dir)
     if args.verb == "start":
         return start(cluster, args)
@@ -336,19 +475,15 @@ def main():
     if args.verb == "stop":
         cluster.stop()
         return 0
+    if args.verb == "env":
+        return print_environment(cluster)
     try:
         if args.verb == "wait":
             cluster.wait_ready([])
-            return 0
-        if args.name not in cluster.names():
+        elif args.name not in cluster.names():
             fail(f"name one of {' '.join(cluster.names())}")
-        if args.verb == "kill":
-            cluster.kill(args.name)
-        elif args.verb == "restart":
-            restart(cluster, args.name)
-        elif cluster.signal(args.name, signal.SIGSTOP if args.verb == "freeze"
-                            else signal.SIGCONT) is None:
-            fail(f"{args.name} is not running")
+        else:
+            act(cluster, args.verb, args.name)
     except RuntimeError as error:
         fail(str(error))
     return 0
