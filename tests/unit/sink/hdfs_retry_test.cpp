@@ -16,7 +16,7 @@ TEST(HdfsRetry, PausesGrowAndAreJittered) {
   std::int64_t now = 1'000'000;
   std::int64_t most = 100;
   for (int i = 0; i < 20; ++i) {
-    retry.failed(now, Kind::failed);
+    retry.failed(now, Kind::failed, limits);
     const std::int64_t pause = retry.due_at(limits) - now;
     EXPECT_GE(pause, most / 2);
     EXPECT_LE(pause, most);
@@ -29,10 +29,10 @@ TEST(HdfsRetry, PausesGrowAndAreJittered) {
 TEST(HdfsRetry, APersonGetsMoreTime) {
   const RetryLimits limits;
   Retry retry;
-  retry.failed(0, Kind::refused);
+  retry.failed(0, Kind::refused, limits);
   EXPECT_GE(retry.due_at(limits), 1'000);
   for (int i = 0; i < 20; ++i) {
-    retry.failed(0, Kind::refused);
+    retry.failed(0, Kind::refused, limits);
   }
   EXPECT_GE(retry.due_at(limits), 30'000);
   EXPECT_LE(retry.due_at(limits), 60'000);
@@ -44,8 +44,8 @@ TEST(HdfsRetry, ASuccessElsewhereHurriesOnlyThoseWhoWaitForAServer) {
   Retry away;
   Retry refused;
   for (int i = 0; i < 20; ++i) {
-    away.failed(0, Kind::failed);
-    refused.failed(0, Kind::refused);
+    away.failed(0, Kind::failed, limits);
+    refused.failed(0, Kind::refused, limits);
   }
   away.hurry(10);
   refused.hurry(10);
@@ -54,10 +54,11 @@ TEST(HdfsRetry, ASuccessElsewhereHurriesOnlyThoseWhoWaitForAServer) {
 }
 
 TEST(HdfsRetry, GraceCountsFromTheEndOfTheInput) {
-  RetryLimits limits{5'000, 0, -1};
+  RetryLimits limits;
+  limits.grace_ms = 5'000;
   Retry retry;
   EXPECT_EQ(retry.give_up_at(limits), INT64_MAX);
-  retry.failed(1'000, Kind::failed);
+  retry.failed(1'000, Kind::failed, limits);
   EXPECT_EQ(retry.give_up_at(limits), INT64_MAX);
   limits.ended_ms = 20'000;
   EXPECT_EQ(retry.give_up_at(limits), 25'000);
@@ -66,9 +67,37 @@ TEST(HdfsRetry, GraceCountsFromTheEndOfTheInput) {
   limits.give_up_ms = 2'000;
   EXPECT_EQ(retry.give_up_at(limits), 3'000);
   for (int i = 0; i < 20; ++i) {
-    retry.failed(1'000, Kind::refused);
+    retry.failed(1'000, Kind::refused, limits);
   }
   EXPECT_EQ(retry.due_at(limits), 3'000);  // the last try is at the bound
+}
+
+// Property: hdfs.closeTries
+TEST(HdfsRetry, TriesAreCounted) {
+  RetryLimits limits;
+  Retry retry;
+  for (int i = 0; i < 100; ++i) {
+    retry.failed(0, i % 2 == 0 ? Kind::failed : Kind::refused, limits);
+    EXPECT_FALSE(retry.is_over(0, limits));
+  }
+  limits.tries = 101;
+  EXPECT_FALSE(retry.is_over(0, limits));
+  retry.failed(0, Kind::failed, limits);
+  EXPECT_TRUE(retry.is_over(0, limits));
+}
+
+// Property: hdfs.retryInterval
+TEST(HdfsRetry, TheLongestPauseCanBeSet) {
+  RetryLimits limits;
+  limits.pause_ms = 400;
+  for (const Kind kind : {Kind::failed, Kind::refused}) {
+    Retry retry;
+    for (int i = 0; i < 20; ++i) {
+      retry.failed(0, kind, limits);
+    }
+    EXPECT_GE(retry.due_at(limits), 200);
+    EXPECT_LE(retry.due_at(limits), 400);
+  }
 }
 
 class HdfsAlarm : public ::testing::Test {

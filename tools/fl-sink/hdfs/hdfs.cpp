@@ -6,8 +6,19 @@
 namespace fl {
 namespace {
 
+using O = HdfsOptions;
+
+void add_file_options(OptionTable<O>& table) {
+  table.add("hdfs.permission", &O::permission, "OCTAL",
+            "Mode of files. Default: 644 in HDFS, as the umask says in a local directory.");
+  table.add("hdfs.replication", &O::replication, "N", "Replicas of each block; 0: the cluster's.");
+  table.add("hdfs.blockSize", &O::block_size, "BYTES",
+            "Size of blocks, a multiple of 512; 0: the cluster's.");
+  table.add("hdfs.syncBlock", &O::sync_block, "BOOL",
+            "DataNodes sync each block to disk before a file counts as stored (not with HttpFS).");
+}
+
 OptionSet options() {
-  using O = HdfsOptions;
   OptionTable<O> table;
   table
       .add("hdfs.path", &O::path, "PATH",
@@ -20,6 +31,7 @@ OptionSet options() {
             "Hadoop configuration directory; else HADOOP_CONF_DIR and its usual places.");
   table.add("hdfs.user", &O::user, "NAME",
             "User on HDFS; else HADOOP_USER_NAME, else the login name.");
+  add_file_options(table);
   table.add("hdfs.filePrefix", &O::file_prefix, "TEXT",
             "First part of file names; may hold escapes.");
   table.add("hdfs.fileSuffix", &O::file_suffix, "TEXT",
@@ -75,6 +87,24 @@ OptionSet options() {
             "waits.");
   table.add("hdfs.minCommit", &O::min_commit, "TIME",
             "Complete files at the source's request not more often than every TIME.");
+  table
+      .add("hdfs.minBlockReplicas", &O::min_block_replicas, "N",
+           "Complete a file when one of its blocks has fewer replicas.")
+      .ignored(
+          "a file is uploaded whole: there is no open block to watch, and HDFS itself waits for "
+          "dfs.namenode.replication.min before the file counts");
+  table.add("hdfs.rollTimerPoolSize", &O::roll_timer_pool_size, "N", "Timer threads.")
+      .ignored("one loop has all timers");
+  table
+      .add("hdfs.useRawLocalFileSystem", &O::use_raw_local_file_system, "BOOL",
+           "No .crc files beside local files.")
+      .ignored("local files never get .crc files");
+  table.add("hdfs.closeTries", &O::close_tries, "N",
+            "Tries to complete a file before the stage ends with the reason; 0: no limit.");
+  table
+      .add("hdfs.retryInterval", &O::retry_interval, "TIME",
+           "Longest pause between tries; 0: one try only.")
+      .flume("180");
   table.add("hdfs.giveUpAfter", &O::give_up_after, "TIME",
             "End the stage when a file could not be completed for TIME; 0: keep trying as long as "
             "the stage lives.");

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -19,6 +20,7 @@ constexpr std::uint64_t kWriteback = 8 << 20;
 
 // The state that parts share with the store.
 struct Place {
+  std::optional<unsigned> mode;  // of files
   std::string base;
   std::optional<LocalDir> dir;
   std::mutex mutex;
@@ -141,6 +143,12 @@ class LocalPart final : public Part {
       if (fd) {
         // Shows another run's sweeper that this file has an owner, however old it is.
         (void)flock(fd->get(), LOCK_EX | LOCK_NB);
+        if (place_.mode && fchmod(fd->get(), *place_.mode) != 0) {
+          const int why = errno;
+          (void)dir->remove(name);
+          return Outcome::fail(
+              system_error("cannot set the mode of '" + dir->path_of(name) + "'", why));
+        }
         dir_.emplace(std::move(*dir));
         fd_ = std::move(*fd);
         temporary_ = std::move(name);
@@ -167,7 +175,10 @@ class LocalPart final : public Part {
 
 class LocalStore final : public Store {
  public:
-  explicit LocalStore(const std::string& base) { place_.base = base; }
+  LocalStore(const std::string& base, std::optional<unsigned> mode) {
+    place_.base = base;
+    place_.mode = mode;
+  }
 
   Status open(bool dry_run) override {
     if (dry_run) {
@@ -226,8 +237,8 @@ class LocalStore final : public Store {
 
 }  // namespace
 
-std::unique_ptr<Store> make_local_store(const std::string& base) {
-  return std::make_unique<LocalStore>(base);
+std::unique_ptr<Store> make_local_store(const std::string& base, std::optional<unsigned> mode) {
+  return std::make_unique<LocalStore>(base, mode);
 }
 
 }  // namespace fl

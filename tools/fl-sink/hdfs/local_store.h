@@ -3,13 +3,16 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "tools/fl-sink/hdfs/store.h"
 
 namespace fl {
 
-/// `base`: the directory the user chose; buckets lie below it and cannot leave it.
-std::unique_ptr<Store> make_local_store(const std::string& base);
+/// `base`: the directory the user chose; buckets lie below it and cannot leave it. `mode`: of
+/// files, else as the umask says.
+std::unique_ptr<Store> make_local_store(const std::string& base,
+                                        std::optional<unsigned> mode = std::nullopt);
 
 }  // namespace fl

@@ -41,6 +41,16 @@ Status HdfsSink::check_options() const {
   if (options_.threads_pool_size == 0) {
     return Error{ErrorClass::config, "--threads-pool-size 0: nothing could be uploaded", {}};
   }
+  if (!options_.permission.empty() && !parse_mode(options_.permission)) {
+    return Error{ErrorClass::config, "'" + options_.permission + "' is no mode of files",
+                 "three octal digits, for example 640"};
+  }
+  if (options_.replication > 512) {
+    return Error{ErrorClass::config, "HDFS keeps at most 512 replicas", {}};
+  }
+  if (options_.block_size.value % 512 != 0) {
+    return Error{ErrorClass::config, "--block-size must be a multiple of 512", {}};
+  }
   // Also when no time is in PATH: what is wrong today is used tomorrow.
   PathTimeOptions times{options_.time_zone, true, options_.round_value, options_.round_unit};
   if (times.time_zone.empty()) {
@@ -53,6 +63,9 @@ Status HdfsSink::check_options() const {
 Status HdfsSink::open(const StageContext& context) {
   limits_.grace_ms = context.grace_ms;
   limits_.give_up_ms = options_.give_up_after.ms;
+  limits_.tries =
+      options_.retry_interval.ms == 0 ? 1 : std::max<std::int64_t>(options_.close_tries, 0);
+  limits_.pause_ms = options_.retry_interval.ms;
   input_over_ = context.input_over;
   rejects_ = context.rejects;
   if (Status checked = check_options(); !checked) {
@@ -78,10 +91,18 @@ Status HdfsSink::open(const StageContext& context) {
     return serializer.error();
   }
   if (where && where->location.scheme == HdfsLocation::Scheme::file) {
-    store_ = make_local_store(names_->fixed().empty() ? "." : names_->fixed());
+    store_ = make_local_store(names_->fixed().empty() ? "." : names_->fixed(),
+                              parse_mode(options_.permission));
   } else if (where) {
-    store_ = make_webhdfs_store({where->location, names_->fixed(), options_.spool_dir,
-                                 options_.spool_size.value, limits_.grace_ms});
+    WebHdfsStoreSettings settings{where->location,           {},
+                                  names_->fixed(),           options_.spool_dir,
+                                  options_.spool_size.value, limits_.grace_ms};
+    WebHdfs::Upload& upload = settings.upload;
+    upload.permission = options_.permission.empty() ? upload.permission : options_.permission;
+    upload.block_size = options_.block_size.value;
+    upload.replication = static_cast<int>(options_.replication);
+    upload.sync_block = options_.sync_block;
+    store_ = make_webhdfs_store(std::move(settings));
   }
   if (where && !where->note.empty()) {
     log(LogLevel::info, where->note);

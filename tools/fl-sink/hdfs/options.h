@@ -14,6 +14,13 @@ struct HdfsOptions {
   std::string conf_dir;
   std::string user;
 
+  // What files are made like.
+  std::string permission;
+  std::uint64_t replication = 0;
+  Bytes block_size{0};
+  bool sync_block = false;
+  std::uint64_t min_block_replicas = 0;
+
   std::string file_prefix = "FlumeData";
   std::string file_suffix;
   std::string in_use_prefix;
@@ -27,6 +34,7 @@ struct HdfsOptions {
   std::uint64_t max_open_files = 5000;
   std::uint64_t batch_size = 100;
   std::uint64_t threads_pool_size = 4;
+  std::uint64_t roll_timer_pool_size = 1;
 
   bool round = false;
   std::uint64_t round_value = 1;
@@ -41,6 +49,9 @@ struct HdfsOptions {
   Bytes spool_size{4ull << 30};
   Duration min_commit{1'000};
   Duration give_up_after{0};
+  std::int64_t close_tries = 0;
+  Duration retry_interval{60'000};
+  bool use_raw_local_file_system = false;
   Duration stale_temp{86'400'000};
 };
 

@@ -12,7 +12,6 @@ namespace {
 constexpr std::int64_t kFirstPauseMs = 100;
 constexpr std::int64_t kMostPauseMs = 10'000;
 constexpr std::int64_t kFirstRefusedMs = 2'000;
-constexpr std::int64_t kMostRefusedMs = 60'000;
 constexpr std::int64_t kHurryMs = 500;
 constexpr std::int64_t kFirstSayMs = 60'000;
 constexpr std::int64_t kMostSayMs = 3'600'000;
@@ -35,7 +34,8 @@ std::string span(std::int64_t ms) {
 
 }  // namespace
 
-void Retry::failed(std::int64_t now, Outcome::Kind kind) {
+void Retry::failed(std::int64_t now, Outcome::Kind kind, const RetryLimits& limits) {
+  ++tries_;
   if (failures_ == 0) {
     first_ms_ = now;
   }
@@ -46,9 +46,13 @@ void Retry::failed(std::int64_t now, Outcome::Kind kind) {
   }
   kind_ = kind;
   const std::int64_t first = refused ? kFirstRefusedMs : kFirstPauseMs;
-  const std::int64_t most = refused ? kMostRefusedMs : kMostPauseMs;
+  const std::int64_t most = refused ? limits.pause_ms : std::min(kMostPauseMs, limits.pause_ms);
   next_ms_ = now + jitter(std::min(first << std::min(failures_, 10), most));
   ++failures_;
+}
+
+bool Retry::is_over(std::int64_t now, const RetryLimits& limits) const {
+  return now >= give_up_at(limits) || (limits.tries > 0 && tries_ >= limits.tries);
 }
 
 void Retry::disk_full(std::int64_t now, std::int64_t pause_ms) { next_ms_ = now + pause_ms; }

@@ -14,6 +14,8 @@ namespace fl {
 struct RetryLimits {
   std::int64_t grace_ms = 10'000;  ///< once nothing more comes in
   std::int64_t give_up_ms = 0;     ///< at any time; 0: never
+  std::int64_t tries = 0;          ///< at any time; 0: no limit
+  std::int64_t pause_ms = 60'000;  ///< the longest
   std::int64_t ended_ms = -1;      ///< since when nothing more comes in (monotonic); -1: it does
 };
 
@@ -21,8 +23,10 @@ struct RetryLimits {
 class Retry {
  public:
   /// A try failed at `now`: the next one comes after a jittered pause that grows, up to 10 s when a
-  /// server is away and up to a minute when a person has to act (Outcome::Kind::refused).
-  void failed(std::int64_t now, Outcome::Kind kind);
+  /// server is away and up to limits.pause_ms when a person has to act (Outcome::Kind::refused).
+  void failed(std::int64_t now, Outcome::Kind kind, const RetryLimits& limits);
+  /// There is no next one.
+  bool is_over(std::int64_t now, const RetryLimits& limits) const;
   /// The same after a full disk: soon, and without an end.
   void disk_full(std::int64_t now, std::int64_t pause_ms);
   /// A server that was away answers again.
@@ -39,6 +43,7 @@ class Retry {
   std::int64_t first_ms_ = 0;
   std::int64_t next_ms_ = 0;
   int failures_ = 0;
+  std::int64_t tries_ = 0;
   Outcome::Kind kind_ = Outcome::Kind::done;
 };
 

@@ -337,8 +337,8 @@ Status HdfsSink::settle(Gather& gather, std::int64_t now) {
 
 Status HdfsSink::wait_for_retry(Gather& gather, std::int64_t now) {
   const Outcome& outcome = gather.outcome;
-  gather.retry.failed(now, outcome.kind);
-  if (now >= gather.retry.give_up_at(limits_)) {
+  gather.retry.failed(now, outcome.kind, limits_);
+  if (gather.retry.is_over(now, limits_)) {
     Error error = outcome.error;
     error.message += " (tried for " + to_string(Duration{now - gather.retry.since_ms()}) + ")";
     return error;

@@ -1,6 +1,7 @@
 #include "tools/fl-sink/hdfs/store.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "common/base/random.h"
 
@@ -13,6 +14,15 @@ std::string temporary_name(std::string_view final_name) {
   name += random_hex(8);
   name += ".tmp";
   return name;
+}
+
+std::optional<unsigned> parse_mode(std::string_view text) {
+  unsigned mode = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
+  if (text.size() != 3 || error != std::errc() || end != text.data() + text.size()) {
+    return std::nullopt;
+  }
+  return mode;
 }
 
 bool is_temporary_name(std::string_view name) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -62,6 +63,9 @@ class Part {
   /// Removes what was gathered, if not committed.
   virtual void discard() = 0;
 };
+
+/// Three octal digits ("640") as a mode; nullopt: anything else.
+std::optional<unsigned> parse_mode(std::string_view text);
 
 class Store {
  public:

@@ -79,7 +79,8 @@ struct Place {
     return path;
   }
 
-  std::string base;  // absolute
+  std::string base;        // absolute
+  WebHdfs::Upload upload;  // what all files are made like
   Clients clients;
   Clients last_clients;  // for the last removals, after clients were cancelled: short time-outs
   std::atomic<bool> is_removal_hopeless{false};  // the last removals: nobody answers
@@ -167,7 +168,7 @@ class WebHdfsPart final : public Part {
       (void)client->remove(temporary_, false);
     }
     temporary_ = directory + "/" + temporary_name(names_.final_name(counter));
-    WebHdfs::Upload upload;
+    WebHdfs::Upload upload = place_.upload;
     upload.fd = spool_.fd();
     upload.length = spool_.length();
     if (const HdfsStatus created = client->create(temporary_, upload); !created) {
@@ -218,7 +219,9 @@ class WebHdfsStore final : public Store {
   explicit WebHdfsStore(WebHdfsStoreSettings settings)
       : settings_(std::move(settings)),
         place_(client_settings(settings_.location), last_client_settings(settings_.location),
-               settings_.spool_dir, settings_.spool_bytes) {}
+               settings_.spool_dir, settings_.spool_bytes) {
+    place_.upload = settings_.upload;
+  }
 
   // The home directory is asked for even where it is not needed: who we are and whether anybody
   // answers is better known before the first event is read.
