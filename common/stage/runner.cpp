@@ -602,6 +602,7 @@ void Runner::propagate() {
   if (const std::uint64_t want = feed_->take_want(); want > 0) {
     if (plan_.sink) {
       failed(plan_.sink->commit(want));
+      safe = plan_.sink->safe();  // nothing else may wake us to tell it
     } else {
       output_->want(drops_.outputs());
     }

@@ -1,0 +1,377 @@
+// Appends events to local files, a new one every so often, as Flume's file_roll sink does.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/text.h"
+#include "common/io/local_dir.h"
+#include "common/stage/component_type.h"
+#include "tools/fl-sink/roll_names.h"
+#include "tools/fl-sink/serializer.h"
+
+namespace fl {
+namespace {
+
+/// Written data is synced at the latest after this, also if nobody asks for it.
+constexpr std::int64_t kSyncMs = 1000;
+constexpr std::int64_t kFullRetryMs = 500;
+/// Names that may be taken by files of others before we give up.
+constexpr int kMaxTaken = 100'000;
+
+struct Options {
+  std::string directory;
+  Duration roll_interval{300'000};
+  bool empty_files = false;
+  std::string path_manager = "default";
+  std::string prefix;
+  std::string extension;
+  SerializerOptions serializer;
+  std::uint64_t batch_size = 100;
+};
+
+OptionSet options() {
+  OptionTable<Options> table;
+  table
+      .add("sink.directory", &Options::directory, "DIR",
+           "The directory to write in; it must exist.")
+      .positional()
+      .required();
+  table
+      .add("sink.rollInterval", &Options::roll_interval, "TIME",
+           "Begin a new file after TIME; 0: one file for ever.")
+      .flume("30");
+  table
+      .add("sink.emptyFiles", &Options::empty_files, "BOOL",
+           "Make a file at the start and after each --roll-interval, also if no event comes. "
+           "Without it a file is made for its first event.")
+      .flume("true");
+  table
+      .add("sink.pathManager", &Options::path_manager, "NAME",
+           "How files are named. default: PREFIX, the time of the start in ms, -N. rolltime: "
+           "PREFIX, the local time at which the file is made (yyyyMMddHHmmss), -N.")
+      .choices({"default", "rolltime"})
+      .flume("DEFAULT");
+  table.add("sink.pathManager.prefix", &Options::prefix, "PREFIX", "The start of each name.")
+      .named("prefix");
+  table
+      .add("sink.pathManager.extension", &Options::extension, "EXT",
+           "The end of each name, behind a dot.")
+      .named("extension");
+  add_serializer_options(table, &Options::serializer, "sink.");
+  table.add("sink.batchSize", &Options::batch_size, "N", "Events taken in one transaction.")
+      .ignored("events are written as they come, a block at a time");
+  return std::move(table).erased();
+}
+
+class FileRollSink final : public Sink {
+ public:
+  explicit FileRollSink(Options options) : options_(std::move(options)) {}
+
+  Status open(const StageContext& context) override;
+  std::string rule() const override { return "file synced"; }
+  Status deliver(const Batch& batch) override;
+  bool ready() const override { return !is_full_; }
+  std::uint64_t safe() const override { return synced_; }
+  Status commit(std::uint64_t n) override { return n > synced_ ? sync() : Status(); }
+  Status progress() override;
+  std::int64_t deadline_ms() const override;
+  Status close() override;
+  void reopen() override { must_roll_ = true; }
+  std::string status() const override { return count_of(files_, "file"); }
+
+ private:
+  Status show_plan();
+  Status begin_file();
+  Result<bool> create();
+  Status write_out();
+  Status sync();
+  Status roll();
+  Status set_full(const Error& why);
+
+  const Options options_;
+  std::optional<LocalDir> dir_;
+  std::optional<RollNames> names_;
+
+  // One file; `serializer_` is set while there is one, `fd_` once something of it was written.
+  std::unique_ptr<Serializer> serializer_;
+  UniqueFd fd_;
+  std::string name_;
+  bool is_entry_synced_ = false;  // of the directory
+  std::uint64_t written_ = 0;     // bytes
+  std::uint64_t whole_ = 0;       // bytes up to the end of the last whole event
+  std::int64_t roll_at_ms_ = -1;
+  bool must_roll_ = false;
+  bool is_ended_ = false;  // the serializer's end() is in the buffer
+
+  std::string buffer_;  // serialized, not written
+  std::uint64_t delivered_ = 0;
+  std::uint64_t synced_ = 0;
+  std::int64_t sync_at_ms_ = -1;
+  bool is_full_ = false;
+  std::int64_t full_retry_ms_ = -1;
+  std::uint64_t files_ = 0;
+};
+
+// ---------------------------------------------------------------- start
+
+Status FileRollSink::open(const StageContext& context) {
+  for (const std::string* const part : {&options_.prefix, &options_.extension}) {
+    if (part->find('/') != std::string::npos || part->find('\0') != std::string::npos) {
+      return Error{ErrorClass::config, "cannot use '" + *part + "' in the name of a file",
+                   "the directory is given as DIR"};
+    }
+  }
+  if (const auto serializer = make_serializer(options_.serializer); !serializer) {
+    return serializer.error();
+  }
+  auto dir = LocalDir::open(options_.directory, LocalDir::Missing::fail);
+  if (!dir) {
+    return Error{dir.error().kind, dir.error().message,
+                 "make the directory first, or name another one"};
+  }
+  if (::faccessat(dir->fd(), ".", W_OK | X_OK, AT_EACCESS) != 0) {
+    return system_error("cannot write in '" + options_.directory + "'", errno);
+  }
+  names_.emplace(options_.path_manager == "rolltime" ? RollNames::Manager::roll_time
+                                                     : RollNames::Manager::series,
+                 options_.prefix, options_.extension, wall_ms());
+  dir_.emplace(std::move(*dir));
+  if (context.dry_run) {
+    return show_plan();
+  }
+  return options_.empty_files ? begin_file() : Status();
+}
+
+Status FileRollSink::show_plan() {
+  const std::string text =
+      "rule: " + rule() + "\nfile: " + dir_->path_of(names_->next(wall_ms())) + "\n";
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
+    return system_error(ErrorClass::io, "cannot write to stdout", errno);
+  }
+  return {};
+}
+
+// ---------------------------------------------------------------- writing
+
+Status FileRollSink::begin_file() {
+  auto serializer = make_serializer(options_.serializer);
+  if (!serializer) {
+    return serializer.error();
+  }
+  serializer_ = std::move(*serializer);
+  serializer_->begin(buffer_);
+  is_ended_ = false;
+  roll_at_ms_ = options_.roll_interval.ms > 0 ? monotonic_ms() + options_.roll_interval.ms : -1;
+  return write_out();
+}
+
+// Makes the file under the next free name: what exists belongs to others. False: the disk is full.
+Result<bool> FileRollSink::create() {
+  for (int i = 0; i < kMaxTaken; ++i) {
+    name_ = names_->next(wall_ms());
+    int number = 0;
+    Result<UniqueFd> fd = dir_->create_file(name_, &number);
+    if (fd) {
+      fd_ = std::move(*fd);
+      is_entry_synced_ = false;
+      written_ = 0;
+      whole_ = 0;
+      ++files_;
+      return true;
+    }
+    if (is_disk_full(number)) {
+      if (Status status = set_full(fd.error()); !status) {
+        return status.error();
+      }
+      return false;
+    }
+    if (number != EEXIST) {
+      return fd.error();
+    }
+  }
+  return Error{
+      ErrorClass::create, "cannot find a free name for a file in '" + options_.directory + "'", {}};
+}
+
+// Writes what is in the buffer, or as much as the disk takes; is_full_ says which.
+Status FileRollSink::write_out() {
+  if (!fd_) {
+    const Result<bool> created = create();
+    if (!created) {
+      return created.error();
+    }
+    if (!*created) {
+      return {};
+    }
+  }
+  int number = 0;
+  const std::size_t done = write_some(fd_.get(), buffer_, number);
+  buffer_.erase(0, done);
+  written_ += done;
+  if (number != 0) {
+    const Error error =
+        system_error(ErrorClass::io, "cannot write '" + dir_->path_of(name_) + "'", number);
+    return is_disk_full(number) ? set_full(error) : Status(error);
+  }
+  whole_ = written_;
+  if (std::exchange(is_full_, false)) {
+    log(LogLevel::info, "there is room again: reading goes on");
+  }
+  full_retry_ms_ = -1;
+  return {};
+}
+
+Status FileRollSink::set_full(const Error& why) {
+  if (!std::exchange(is_full_, true)) {
+    log(LogLevel::warning, why.message + "; reading stops until there is room");
+  }
+  full_retry_ms_ = monotonic_ms() + kFullRetryMs;
+  return {};
+}
+
+Status FileRollSink::deliver(const Batch& batch) {
+  if (batch.size() == 0) {
+    return {};
+  }
+  if (!serializer_) {
+    if (Status status = begin_file(); !status) {
+      return status;
+    }
+  }
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    serializer_->append(buffer_, batch[i]);
+  }
+  serializer_->flush(buffer_);
+  delivered_ += batch.size();
+  if (sync_at_ms_ < 0) {
+    sync_at_ms_ = monotonic_ms() + kSyncMs;
+  }
+  return write_out();
+}
+
+// Makes everything delivered durable, unless the disk is full: then later.
+Status FileRollSink::sync() {
+  if (!buffer_.empty()) {
+    if (Status status = write_out(); !status || !buffer_.empty()) {
+      return status;
+    }
+  }
+  if (fd_ && synced_ < delivered_) {
+    // A failed sync is never tried again: the page cache may have forgotten the data, and the
+    // second call would succeed (reliability.md 10 A6).
+    if (::fdatasync(fd_.get()) != 0) {
+      return system_error(ErrorClass::io, "cannot sync '" + dir_->path_of(name_) + "'", errno);
+    }
+    if (!is_entry_synced_) {
+      if (Status status = dir_->sync(); !status) {
+        return status;
+      }
+      is_entry_synced_ = true;
+    }
+  }
+  synced_ = delivered_;
+  sync_at_ms_ = -1;
+  return {};
+}
+
+// Completes the file, unless the disk is full: then must_roll_ stays.
+Status FileRollSink::roll() {
+  must_roll_ = true;
+  if (serializer_) {
+    if (!std::exchange(is_ended_, true)) {
+      serializer_->end(buffer_);
+    }
+    if (Status status = sync(); !status || !buffer_.empty()) {
+      return status;
+    }
+    serializer_.reset();
+    fd_.reset();
+    roll_at_ms_ = -1;
+  }
+  must_roll_ = false;
+  return options_.empty_files ? begin_file() : Status();
+}
+
+Status FileRollSink::progress() {
+  const std::int64_t now = monotonic_ms();
+  if (is_full_) {
+    if (now < full_retry_ms_) {
+      return {};
+    }
+    if (Status status = write_out(); !status || is_full_) {
+      return status;
+    }
+  }
+  if (must_roll_ || (roll_at_ms_ >= 0 && now >= roll_at_ms_)) {
+    return roll();
+  }
+  return sync_at_ms_ >= 0 && now >= sync_at_ms_ ? sync() : Status();
+}
+
+std::int64_t FileRollSink::deadline_ms() const {
+  if (is_full_) {
+    return full_retry_ms_;
+  }
+  if (roll_at_ms_ < 0 || sync_at_ms_ < 0) {
+    return std::max(roll_at_ms_, sync_at_ms_);
+  }
+  return std::min(roll_at_ms_, sync_at_ms_);
+}
+
+Status FileRollSink::close() {
+  if (!fd_ || buffer_.empty()) {
+    return {};
+  }
+  // Half an event stands at the end: it was not acknowledged and comes again.
+  const bool is_cut = whole_ == 0 ? bool(dir_->remove(name_))
+                                  : ::ftruncate(fd_.get(), static_cast<off_t>(whole_)) == 0;
+  if (!is_cut) {
+    log(LogLevel::warning, "'" + dir_->path_of(name_) + "' ends in a part of an event");
+  }
+  return {};
+}
+
+}  // namespace
+
+ComponentType file_roll_sink() {
+  ComponentType type;
+  type.kind = ComponentKind::sink;
+  type.name = "file_roll";
+  type.class_names = {"org.apache.flume.sink.RollingFileSink"};
+  type.summary = "files in a local directory, a new one every so often";
+  type.description =
+      "Appends events to a file in DIR, and begins a new one after --roll-interval. Files have "
+      "their names from the start and can be followed with tail -f: each block of events is "
+      "written at once. The hdfs sink with a file:// path is the one whose files appear only when "
+      "they are complete.\n\n"
+      "An existing file is never touched: if a name is taken, the next number is. HUP ends the "
+      "open file, and the next event begins another one. A full disk makes the stage wait until "
+      "there is room.";
+  type.delivery =
+      "An event is acknowledged when its file, and the directory, are synced: at the request of "
+      "the stages in front, when a file ends, and after a second at the latest. After a crash a "
+      "file may end in a part of an event; that one was not acknowledged, and a source that can "
+      "read again sends it to the next file.";
+  type.examples = {
+      {"d=$(mktemp -d) && seq 1000 | fl-sink file_roll $d && ls $d && cat $d/*",
+       "One file with 1000 lines."},
+      {"d=$(mktemp -d) && fl-source seq --count 9 | fl-intercept timestamp | fl-sink file_roll $d "
+       "--serializer avro_event --path-manager rolltime --prefix app- --extension avro && ls $d",
+       "An Avro file, named app- and the time."},
+  };
+  type.options = options();
+  type.sink = factory<Sink, FileRollSink, Options>();
+  return type;
+}
+
+}  // namespace fl
