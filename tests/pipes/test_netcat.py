@@ -169,10 +169,10 @@ class Netcat(harness.Case):
         self.stop(pipeline)
         self.assertEqual(pipeline.output(), b"in\nin\nwaits\n")
 
-    def test_without_acks_nothing_is_answered(self):
+    def test_without_acks_only_a_failure_is_answered(self):
         pipeline = self.start("fl-sink stdout", options="--ack-every-event=false")
         self.assertEqual(self.talk(b"a\nb\n"), b"")
-        self.assertEqual(self.talk(b"y" * 600 + b"\n"), b"")
+        self.assertEqual(self.talk(b"y" * 600 + b"\n"), TOO_LONG)
         self.stop(pipeline)
         self.assertEqual(pipeline.output(), b"a\nb\n")
 

@@ -55,7 +55,7 @@ OptionSet options() {
   table.add("max-line-length", &Options::max_line_length, "N",
             "The longest line in UTF-16 units, its newline included.");
   table.add("ack-every-event", &Options::ack_every_event, "BOOL",
-            "Answer each line with OK; without it nothing is ever answered.");
+            "Answer each line with OK. That a line was too long is told without it, too.");
   table.add("encoding", &Options::encoding, "NAME",
             "What clients send, as iconv(1) names it. Events are UTF-8; bytes sent as UTF-8 or "
             "US-ASCII pass unchanged, whether they are valid or not.");
@@ -323,10 +323,8 @@ void NetcatSource::refuse(NetcatConnection& client) {
   log(LogLevel::warning, "a line of " + peer_name(client.fd()) + " exceeds --max-line-length (" +
                              std::to_string(options_.max_line_length) +
                              ", including newline): its connection is closed");
-  client.refuse(options_.ack_every_event
-                    ? "FAILED: Event exceeds the maximum length (" +
-                          std::to_string(options_.max_line_length) + " chars, including newline)\n"
-                    : std::string());
+  client.refuse("FAILED: Event exceeds the maximum length (" +
+                std::to_string(options_.max_line_length) + " chars, including newline)\n");
 }
 
 // ---------------------------------------------------------------- replies
