@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "common/base/error.h"
+#include "common/compress/block_codec.h"
 #include "common/event/batch.h"
 #include "common/stream/block_builder.h"
 
@@ -31,6 +32,8 @@ struct StageContext {
   std::int64_t grace_ms = 10'000;  ///< --grace: how long an unavailable peer is tried again
   bool terminal = false;           ///< stderr is a terminal
   bool dry_run = false;            ///< --dry-run: resolve, authenticate, show names; write nothing
+  /// --codec: for a sink that writes a container. Output has its own.
+  CodecChoice codec;
   /// Text input rules (--max-line, --delimiter, ...) for sources that read text themselves.
   const struct TextOptions* text = nullptr;
   /// True once nothing more comes in: the input has ended, or was read after a signal. A sink that

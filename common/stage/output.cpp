@@ -33,6 +33,9 @@ Output::Output(UniqueFd fd, const Settings& settings)
 }
 
 std::size_t Output::block_limit() const {
+  if (settings_.codec.codec != BlockCodec::null) {
+    return kLargePipe - kFrame;
+  }
   return (end_.pipe_size() != 0 ? end_.pipe_size() : kLargePipe) - kFrame;
 }
 
@@ -44,6 +47,14 @@ Result<std::unique_ptr<Output>> Output::open(UniqueFd fd, const Settings& settin
       return server.error();
     }
     output->server_ = std::move(*server);
+  }
+  const bool readable = output->end_.kind() == WriteEnd::Kind::terminal;
+  if (!readable && settings.codec.codec != BlockCodec::null) {
+    Result<std::unique_ptr<BlockCompressor>> compressor = open_compressor(settings.codec);
+    if (!compressor) {
+      return compressor.error();
+    }
+    output->compressor_ = std::move(*compressor);
   }
   return output;
 }
@@ -58,7 +69,8 @@ void Output::start() {
     more.emplace_back(kKeyStream, server_->stream_id());
     more.emplace_back(kKeyAck, server_->path());
   }
-  header_ = container_header(event_metadata(std::move(more)), marker_);
+  header_ = container_header(
+      event_metadata(std::move(more), block_codec_name(settings_.codec.codec)), marker_);
   pending_ = header_;
   queued_ = header_.size();
 }
@@ -71,6 +83,9 @@ void Output::flush_builder() {
 }
 
 void Output::send(Block block) {
+  if (compressor_ && !pack(block)) {
+    return;
+  }
   sent_ += block.count;
   if (end_.kind() == WriteEnd::Kind::terminal) {
     text_ = readable(block);
@@ -85,6 +100,18 @@ void Output::send(Block block) {
       marks_.erase(marks_.begin() + 1, marks_.end() - 2048);  // coarser, still true
     }
   }
+}
+
+// The block's events become packed ones.
+bool Output::pack(Block& block) {
+  const std::string_view events(reinterpret_cast<const char*>(block.data), block.size);
+  if (Status status = compressor_->compress(events, packed_); !status) {
+    kept_error_ = status.error();
+    return false;
+  }
+  block.data = packed_.data();
+  block.size = packed_.size();
+  return true;
 }
 
 std::string Output::readable(const Block& block) const {
@@ -105,8 +132,8 @@ std::string Output::readable(const Block& block) const {
 }
 
 Status Output::pump() {
-  if (sync_error_) {
-    return *sync_error_;
+  if (kept_error_) {
+    return *kept_error_;
   }
   while (!pending_.empty()) {
     const std::ptrdiff_t n = end_.write_some(pending_.data(), pending_.size());
@@ -260,7 +287,7 @@ void Output::want(std::uint64_t n) {
   } else if (reader_ == Reader::file && !closed_ && !busy()) {
     // A failed sync is told once; trying again would succeed and lie (reliability.md 10 A.6).
     if (Status status = end_.sync(); !status) {
-      sync_error_ = status.error();
+      kept_error_ = status.error();
     } else {
       safe_ = sent_;
       marks_.clear();

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "common/ack/ack_server.h"
+#include "common/compress/block_codec.h"
 #include "common/io/poll_set.h"
 #include "common/io/write_end.h"
 #include "common/stream/block_builder.h"
@@ -28,9 +29,11 @@ class Output {
   struct Settings {
     bool ack = true;
     std::int64_t ack_wait_ms = 3000;
+    CodecChoice codec = {};
   };
 
-  /// Opens the side connection's socket (pipes and sockets, unless switched off).
+  /// Opens the side connection's socket (pipes and sockets, unless switched off). Errors: also
+  /// those of open_compressor().
   static Result<std::unique_ptr<Output>> open(UniqueFd fd, const Settings& settings);
 
   /// Queues the stream's header; once, before any block.
@@ -40,7 +43,7 @@ class Output {
   /// True while bytes wait to be written: no send() and no change of builder() then.
   bool busy() const { return !pending_.empty(); }
   BlockBuilder& builder() { return builder_; }
-  /// Bytes of events in a block that the pipe takes whole.
+  /// Bytes of events in a block that the pipe takes whole; behind a codec as many as pay.
   std::size_t block_limit() const;
   /// Sends what builder() holds.
   void flush_builder();
@@ -80,6 +83,7 @@ class Output {
   void reader_went();
   std::uint64_t handed_on();
   std::string readable(const Block& block) const;
+  bool pack(Block& block);
   void close_now(bool clean);
 
   Settings settings_;
@@ -88,12 +92,14 @@ class Output {
   Reader reader_ = Reader::unknown;
   Marker marker_;
   BlockBuilder builder_;
+  std::unique_ptr<BlockCompressor> compressor_;  // none for codec null
+  GapBuffer packed_{Block::kBefore, Block::kAfter};
   std::string header_;
   std::string text_;  // what a terminal gets
   std::string_view pending_;
   bool pending_is_builder_ = false;
   std::size_t builder_limit_pending_ = 0;
-  std::optional<Error> sync_error_;
+  std::optional<Error> kept_error_;  // told by the next pump()
   bool started_ = false;
   bool closed_ = false;
   bool end_said_ = false;

@@ -112,6 +112,11 @@ Runner::Runner(Plan plan) : plan_(std::move(plan)), window_(plan_.options.window
   } else {
     wrong_ = rules.error();
   }
+  if (Result<CodecChoice> codec = codec_choice(options); codec) {
+    context_.codec = *codec;
+  } else {
+    wrong_ = codec.error();
+  }
   context_.limits.body_bytes =
       std::max(static_cast<std::uint32_t>(options.max_event.value), rules_.max_line);
   context_.grace_ms = options.grace.ms;
@@ -181,8 +186,8 @@ Status Runner::open_output() {
   if (!path.empty() && path != "-" && ::ftruncate(fd.get(), 0) != 0 && errno != EINVAL) {
     return system_error(ErrorClass::io, "cannot empty '" + path + "'", errno);
   }
-  Result<std::unique_ptr<Output>> output =
-      Output::open(std::move(fd), {plan_.options.ack == "on", plan_.options.ack_wait.ms});
+  Result<std::unique_ptr<Output>> output = Output::open(
+      std::move(fd), {plan_.options.ack == "on", plan_.options.ack_wait.ms, context_.codec});
   if (!output) {
     return output.error();
   }

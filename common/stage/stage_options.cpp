@@ -1,6 +1,26 @@
 #include "common/stage/stage_options.h"
 
+#include "common/base/text.h"
+
 namespace fl {
+
+Result<CodecChoice> codec_choice(const StageOptions& options) {
+  const bool short_name = options.codec == "zstd";
+  CodecChoice choice;
+  choice.codec =
+      find_block_codec(short_name ? "zstandard" : options.codec).value_or(BlockCodec::null);
+  if (!options.codec_level.empty()) {
+    const Result<std::uint64_t> level = parse_count(options.codec_level, 99);
+    if (!level) {
+      return Error{ErrorClass::usage, "--codec-level: " + level.error().message};
+    }
+    choice.level = static_cast<int>(*level);
+  }
+  if (Status status = check_level(choice); !status) {
+    return Error{ErrorClass::usage, "--codec-level: " + status.error().message};
+  }
+  return choice;
+}
 
 OptionSet stage_options() {
   OptionTable<StageOptions> table;
@@ -26,6 +46,19 @@ OptionSet stage_options() {
   table
       .add("out", &Options::out, "PATH",
            "Write to a file, named pipe or /dev/fd/N instead of stdout.")
+      .cli_only();
+  std::vector<std::string> codecs = block_codec_names();
+  codecs.emplace_back("zstd");
+  table
+      .add(
+          "codec", &Options::codec, join(codecs, "|"),
+          "Compress the stream that is written, block by block, for one that leaves the host or is "
+          "saved. Every reader of fl takes every codec. zstd is zstandard.")
+      .choices(std::move(codecs))
+      .cli_only();
+  table
+      .add("codecLevel", &Options::codec_level, "N",
+           "The effort of the codec: deflate 0-9, bzip2 1-9, xz 0-9, zstandard 1-22.")
       .cli_only();
   table
       .add("ack", &Options::ack, "on|off",

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "common/base/units.h"
+#include "common/compress/block_codec.h"
 #include "common/option/option_table.h"
 
 namespace fl {
@@ -24,6 +25,8 @@ struct StageOptions {
   bool need_end = false;            ///< --need-end
   std::vector<std::string> in;      ///< --in (repeated)
   std::string out;                  ///< --out
+  std::string codec = "null";       ///< --codec, Avro's name or zstd
+  std::string codec_level;          ///< --codec-level; empty: the codec's usual one
   std::string ack = "on";           ///< --ack on|off
   Duration ack_wait{3'000};         ///< --ack-wait
   Bytes window{256ull << 20};       ///< --window
@@ -37,6 +40,9 @@ struct StageOptions {
   std::string log_level = "info";   ///< --log-level error|warning|info|debug
   TextOptions line;                 ///< the text options above
 };
+
+/// The codec that --codec and --codec-level ask for. Errors: class usage.
+Result<CodecChoice> codec_choice(const StageOptions& options);
 
 /// The table; the text options are in it.
 OptionSet stage_options();

@@ -149,8 +149,8 @@ std::string container_header(const Metadata& metadata, const Marker& marker) {
   return out;
 }
 
-Metadata event_metadata(Metadata more) {
-  Metadata all{{"avro.schema", std::string(kEventSchema)}, {"avro.codec", "null"}};
+Metadata event_metadata(Metadata more, std::string_view codec) {
+  Metadata all{{"avro.schema", std::string(kEventSchema)}, {"avro.codec", std::string(codec)}};
   for (auto& entry : more) {
     all.push_back(std::move(entry));
   }

@@ -35,8 +35,8 @@ Marker random_marker();
 /// Magic, metadata as one block with a positive count (some readers cannot open other forms),
 /// marker.
 std::string container_header(const Metadata& metadata, const Marker& marker);
-/// The metadata of a stream of events with codec null, plus `more`.
-Metadata event_metadata(Metadata more = {});
+/// The metadata of a stream of events with `codec` (Avro's name), plus `more`.
+Metadata event_metadata(Metadata more = {}, std::string_view codec = "null");
 
 /// Puts count, size and `marker` around the block, in the bytes around it, and returns the frame.
 std::string_view frame_block(Block& block, const Marker& marker);

@@ -1,20 +1,17 @@
 #include "common/stream/stream_reader.h"
 
-#include <zlib.h>
-
 #include <algorithm>
 #include <cstring>
 
 #include "common/base/log.h"
+#include "common/base/text.h"
 #include "common/event/varint.h"
 
 namespace fl {
 namespace {
 
 constexpr std::size_t kForeignBlock = 16 << 20;  // Flume's own blocks have about 2 MB
-constexpr std::size_t kInflated = 64 << 20;
-constexpr std::size_t kFreeRatio = 1 << 20;  // up to here any ratio
-constexpr std::size_t kRatio = 200;
+constexpr std::size_t kSmallestEvent = 2;        // an empty map, an empty body
 
 Error damaged(std::string text) { return {ErrorClass::input, std::move(text), {}}; }
 
@@ -52,15 +49,35 @@ Result<StreamReader::Item> StreamReader::next_header(InputBuffer& in, bool eof) 
   if (Status status = check_event_schema(header_.find("avro.schema")); !status) {
     return status.error();
   }
-  const std::string_view codec = header_.find("avro.codec");
-  deflate_ = codec == "deflate";
-  if (!deflate_ && codec.data() != nullptr && codec != "null") {  // absent means null
-    return damaged("the stream's codec '" + printable(codec) +
-                   "' is not known here (known: null, deflate)");
+  if (Status status = choose_codec(); !status) {
+    return status.error();
   }
   in.consume(*size);
   in_stream_ = true;
   return Item::header;
+}
+
+Status StreamReader::choose_codec() {
+  const std::string_view name = header_.find("avro.codec");
+  const std::optional<BlockCodec> codec =
+      name.data() != nullptr ? find_block_codec(name) : BlockCodec::null;  // absent means null
+  if (!codec) {
+    return damaged("the stream's codec '" + printable(name) +
+                   "' is not known here (known: " + join(block_codec_names(), ", ") + ")");
+  }
+  if (*codec == codec_) {
+    return {};
+  }
+  decompressor_.reset();
+  if (*codec != BlockCodec::null) {
+    Result<std::unique_ptr<BlockDecompressor>> opened = open_decompressor(*codec);
+    if (!opened) {
+      return opened.error();
+    }
+    decompressor_ = std::move(*opened);
+  }
+  codec_ = *codec;
+  return {};
 }
 
 Result<StreamReader::Item> StreamReader::next_block(InputBuffer& in, bool eof) {
@@ -91,8 +108,8 @@ Result<StreamReader::Item> StreamReader::next_block(InputBuffer& in, bool eof) {
     return damaged("a block of " + std::to_string(size) + " bytes is larger than the limit of " +
                    std::to_string(limit));
   }
-  // An event has at least two bytes; behind a codec the scan below finds the truth.
-  if (!deflate_ && count > size / 2) {
+  if (!decompressor_ &&
+      static_cast<std::size_t>(count) > static_cast<std::size_t>(size) / kSmallestEvent) {
     return damaged("a block claims more events than its bytes can hold");
   }
   const auto head = static_cast<std::size_t>(next - p);
@@ -106,11 +123,16 @@ Result<StreamReader::Item> StreamReader::next_block(InputBuffer& in, bool eof) {
     return damaged("a block does not end with the stream's marker");
   }
   block_ = {data, static_cast<std::size_t>(size), static_cast<std::uint64_t>(count)};
-  if (deflate_) {
-    if (Status status = inflate_block({reinterpret_cast<const char*>(data), block_.size});
-        !status) {
+  if (decompressor_) {
+    const std::string_view packed(reinterpret_cast<const char*>(data), block_.size);
+    if (Status status = decompressor_->decompress(packed, limit, unpacked_); !status) {
       return status.error();
     }
+    block_.data = unpacked_.data();
+    block_.size = unpacked_.size();
+  }
+  if (block_.count > block_.size / kSmallestEvent) {
+    return damaged("a block claims more events than its bytes can hold");
   }
 
   batch_.clear();
@@ -130,45 +152,6 @@ Result<StreamReader::Item> StreamReader::next_block(InputBuffer& in, bool eof) {
   }
   in.consume(whole);
   return Item::block;
-}
-
-Status StreamReader::inflate_block(std::string_view packed) {
-  z_stream z{};
-  if (inflateInit2(&z, -15) != Z_OK) {  // Avro: raw deflate, no zlib header
-    return Error{ErrorClass::bug, "cannot start zlib", {}};
-  }
-  z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(packed.data()));
-  z.avail_in = static_cast<uInt>(packed.size());
-  const std::size_t cap = std::min(kInflated, std::max(kFreeRatio, packed.size() * kRatio));
-  std::size_t size = 0;
-  int code = Z_OK;
-  while (code == Z_OK && size <= cap) {
-    if (inflated_capacity_ < Block::kBefore + size + Block::kAfter + 1) {
-      const std::size_t capacity = std::max<std::size_t>(256 << 10, inflated_capacity_ * 2);
-      auto memory = std::make_unique_for_overwrite<std::uint8_t[]>(capacity);
-      if (size != 0) {
-        std::memcpy(memory.get() + Block::kBefore, inflated_.get() + Block::kBefore, size);
-      }
-      inflated_ = std::move(memory);
-      inflated_capacity_ = capacity;
-    }
-    z.next_out = inflated_.get() + Block::kBefore + size;
-    const std::size_t room = inflated_capacity_ - Block::kBefore - Block::kAfter - size;
-    z.avail_out = static_cast<uInt>(room);
-    code = inflate(&z, Z_NO_FLUSH);
-    size += room - z.avail_out;
-  }
-  inflateEnd(&z);
-  if (size > cap) {
-    return damaged("a deflated block grows beyond its limit");
-  }
-  // Python's avro leaves up to four bytes of zlib's checksum behind the data.
-  if (code != Z_STREAM_END || z.avail_in > 4) {
-    return damaged("a deflated block is damaged");
-  }
-  block_.data = inflated_.get() + Block::kBefore;
-  block_.size = size;
-  return {};
 }
 
 }  // namespace fl

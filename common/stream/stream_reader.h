@@ -6,6 +6,7 @@
 #include <string>
 
 #include "common/base/error.h"
+#include "common/compress/block_codec.h"
 #include "common/event/batch.h"
 #include "common/io/input_buffer.h"
 #include "common/stream/container.h"
@@ -31,7 +32,7 @@ class StreamReader {
 
   const ContainerHeader& header() const { return header_; }
   Batch& batch() { return batch_; }
-  /// The block's bytes, in the input buffer (or inflated), with room for a new frame around.
+  /// The block's bytes, in the input buffer (or unpacked), with room for a new frame around.
   Block block() const { return block_; }
   std::size_t bytes_wanted() const { return wanted_; }
   /// True inside a stream: a header was read.
@@ -40,17 +41,17 @@ class StreamReader {
  private:
   Result<Item> next_header(InputBuffer& in, bool eof);
   Result<Item> next_block(InputBuffer& in, bool eof);
-  Status inflate_block(std::string_view packed);
+  Status choose_codec();
 
   const EventLimits limits_;
   ContainerHeader header_;
   bool in_stream_ = false;
-  bool deflate_ = false;
   Batch batch_;
   Block block_;
   std::size_t wanted_ = 0;
-  std::unique_ptr<std::uint8_t[]> inflated_;
-  std::size_t inflated_capacity_ = 0;
+  BlockCodec codec_ = BlockCodec::null;
+  std::unique_ptr<BlockDecompressor> decompressor_;  // none for null
+  GapBuffer unpacked_{Block::kBefore, Block::kAfter};
 };
 
 }  // namespace fl

@@ -267,7 +267,7 @@ TEST(StreamDamage, AnotherSchemaIsRefusedAndTheDoorIsNamed) {
 }
 
 TEST(StreamDamage, AnotherCodecIsRefusedAndNamed) {
-  for (const std::string codec : {"snappy", "zstandard", "bzip2", "Null", "null "}) {
+  for (const std::string codec : {"zstd", "lzma", "gzip", "Null", "null "}) {
     expect_refused(header({{"avro.schema", std::string(kEventSchema)}, {"avro.codec", codec}}),
                    "'" + codec + "'");
   }
