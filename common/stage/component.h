@@ -41,6 +41,8 @@ struct StageContext {
   std::function<bool()> input_over = {};
   /// For a sink: where events go that its destination will never take. Never null under the runner.
   Rejects* rejects = nullptr;
+  /// The options of the stage, for components that open outputs of their own. Null in tests.
+  const struct StageOptions* stage = nullptr;
 };
 
 /// Produces events.
@@ -91,14 +93,18 @@ class Interceptor {
   virtual Status process(Batch& batch) = 0;
 };
 
+class PollSet;
+
 /// Delivers events.
+
 class Sink {
  public:
   virtual ~Sink() = default;
 
   /// Called once, before any event.
   virtual Status open(const StageContext& context) = 0;
-  /// The rule by which safe() counts, for `at`, e.g. "hdfs closed and renamed". Valid after open().
+  /// The rule by which safe() counts, for `at`, e.g. "hdfs closed and renamed". Valid after open();
+  /// empty: not known yet.
   virtual std::string rule() const = 0;
   /// Takes all events of the batch; its bytes are gone after return. Never called while !ready().
   virtual Status deliver(const Batch& batch) = 0;
@@ -118,6 +124,19 @@ class Sink {
   virtual int wake_fd() const { return -1; }
   virtual short wake_events() const { return 1 /* POLLIN */; }
   virtual std::int64_t deadline_ms() const { return -1; }
+  /// For a sink with many descriptors (fanout.h): adds them before, and looks at them after, each
+  /// poll; before progress().
+  virtual void watch(PollSet& set) { (void)set; }
+  virtual Status handle(const PollSet& set) {
+    (void)set;
+    return {};
+  }
+  /// No more events come; `whole`: all of the input was read. Called until it says true, then
+  /// safe() decides.
+  virtual Result<bool> input_over(bool whole) {
+    (void)whole;
+    return true;
+  }
   /// True when the sink's own reader closed: the stage ends quietly and sends `enough` upstream.
   virtual bool reader_closed() const { return false; }
   /// Called once at the end (after commit of everything, or on an error): releases, removes

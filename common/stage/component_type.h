@@ -33,7 +33,8 @@ struct ComponentType {
   /// fl-source stdin: the runner itself reads text; there is no Source object.
   bool reads_text = false;
 
-  /// Exactly the one that fits `kind` is set. `options` was made by options.make() and filled.
+  /// Exactly the one that fits `kind` is set; a channel with several outputs is run like a sink
+  /// (copy_sink.h, keep_sink.h). `options` was made by options.make() and filled.
   std::function<std::unique_ptr<Source>(const std::shared_ptr<void>& options)> source;
   std::function<std::unique_ptr<Interceptor>(const std::shared_ptr<void>& options)> interceptor;
   std::function<std::unique_ptr<Channel>(const std::shared_ptr<void>& options)> channel;

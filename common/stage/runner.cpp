@@ -20,6 +20,7 @@
 #include "common/stage/line_rules.h"
 #include "common/stage/output.h"
 #include "common/stage/progress.h"
+#include "common/stage/reject_file.h"
 #include "common/stage/window.h"
 
 namespace fl {
@@ -73,6 +74,7 @@ class Runner {
   int source_index_ = -1;
   std::optional<Progress> progress_;
 
+  RejectFile rejects_;
   std::unique_ptr<Feed> feed_;      // what comes in; none for a source
   std::unique_ptr<Output> output_;  // what goes out; none for a sink
   DropMap drops_;                   // output counts to input counts
@@ -100,12 +102,16 @@ class Runner {
   std::optional<Error> error_;  // what ended the stage
 };
 
-Runner::Runner(Plan plan) : plan_(std::move(plan)), window_(plan_.options.window.value) {
+Runner::Runner(Plan plan)
+    : plan_(std::move(plan)), rejects_(plan_.name), window_(plan_.options.window.value) {
   const StageOptions& options = plan_.options;
   if (options.text && options.stream) {
     wrong_ = {ErrorClass::usage, "--text and --stream exclude each other", {}};
   } else if (options.max_event.value == 0 || options.max_event.value > (64u << 20)) {
     wrong_ = {ErrorClass::usage, "--max-event is not between 1 and 64MiB", {}};
+  } else if (options.out.size() > 1 && !plan_.sink) {
+    wrong_ = {ErrorClass::usage, "--out is given more than once: this stage has one output",
+              "fl-channel replicate, multiplex and balance have several"};
   }
   if (Result<LineRules> rules = line_rules(options.line); rules) {
     rules_ = *rules;
@@ -124,6 +130,8 @@ Runner::Runner(Plan plan) : plan_(std::move(plan)), window_(plan_.options.window
   context_.dry_run = options.dry_run;
   context_.input_over = [this] { return feed_ && feed_->over(); };
   context_.text = &plan_.options.line;
+  context_.stage = &plan_.options;
+  context_.rejects = &rejects_;
 }
 
 void Runner::fail(const Error& error) {
@@ -168,7 +176,7 @@ Status Runner::check_not_input(int out) const {
 
 Status Runner::open_output() {
   UniqueFd fd;
-  const std::string& path = plan_.options.out;
+  const std::string path = plan_.options.out.empty() ? "" : plan_.options.out.front();
   if (path.empty() || path == "-") {
     fd.reset(STDOUT_FILENO);
   } else {
@@ -209,7 +217,10 @@ Status Runner::open() {
     }
   }
   Status status;
-  if (plan_.source) {
+  if (!plan_.options.reject.empty() && !plan_.options.dry_run) {
+    status = rejects_.open(plan_.options.reject);
+  }
+  if (plan_.source && status) {
     status = plan_.source->open(context_);
   }
   for (std::size_t i = 0; i < plan_.interceptors.size() && status; ++i) {
@@ -250,7 +261,8 @@ int Runner::run() {
   signal_fd_ = watch_signals();
   failed(open());
   // One stage of a pipeline has the terminal's status line: the one at its end.
-  const bool last = plan_.sink ? opened_ && plan_.sink->rule() != "printed"
+  const std::string rule = plan_.sink && opened_ ? plan_.sink->rule() : "";
+  const bool last = plan_.sink ? !rule.empty() && rule != "printed"
                                : output_ && output_->reader() == Output::Reader::file;
   const bool live = plan_.options.progress ||
                     (context_.terminal && opened_ && last && !plan_.options.no_progress);
@@ -269,7 +281,7 @@ bool Runner::step() {
   if (feed_ && feed_->hear(poll_)) {
     commit_all();
   }
-  if (plan_.sink && failed(plan_.sink->progress())) {
+  if (plan_.sink && (failed(plan_.sink->handle(poll_)) || failed(plan_.sink->progress()))) {
     return false;
   }
   if (output_) {
@@ -312,6 +324,7 @@ void Runner::wait() {
       poll_.add(plan_.sink->wake_fd(), plan_.sink->wake_events());
     }
     poll_.wake_at(plan_.sink->deadline_ms());
+    plan_.sink->watch(poll_);
   }
   source_index_ = -1;
   if (plan_.source && !source_ended_ && source_waits_) {
@@ -594,7 +607,9 @@ void Runner::propagate() {
   std::optional<std::string> rule;
   std::uint64_t safe = 0;
   if (plan_.sink) {
-    rule = plan_.sink->rule();
+    if (std::string sink_rule = plan_.sink->rule(); !sink_rule.empty()) {
+      rule = std::move(sink_rule);
+    }
     safe = plan_.sink->safe();
   } else {
     const std::uint64_t acked = output_->acked();
@@ -611,6 +626,9 @@ void Runner::propagate() {
     } else {
       output_->want(drops_.outputs());
     }
+  }
+  if (failed(rejects_.sync())) {
+    return;  // what was rejected counts as delivered only when it is on disk
   }
   feed_->ack(safe);
 }
@@ -660,7 +678,14 @@ void Runner::conclude() {
       final_commit_ = true;
       commit_all();
     }
-    done_ = final_commit_ && plan_.sink->safe() >= feed_->total();
+    if (final_commit_) {
+      const Result<bool> finished = plan_.sink->input_over(!feed_->early());
+      if (!finished) {
+        fail(finished.error());
+        return;
+      }
+      done_ = *finished && plan_.sink->safe() >= feed_->total();
+    }
     return;
   }
   if (!output_->started()) {
@@ -742,6 +767,10 @@ int Runner::verdict() {
   }
   if (plan_.sink) {
     judge(plan_.sink->close());
+  }
+  if (rejects_.count() > 0) {
+    log(LogLevel::warning,
+        count_of(rejects_.count(), "event") + " rejected and kept in '" + rejects_.path() + "'");
   }
   if (feed_ && feed_->early()) {
     worst = worst.value_or(ErrorClass::again);

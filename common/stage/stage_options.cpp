@@ -45,7 +45,8 @@ OptionSet stage_options() {
       .cli_only();
   table
       .add("out", &Options::out, "PATH",
-           "Write to a file, named pipe or /dev/fd/N instead of stdout.")
+           "Write to a file, named pipe or /dev/fd/N instead of stdout. A channel with several outputs "
+           "takes it several times.")
       .cli_only();
   std::vector<std::string> codecs = block_codec_names();
   codecs.emplace_back("zstd");
@@ -100,6 +101,12 @@ OptionSet stage_options() {
       .add("crlf", line, &TextOptions::crlf, "keep|strip",
            "Whether a carriage return before the newline stays in the event.")
       .choices({"keep", "strip"})
+      .cli_only();
+  table
+      .add("reject", &Options::reject, "FILE",
+           "Keep events that the destination will never take in FILE, with the reason as a header, "
+           "and go on; FILE is a stream that can be fed in again. Without it such an event ends the "
+           "stage (65).")
       .cli_only();
   table
       .add("explain", &Options::explain, "",

@@ -24,7 +24,7 @@ struct StageOptions {
   bool stream = false;              ///< --stream
   bool need_end = false;            ///< --need-end
   std::vector<std::string> in;      ///< --in (repeated)
-  std::string out;                  ///< --out
+  std::vector<std::string> out;     ///< --out (repeated where a component has several outputs)
   std::string codec = "null";       ///< --codec, Avro's name or zstd
   std::string codec_level;          ///< --codec-level; empty: the codec's usual one
   std::string ack = "on";           ///< --ack on|off
@@ -32,6 +32,7 @@ struct StageOptions {
   Bytes window{256ull << 20};       ///< --window
   Duration grace{10'000};           ///< --grace
   Bytes max_event{1 << 20};         ///< --max-event
+  std::string reject;               ///< --reject
   bool explain = false;             ///< --explain
   bool dry_run = false;             ///< --dry-run
   bool progress = false;            ///< --progress

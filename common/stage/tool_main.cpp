@@ -391,7 +391,7 @@ class ToolRun {
         plan.interceptors.push_back(type.interceptor(chosen.options));
       } else if (type.channel) {
         plan.channel = type.channel(chosen.options);
-      } else {
+      } else {  // a channel with several outputs, too
         plan.sink = type.sink(chosen.options);
       }
     }

@@ -1,0 +1,287 @@
+#include "common/stage/copy_sink.h"
+
+#include <algorithm>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/text.h"
+#include "common/io/poll_set.h"
+#include "common/stage/stage_options.h"
+
+namespace fl {
+namespace {
+
+// What waits for one output besides the block that is being written.
+constexpr std::size_t kQueueBytes = 1 << 20;
+constexpr std::size_t kSpareBuilders = 8;
+
+}  // namespace
+
+Status CopySink::open(const StageContext& context) {
+  const std::vector<std::string>& outs = context.stage->out;
+  if (outs.empty() || outs.size() > kMaxOutputs) {
+    return Error{ErrorClass::usage,
+                 outs.empty() ? "no --out is given" : "more than 64 outputs are given",
+                 "name each output: --out >(fl-sink ...) --out FILE"};
+  }
+  if (Status status = selector_->open(outs.size()); !status) {
+    return status;
+  }
+  if (context.dry_run) {
+    return {};
+  }
+  lanes_.reserve(outs.size());
+  for (const std::string& out : outs) {
+    Result<Branch> branch = Branch::open(out, context);
+    if (!branch) {
+      return branch.error();
+    }
+    lanes_.emplace_back(std::move(*branch));
+    lanes_.back().is_optional = (selector_->only_optional() >> (lanes_.size() - 1) & 1) != 0;
+  }
+  return {};
+}
+
+std::string CopySink::rule() const {
+  std::vector<const Branch*> required;
+  for (const Lane& lane : lanes_) {
+    if (!lane.is_optional) {
+      required.push_back(&lane.branch);
+    }
+  }
+  return required.empty() ? "handed on" : weakest_rule(required);
+}
+
+bool CopySink::is_full(const Lane& lane) const { return lane.bytes >= kQueueBytes; }
+
+bool CopySink::ready() const {
+  const std::int64_t now = monotonic_ms();
+  return std::none_of(lanes_.begin(), lanes_.end(), [&](const Lane& lane) {
+    return lane.branch.is_live() && is_full(lane) &&
+           (!lane.is_optional || lane.full_since_ms < 0 || now < lane.full_since_ms + patience_.ms);
+  });
+}
+
+std::int64_t CopySink::deadline_ms() const {
+  std::int64_t next = -1;
+  const std::int64_t now = monotonic_ms();
+  if (over_since_ms_ >= 0 && over_since_ms_ + patience_.ms > now) {
+    next = over_since_ms_ + patience_.ms;
+  }
+  for (const Lane& lane : lanes_) {
+    const std::int64_t over = lane.full_since_ms + patience_.ms;
+    if (lane.is_optional && lane.branch.is_live() && lane.full_since_ms >= 0 && over > now &&
+        (next < 0 || over < next)) {
+      next = over;
+    }
+  }
+  return next;
+}
+
+void CopySink::lose(Lane& lane, std::uint64_t events) {
+  if (lane.lost_events == 0 && events > 0) {
+    log(LogLevel::warning, "optional output '" + lane.branch.name() + "' " +
+                               (lane.branch.is_live() ? "does not keep up" : "is gone") +
+                               ": it goes without some events, which are counted");
+  }
+  lane.lost_events += events;
+}
+
+void CopySink::add(Lane& lane, const Event& event) {
+  if (lane.full.empty() || !lane.full.back().fits(event.size)) {
+    if (spare_.empty()) {
+      lane.full.emplace_back();
+    } else {
+      lane.full.push_back(std::move(spare_.back()));
+      spare_.pop_back();
+    }
+    lane.full.back().set_limit(lane.branch.output().block_limit());
+  }
+  lane.full.back().add_encoded({}, event.bytes());
+  lane.bytes += event.size;
+}
+
+Status CopySink::deliver(const Batch& batch) {
+  for (Lane& lane : lanes_) {
+    lane.keep.assign(lane.is_optional ? 0 : batch.size(), false);
+    lane.kept = 0;
+    if (lane.full.size() == 1 && lane.sending) {
+      lane.full.emplace_back();  // the block that is being written does not grow
+      lane.full.back().set_limit(lane.branch.output().block_limit());
+    }
+  }
+  OutputSet open = 0;
+  for (std::size_t k = 0; k < lanes_.size(); ++k) {
+    Lane& lane = lanes_[k];
+    // A required one has room, or ready() was false.
+    if (lane.branch.is_live() && (!lane.is_optional || !is_full(lane))) {
+      open |= OutputSet{1} << k;
+    }
+  }
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const Selector::Route route = selector_->route(batch[i]);
+    OutputSet all = route.required | route.optional;
+    for (std::size_t k = 0; all != 0; ++k, all >>= 1) {
+      if ((all & 1) == 0) {
+        continue;
+      }
+      Lane& lane = lanes_[k];
+      if ((open >> k & 1) != 0) {
+        add(lane, batch[i]);
+        if (!lane.is_optional) {
+          lane.keep[i] = true;
+          ++lane.kept;
+        }
+      } else if (lane.branch.state() != Branch::State::enough) {
+        lose(lane, 1);
+      }
+    }
+  }
+  delivered_ += batch.size();
+  for (Lane& lane : lanes_) {
+    if (!lane.is_optional) {
+      lane.counts.add(batch.size(), lane.kept, lane.keep);
+    }
+    pump(lane);
+  }
+  update_safe();
+  return {};
+}
+
+void CopySink::pump(Lane& lane) {
+  Output& output = lane.branch.output();
+  lane.branch.pump();
+  while (lane.branch.is_live() && !output.busy() && !lane.full.empty()) {
+    BlockBuilder& front = lane.full.front();
+    if (!lane.sending && !front.empty()) {
+      output.send(front.block());
+      lane.sending = true;
+      lane.branch.pump();
+      continue;
+    }
+    lane.sending = false;
+    lane.bytes -= front.size();
+    front.clear();
+    if (spare_.size() < kSpareBuilders) {
+      spare_.push_back(std::move(front));
+    }
+    lane.full.pop_front();
+  }
+  // An optional output is waited for a while, then does without what it cannot take.
+  if (!is_full(lane)) {
+    lane.full_since_ms = -1;
+  } else if (lane.full_since_ms < 0) {
+    lane.full_since_ms = monotonic_ms();
+  }
+}
+
+void CopySink::update_safe() {
+  std::uint64_t safe = delivered_;
+  for (Lane& lane : lanes_) {
+    if (!lane.is_optional && lane.branch.state() != Branch::State::enough) {
+      safe = std::min(safe, lane.counts.safe_inputs(lane.branch.output().acked()));
+    }
+  }
+  safe_ = std::max(safe_, safe);
+}
+
+Status CopySink::commit(std::uint64_t) {
+  for (Lane& lane : lanes_) {
+    if (lane.branch.is_live() && !lane.is_optional) {
+      lane.branch.output().want(lane.counts.outputs());
+    }
+  }
+  return {};
+}
+
+void CopySink::watch(PollSet& set) {
+  for (Lane& lane : lanes_) {
+    if (lane.branch.is_live()) {
+      lane.branch.output().watch(set);
+    }
+  }
+}
+
+Status CopySink::handle(const PollSet& set) {
+  for (Lane& lane : lanes_) {
+    lane.branch.handle(set);
+    pump(lane);
+    if (lane.branch.output().was_shared() && !shared_said_) {
+      shared_said_ = true;
+      log(LogLevel::warning, "two readers share output '" + lane.branch.name() +
+                                 "' (tee): only the one that came first acknowledges it");
+    }
+    if (lane.branch.state() != Branch::State::lost || lane.gone_said) {
+      continue;
+    }
+    lane.gone_said = true;
+    const std::string text = "output '" + lane.branch.name() + "' is lost: " + lane.branch.why();
+    if (!lane.is_optional) {
+      return Error{ErrorClass::again, text, {}};
+    }
+    log(LogLevel::warning, "optional " + text + "; going on without it");
+    lose(lane, lane.branch.output().sent() - lane.branch.output().acked());
+  }
+  update_safe();
+  return {};
+}
+
+Result<bool> CopySink::input_over(bool whole) {
+  const std::int64_t now = monotonic_ms();
+  if (over_since_ms_ < 0) {
+    over_since_ms_ = now;
+  }
+  bool closed = true;
+  bool required_closed = true;
+  for (Lane& lane : lanes_) {
+    pump(lane);
+    const bool is_closed =
+        !(lane.branch.is_live() && !lane.full.empty()) && lane.branch.close(whole);
+    closed = closed && is_closed;
+    required_closed = required_closed && (is_closed || lane.is_optional);
+  }
+  update_safe();
+  if (!closed && required_closed && now >= over_since_ms_ + patience_.ms) {
+    for (Lane& lane : lanes_) {
+      if (lane.is_optional && lane.branch.is_live() && !lane.branch.is_closed()) {
+        std::uint64_t left = lane.branch.output().sent() - lane.branch.output().acked();
+        for (std::size_t i = lane.sending ? 1 : 0; i < lane.full.size(); ++i) {
+          left += lane.full[i].count();
+        }
+        lose(lane, left);
+      }
+    }
+    return true;
+  }
+  return closed;
+}
+
+bool CopySink::reader_closed() const {
+  return !lanes_.empty() && std::all_of(lanes_.begin(), lanes_.end(), [](const Lane& lane) {
+    return lane.branch.state() == Branch::State::enough;
+  });
+}
+
+Status CopySink::close() {
+  for (Lane& lane : lanes_) {
+    if (lane.lost_events > 0) {
+      log(LogLevel::warning, "optional output '" + lane.branch.name() + "' went without " +
+                                 count_of(lane.lost_events, "event"));
+    }
+    if (safe_ == delivered_) {
+      lane.branch.output().remove_socket();
+    }
+  }
+  return {};
+}
+
+std::string CopySink::status() const {
+  std::uint64_t lost = 0;
+  for (const Lane& lane : lanes_) {
+    lost += lane.lost_events;
+  }
+  return count_of(lanes_.size(), "output") +
+         (lost == 0 ? "" : ", " + count_of(lost, "event") + " lost at optional ones");
+}
+
+}  // namespace fl

@@ -1,0 +1,115 @@
+#include "common/stage/member.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "common/base/clock.h"
+
+extern char** environ;
+
+namespace fl {
+namespace {
+
+constexpr std::int64_t kStopMs = 1000;
+
+}  // namespace
+
+Member::~Member() { stop(); }
+
+std::string Member::name() const {
+  std::string name;
+  for (const std::string& word : words_) {
+    name += (name.empty() ? "" : " ") + word;
+  }
+  return name;
+}
+
+Result<UniqueFd> Member::start() {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) {
+    return system_error(ErrorClass::io, "cannot make a pipe", errno);
+  }
+  UniqueFd reader(ends[0]);
+  UniqueFd writer(ends[1]);
+
+  std::string self = "/proc/self/exe";
+  std::string program = "fl-sink";
+  std::string stream = "--stream";
+  std::vector<std::string> words = words_;
+  std::vector<char*> argv = {program.data()};
+  for (std::string& word : words) {
+    argv.push_back(word.data());
+  }
+  argv.push_back(stream.data());
+  argv.push_back(nullptr);
+
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawnattr_init(&attributes);
+  posix_spawn_file_actions_adddup2(&actions, reader.get(), STDIN_FILENO);
+  sigset_t all;
+  sigset_t none;
+  sigfillset(&all);
+  sigemptyset(&none);
+  posix_spawnattr_setsigdefault(&attributes, &all);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+  pid_t pid = -1;
+  const int number = ::posix_spawn(&pid, self.c_str(), &actions, &attributes, argv.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
+  if (number != 0) {
+    return system_error(ErrorClass::io, "cannot start '" + name() + "'", number);
+  }
+  pid_ = pid;
+  pidfd_.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  return writer;
+}
+
+void Member::watch(PollSet& set) const {
+  if (pidfd_) {
+    set.add(pidfd_.get(), POLLIN);
+  } else if (is_running()) {
+    set.wake_at(monotonic_ms() + 100);  // a kernel without pidfd_open
+  }
+}
+
+std::optional<int> Member::ended() {
+  int status = 0;
+  if (!is_running() || ::waitpid(pid_, &status, WNOHANG) != pid_) {
+    return std::nullopt;
+  }
+  pid_ = -1;
+  pidfd_.reset();
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+void Member::stop() {
+  if (!is_running() || ended()) {
+    return;
+  }
+  (void)::kill(pid_, SIGTERM);
+  const std::int64_t give_up = monotonic_ms() + kStopMs;
+  while (monotonic_ms() < give_up) {
+    PollSet set;
+    watch(set);
+    set.wake_at(give_up);
+    set.wait();
+    if (ended()) {
+      return;
+    }
+  }
+  (void)::kill(pid_, SIGKILL);
+  (void)::waitpid(pid_, nullptr, 0);
+  pid_ = -1;
+  pidfd_.reset();
+}
+
+}  // namespace fl

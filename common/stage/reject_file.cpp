@@ -1,0 +1,162 @@
+#include "common/stage/reject_file.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "common/base/log.h"
+#include "common/io/input_buffer.h"
+#include "common/io/local_dir.h"
+#include "common/stream/stream_reader.h"
+
+namespace fl {
+namespace {
+
+constexpr std::size_t kLongestReason = 1000;
+constexpr EventLimits kAny{64u << 20, 1u << 20, 1024, 64u << 10, 1u << 20};
+
+Status sync_parent(const std::string& path) {
+  const std::size_t slash = path.find_last_of('/');
+  const std::string parent = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  const UniqueFd fd(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd || ::fsync(fd.get()) != 0) {
+    return system_error(ErrorClass::io, "cannot sync the directory '" + parent + "'", errno);
+  }
+  return {};
+}
+
+}  // namespace
+
+Status RejectFile::open(const std::string& path) {
+  path_ = path;
+  fd_.reset(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644));
+  if (!fd_) {
+    return system_error(ErrorClass::create, "cannot open '" + path + "' for rejected events",
+                        errno);
+  }
+  struct stat info {};
+  if (::fstat(fd_.get(), &info) != 0 || !S_ISREG(info.st_mode)) {
+    return Error{
+        ErrorClass::create, "'" + path + "' is no regular file: rejected events need one", {}};
+  }
+  if (::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) {
+    return Error{ErrorClass::again, "'" + path + "' is in use by another stage",
+                 "give each stage a --reject file of its own"};
+  }
+  if (Status status = find_end(); !status) {
+    return status;
+  }
+  return sync_parent(path);
+}
+
+// Reads what earlier runs left; the position behind the last whole block is where we go on.
+Status RejectFile::find_end() {
+  InputBuffer buffer;
+  StreamReader reader(kAny);
+  std::uint64_t read = 0;
+  for (bool eof = false; !eof;) {
+    const std::ptrdiff_t n = buffer.read(fd_.get(), reader.bytes_wanted());
+    if (n < 0) {
+      return system_error(ErrorClass::io, "cannot read '" + path_ + "'", static_cast<int>(-n));
+    }
+    read += static_cast<std::uint64_t>(n);
+    eof = n == 0;
+    for (;;) {
+      const Result<StreamReader::Item> item = reader.next(buffer, false);
+      if (!item) {
+        return Error{
+            ErrorClass::create,
+            "'" + path_ + "' holds something else than rejected events: " + item.error().message,
+            "give --reject another file"};
+      }
+      if (*item == StreamReader::Item::need_more || *item == StreamReader::Item::end) {
+        break;
+      }
+      end_ = read - buffer.size();
+    }
+  }
+  if (end_ != read) {
+    // A whole file that is only a beginning may be somebody's text.
+    if (end_ == 0 && buffer.view().substr(0, kMagic.size()) !=
+                         kMagic.substr(0, std::min(kMagic.size(), buffer.size()))) {
+      return Error{ErrorClass::create, "'" + path_ + "' holds something else than rejected events",
+                   "give --reject another file"};
+    }
+    log(LogLevel::warning, "'" + path_ + "' ends in the middle of an event, which was never " +
+                               "acknowledged: " + std::to_string(read - end_) + " bytes cut off");
+    if (::ftruncate(fd_.get(), static_cast<off_t>(end_)) != 0) {
+      return system_error(ErrorClass::io, "cannot cut '" + path_ + "'", errno);
+    }
+  }
+  return {};
+}
+
+Status RejectFile::append(std::string_view bytes) {
+  std::uint64_t at = end_;
+  while (!bytes.empty()) {
+    const ssize_t n = ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(at));
+    if (n < 0 && errno == EINTR) {
+      continue;
+    }
+    if (n <= 0) {
+      const int number = n < 0 ? errno : EIO;
+      (void)::ftruncate(fd_.get(), static_cast<off_t>(end_));  // no half block stays behind
+      return system_error(ErrorClass::io, "cannot keep a rejected event in '" + path_ + "'",
+                          number);
+    }
+    at += static_cast<std::uint64_t>(n);
+    bytes.remove_prefix(static_cast<std::size_t>(n));
+  }
+  end_ = at;
+  unsynced_ = true;
+  return {};
+}
+
+Status RejectFile::reject(const Event& event, const std::string& reason) {
+  if (!fd_) {
+    return Error{ErrorClass::input, reason,
+                 "--reject FILE keeps such events aside and goes on without them"};
+  }
+  if (!started_) {
+    marker_ = random_marker();
+    if (Status status = append(container_header(event_metadata(), marker_)); !status) {
+      return status;
+    }
+    started_ = true;
+  }
+  Headers headers = headers_of(event);
+  std::erase_if(headers, [](const auto& header) {
+    return header.first == kReason || header.first == kStage;
+  });
+  headers.emplace_back(kReason, utf8_escaped(std::string_view(reason).substr(0, kLongestReason)));
+  headers.emplace_back(kStage, stage_);
+  encoded_.clear();
+  append_event(encoded_, headers, event.body());
+  builder_.clear();
+  builder_.add_encoded({}, encoded_);
+  Block block = builder_.block();
+  if (Status status = append(frame_block(block, marker_)); !status) {
+    return status;
+  }
+  if (++count_ == 1) {
+    log(LogLevel::warning, "an event is rejected and kept in '" + path_ + "': " + reason);
+  }
+  return {};
+}
+
+Status RejectFile::sync() {
+  if (unsynced_ && !sync_error_) {
+    if (::fdatasync(fd_.get()) != 0) {
+      sync_error_ = system_error(ErrorClass::io, "cannot sync '" + path_ + "'", errno);
+    }
+    unsynced_ = false;
+  }
+  // Never tried again: a second sync would succeed and lie (reliability.md 10 A.6).
+  return sync_error_ ? Status(*sync_error_) : Status();
+}
+
+}  // namespace fl
