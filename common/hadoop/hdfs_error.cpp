@@ -1,14 +1,15 @@
 #include "common/hadoop/hdfs_error.h"
 
-#include <simdjson.h>
-
 #include <algorithm>
 #include <array>
+
+#include "common/json/json.h"
 
 namespace fl {
 namespace {
 
 constexpr std::size_t kMaxLine = 500;
+constexpr std::size_t kMaxBody = 1 << 20;
 
 /// What a RemoteException says; both empty when the body is something else.
 struct Remote {
@@ -18,132 +19,170 @@ struct Remote {
 
 Remote parse_remote(std::string_view body) {
   Remote remote;
-  simdjson::dom::parser parser;
-  simdjson::dom::element root;
-  if (parser.parse(body.data(), body.size()).get(root) != simdjson::SUCCESS) {
+  Result<Json> root = parse_json(body, kMaxBody);
+  Json* inner = root ? root->find("RemoteException") : nullptr;
+  if (inner == nullptr) {
     return remote;
   }
-  std::string_view text;
-  if (root["RemoteException"]["exception"].get(text) == simdjson::SUCCESS) {
-    remote.exception = text;
+  if (Json* exception = inner->find("exception"); exception != nullptr) {
+    remote.exception = std::move(exception->string);
   }
   // `message` is null on some failures.
-  if (root["RemoteException"]["message"].get(text) == simdjson::SUCCESS) {
-    remote.message = text;
+  if (Json* message = inner->find("message"); message != nullptr) {
+    remote.message = std::move(message->string);
   }
   return remote;
 }
 
+// ---- The one table of what servers answer (systems.md 1.5 and servers/hdfs.md 8) ----
+
+enum class In { name, text };
+
 struct Rule {
+  In in;
   std::string_view word;
   HdfsTrouble trouble;
+  std::string_view state;  // for HdfsError::waiting_for
 };
 
-// The real name of an exception may stand in the text of a RemoteException only.
-constexpr std::array kByName = {
-    Rule{"StandbyException", HdfsTrouble::retry},
-    Rule{"ObserverRetryOnActiveException", HdfsTrouble::retry},
-    Rule{"RetriableException", HdfsTrouble::retry},
-    Rule{"SafeModeException", HdfsTrouble::retry},
-    Rule{"AlreadyBeingCreatedException", HdfsTrouble::retry},
-    Rule{"RecoveryInProgressException", HdfsTrouble::retry},
-    Rule{"NotReplicatedYetException", HdfsTrouble::retry},
-    Rule{"LeaseExpiredException", HdfsTrouble::retry},
-    Rule{"EOFException", HdfsTrouble::retry},
-    Rule{"ConnectException", HdfsTrouble::retry},
-    Rule{"NoRouteToHostException", HdfsTrouble::retry},
-    Rule{"SocketTimeoutException", HdfsTrouble::retry},
-    Rule{"FileAlreadyExistsException", HdfsTrouble::exists},
-    Rule{"AccessControlException", HdfsTrouble::permission},
-    Rule{"AuthorizationException", HdfsTrouble::permission},
-    Rule{"AuthenticationException", HdfsTrouble::permission},
-    Rule{"InvalidToken", HdfsTrouble::permission},
-    Rule{"SecurityException", HdfsTrouble::permission},
-    Rule{"DSQuotaExceededException", HdfsTrouble::quota},
-    Rule{"NSQuotaExceededException", HdfsTrouble::quota},
-    Rule{"QuotaByStorageTypeExceededException", HdfsTrouble::quota},
-    Rule{"FileNotFoundException", HdfsTrouble::missing},
-    Rule{"InvalidPathException", HdfsTrouble::invalid},
-    Rule{"IllegalArgumentException", HdfsTrouble::invalid},
-    Rule{"UnsupportedOperationException", HdfsTrouble::invalid},
-    Rule{"QueryParamException", HdfsTrouble::invalid},
-    Rule{"PathComponentTooLongException", HdfsTrouble::invalid},
-    Rule{"ParentNotDirectoryException", HdfsTrouble::other},
-    Rule{"UnresolvedPathException", HdfsTrouble::other},
-    Rule{"PathIsNotEmptyDirectoryException", HdfsTrouble::other},
-};
+constexpr std::string_view kNoDatanode = "no DataNode can take data";
+constexpr std::string_view kHeld = "another writer holds the file";
+constexpr std::string_view kDenied = "permission denied";
+constexpr std::string_view kNoLogin = "the login is refused";
+constexpr std::string_view kBadToken = "the token is not valid any more";
+constexpr std::string_view kQuota = "a quota is used up";
 
-constexpr std::array kByText = {
-    Rule{"Failed to find datanode", HdfsTrouble::retry},
-    Rule{"could only be written to", HdfsTrouble::retry},
-    Rule{"could only be replicated to", HdfsTrouble::retry},
-    Rule{"No active and not excluded nodes", HdfsTrouble::retry},
-    Rule{"No active nodes contain", HdfsTrouble::retry},
-    Rule{"are bad. Aborting", HdfsTrouble::retry},
-    Rule{"Unable to create new block", HdfsTrouble::retry},
-    Rule{"Could not get block locations", HdfsTrouble::retry},
-    Rule{"not enough number of replicas", HdfsTrouble::retry},
-    Rule{"Name node is in safe mode", HdfsTrouble::retry},
-    Rule{"startup mode", HdfsTrouble::retry},
-    Rule{"is not supported in state standby", HdfsTrouble::retry},
-    Rule{"Client cannot authenticate", HdfsTrouble::permission},
-    Rule{"Permission denied", HdfsTrouble::permission},
-    Rule{"maximum path component name limit", HdfsTrouble::invalid},
-    Rule{"is a reserved name", HdfsTrouble::invalid},
-    Rule{"Specified block size", HdfsTrouble::invalid},
-    Rule{"Requested replication factor", HdfsTrouble::invalid},
-    Rule{"already exists as a", HdfsTrouble::exists},
+// The name of an exception decides, then its text, then a name inside the text (HttpFS and some
+// DataNodes say only RemoteException or IOException); of several that fit, the first one.
+constexpr std::array kRules = {
+    Rule{In::name, "StandbyException", HdfsTrouble::standby, "standby"},
+    Rule{In::name, "ObserverRetryOnActiveException", HdfsTrouble::standby, "observer"},
+    Rule{In::name, "SafeModeException", HdfsTrouble::wait, "safe mode"},
+    Rule{In::name, "RetriableException", HdfsTrouble::wait, "starting"},
+    Rule{In::name, "RetryStartFileException", HdfsTrouble::wait, "busy"},
+    Rule{In::name, "ServerTooBusyException", HdfsTrouble::wait, "busy"},
+    Rule{In::name, "AlreadyBeingCreatedException", HdfsTrouble::lease, kHeld},
+    Rule{In::name, "RecoveryInProgressException", HdfsTrouble::lease, "lease recovery"},
+    Rule{In::name, "LeaseExpiredException", HdfsTrouble::lease, "the lease was lost"},
+    Rule{In::name, "NotReplicatedYetException", HdfsTrouble::lease, "replication"},
+    Rule{In::name, "InvalidToken", HdfsTrouble::token, kBadToken},
+    Rule{In::name, "FileAlreadyExistsException", HdfsTrouble::exists, {}},
+    Rule{In::name, "AccessControlException", HdfsTrouble::permission, kDenied},
+    Rule{In::name, "AuthorizationException", HdfsTrouble::permission, kDenied},
+    Rule{In::name, "AuthenticationException", HdfsTrouble::permission, kNoLogin},
+    Rule{In::name, "DSQuotaExceededException", HdfsTrouble::quota, "the space quota is used up"},
+    Rule{In::name, "NSQuotaExceededException", HdfsTrouble::quota, "the name quota is used up"},
+    Rule{In::name, "QuotaByStorageTypeExceededException", HdfsTrouble::quota, kQuota},
+    Rule{In::name, "QuotaExceededException", HdfsTrouble::quota, kQuota},
+    Rule{In::name, "ParentNotDirectoryException", HdfsTrouble::blocked,
+         "a file stands where a directory should"},
+    Rule{In::name, "UnresolvedPathException", HdfsTrouble::blocked,
+         "a symbolic link stands in the path"},
+    Rule{In::name, "UnresolvedLinkException", HdfsTrouble::blocked,
+         "a symbolic link stands in the path"},
+    Rule{In::name, "PathIsNotEmptyDirectoryException", HdfsTrouble::blocked,
+         "the directory is not empty"},
+    Rule{In::name, "InvalidPathException", HdfsTrouble::invalid, {}},
+    Rule{In::name, "IllegalArgumentException", HdfsTrouble::invalid, {}},
+    Rule{In::name, "UnsupportedOperationException", HdfsTrouble::invalid, {}},
+    Rule{In::name, "QueryParamException", HdfsTrouble::invalid, {}},
+    Rule{In::name, "PathComponentTooLongException", HdfsTrouble::invalid, {}},
+
+    // A writer whose file was removed or replaced: not a directory that vanished.
+    Rule{In::text, "does not have any open files", HdfsTrouble::lease, "the lease was lost"},
+    Rule{In::text, "lease is currently owned by", HdfsTrouble::lease, kHeld},
+    Rule{In::text, "not have enough number of replicas", HdfsTrouble::lease, "replication"},
+    Rule{In::text, "not enough number of replicas", HdfsTrouble::lease, "replication"},
+    Rule{In::text, "can't be found in cache", HdfsTrouble::token, kBadToken},
+    Rule{In::text, "InvalidToken", HdfsTrouble::token, kBadToken},
+    Rule{In::text, "token is expired", HdfsTrouble::token, kBadToken},
+    Rule{In::text, "AuthenticationToken expired", HdfsTrouble::token, kBadToken},
+    // How a NameNode says that it cannot decode a token.
+    Rule{In::text, "user group information: java.io.EOFException", HdfsTrouble::token, kBadToken},
+    Rule{In::text, "is expired", HdfsTrouble::token, kBadToken},
+    Rule{In::text, "Failed to find datanode", HdfsTrouble::datanode, kNoDatanode},
+    Rule{In::text, "could only be written to", HdfsTrouble::datanode, kNoDatanode},
+    Rule{In::text, "could only be replicated to", HdfsTrouble::datanode, kNoDatanode},
+    Rule{In::text, "No active and not excluded nodes", HdfsTrouble::datanode, kNoDatanode},
+    Rule{In::text, "No active nodes contain", HdfsTrouble::datanode, kNoDatanode},
+    Rule{In::text, "are bad. Aborting", HdfsTrouble::datanode, "its DataNodes failed"},
+    Rule{In::text, "Unable to create new block", HdfsTrouble::datanode, kNoDatanode},
+    Rule{In::text, "Could not get block locations", HdfsTrouble::datanode, kNoDatanode},
+    Rule{In::text, "Failed to replace a bad datanode", HdfsTrouble::datanode, kNoDatanode},
+    Rule{In::text, "Name node is in safe mode", HdfsTrouble::wait, "safe mode"},
+    Rule{In::text, "startup mode", HdfsTrouble::wait, "starting"},
+    Rule{In::text, "is not supported in state standby", HdfsTrouble::standby, "standby"},
+    Rule{In::text, "Client cannot authenticate", HdfsTrouble::permission, kNoLogin},
+    Rule{In::text, "user not authenticated by filter", HdfsTrouble::permission, kNoLogin},
+    Rule{In::text, "Permission denied", HdfsTrouble::permission, kDenied},
+    Rule{In::text, "maximum path component name limit", HdfsTrouble::invalid, {}},
+    Rule{In::text, "is a reserved name", HdfsTrouble::invalid, {}},
+    Rule{In::text, "Specified block size", HdfsTrouble::invalid, {}},
+    Rule{In::text, "Requested replication factor", HdfsTrouble::invalid, {}},
+    Rule{In::text, "already exists as a", HdfsTrouble::exists, {}},
     // NONE onto a directory: a file is not moved into it.
-    Rule{"must both be directories", HdfsTrouble::exists},
+    Rule{In::text, "must both be directories", HdfsTrouble::exists, {}},
+
+    // Names that may stand for several things: the texts above go first.
+    Rule{In::name, "FileNotFoundException", HdfsTrouble::missing, {}},
+    Rule{In::name, "SecurityException", HdfsTrouble::permission, kNoLogin},
+    Rule{In::name, "EOFException", HdfsTrouble::wait, "its NameNode went away"},
+    Rule{In::name, "ConnectException", HdfsTrouble::wait, "its NameNode is away"},
+    Rule{In::name, "NoRouteToHostException", HdfsTrouble::wait, "its NameNode is away"},
+    Rule{In::name, "SocketTimeoutException", HdfsTrouble::wait, "its NameNode does not answer"},
+    Rule{In::name, "ConnectTimeoutException", HdfsTrouble::wait, "its NameNode does not answer"},
 };
 
 bool contains(std::string_view text, std::string_view word) {
   return text.find(word) != std::string_view::npos;
 }
 
-HdfsTrouble by_status(long status) {
-  if (status == 401 || status == 403) {
-    return HdfsTrouble::permission;
+Rule by_status(long status) {
+  if (status == 401) {
+    return {In::text, {}, HdfsTrouble::permission, kNoLogin};
+  }
+  if (status == 403) {
+    return {In::text, {}, HdfsTrouble::permission, kDenied};
   }
   if (status == 408 || status == 429 || (status >= 500 && status != 501)) {
-    return HdfsTrouble::retry;
+    return {In::text, {}, HdfsTrouble::wait, "overloaded or broken"};
   }
-  return status == 400 ? HdfsTrouble::invalid : HdfsTrouble::other;
+  return {In::text, {}, status == 400 ? HdfsTrouble::invalid : HdfsTrouble::other, "refuses"};
 }
 
-HdfsTrouble trouble_of(const Remote& remote, long status) {
-  for (const Rule& rule : kByName) {
-    if (contains(remote.exception, rule.word)) {
-      // A token that the server no longer knows comes as an EOFException without a text.
-      const bool bad_token = rule.word == "EOFException" && remote.message.empty();
-      // "SecurityException: ...: java.io.EOFException" and the like stay what their name says.
-      return bad_token ? HdfsTrouble::permission : rule.trouble;
+Rule rule_for(const Remote& remote, long status) {
+  if (remote.message.empty() && contains(remote.exception, "EOFException")) {
+    // How a DataNode says that it cannot decode a token.
+    return {In::name, {}, HdfsTrouble::token, kBadToken};
+  }
+  for (const Rule& rule : kRules) {
+    if (contains(rule.in == In::name ? remote.exception : remote.message, rule.word)) {
+      return rule;
     }
   }
-  for (const Rule& rule : kByText) {
+  for (const Rule& rule : kRules) {
     if (contains(remote.message, rule.word)) {
-      return rule.trouble;
-    }
-  }
-  // Names inside the text: only where the name itself says nothing.
-  for (const Rule& rule : kByName) {
-    if (contains(remote.message, rule.word)) {
-      return rule.trouble;
+      return rule;
     }
   }
   if (!remote.exception.empty() && status != 401) {
     // A plain IOException has the status 403 (WebHDFS) or 500 (HttpFS), which says nothing.
-    return status >= 502 ? HdfsTrouble::retry : HdfsTrouble::other;
+    return {In::name, {}, status >= 502 ? HdfsTrouble::wait : HdfsTrouble::other, "refuses"};
   }
   return by_status(status);
 }
 
 ErrorClass class_of(HdfsTrouble trouble) {
   switch (trouble) {
-    case HdfsTrouble::retry:
+    case HdfsTrouble::standby:
+    case HdfsTrouble::wait:
+    case HdfsTrouble::datanode:
+    case HdfsTrouble::lease:
+    case HdfsTrouble::token:
       return ErrorClass::unavailable;
     case HdfsTrouble::permission:
       return ErrorClass::permission;
+    case HdfsTrouble::blocked:
     case HdfsTrouble::exists:
       return ErrorClass::create;
     case HdfsTrouble::missing:
@@ -160,20 +199,21 @@ ErrorClass class_of(HdfsTrouble trouble) {
   return ErrorClass::io;
 }
 
-std::string hint_of(HdfsTrouble trouble, const Remote& remote, long status) {
-  switch (trouble) {
+std::string hint_of(const Rule& rule, const Remote& remote, long status) {
+  switch (rule.trouble) {
     case HdfsTrouble::permission:
-      return status == 401 ? "the cluster wants a login (Kerberos) or a user name"
-                           : "check the user, and owner and mode of the directory "
-                             "(hdfs dfs -ls -d)";
+      if (rule.state == kNoLogin) {
+        return "the cluster wants a login: is hadoop.security.authentication=kerberos in the "
+               "configuration used here, is there a ticket (klist)?";
+      }
+      return "check the user, and owner and mode of the directory (hdfs dfs -ls -d)";
     case HdfsTrouble::quota:
       return "raise the directory's quota (hdfs dfsadmin -setSpaceQuota, -setQuota) or make room";
-    case HdfsTrouble::retry:
-      if (contains(remote.exception, "SafeMode")) {
-        return "the NameNode is in safe mode (hdfs dfsadmin -safemode get)";
-      }
-      return contains(remote.message, "datanode") || contains(remote.message, "minReplication")
-                 ? "are DataNodes alive and not full? (hdfs dfsadmin -report)"
+    case HdfsTrouble::datanode:
+      return "are DataNodes alive and not full? (hdfs dfsadmin -report)";
+    case HdfsTrouble::wait:
+      return rule.state == "safe mode"
+                 ? "the NameNode is in safe mode (hdfs dfsadmin -safemode get)"
                  : "";
     default:
       // HDFS itself always says which file is missing.
@@ -183,13 +223,14 @@ std::string hint_of(HdfsTrouble trouble, const Remote& remote, long status) {
   }
 }
 
-/// Values of token and delegation in a URL become "***".
+/// Values of secrets in a URL or a header become "***".
 void mask(std::string& text) {
-  for (const std::string_view name : {"delegation=", "token="}) {
+  for (const std::string_view name :
+       {"delegation=", "token=", "delegation%3D", "token%3D", "hadoop.auth=", "Negotiate "}) {
     for (std::size_t at = text.find(name); at != std::string::npos;
          at = text.find(name, at + name.size())) {
       const std::size_t begin = at + name.size();
-      const std::size_t end = std::min(text.find_first_of("& \t\"'<>\r\n", begin), text.size());
+      const std::size_t end = std::min(text.find_first_of("&; \t\"'<>\r\n", begin), text.size());
       text.replace(begin, end - begin, "***");
     }
   }
@@ -219,24 +260,46 @@ std::string one_line(std::string_view text) {
   return line;
 }
 
+HdfsRetry retry_of(HdfsTrouble trouble) {
+  if (class_of(trouble) == ErrorClass::unavailable) {
+    return HdfsRetry::soon;
+  }
+  switch (trouble) {
+    case HdfsTrouble::permission:
+    case HdfsTrouble::quota:
+    case HdfsTrouble::blocked:
+    case HdfsTrouble::other:
+      return HdfsRetry::slowly;
+    default:
+      return HdfsRetry::never;
+  }
+}
+
+HdfsError hdfs_error(HdfsTrouble trouble, std::string message, std::string hint) {
+  HdfsError error;
+  error.kind = class_of(trouble);
+  error.message = std::move(message);
+  error.hint = std::move(hint);
+  error.trouble = trouble;
+  return error;
+}
+
 HdfsError classify_reply(std::string_view action, std::string_view peer, long status,
                          std::string_view body) {
   const Remote remote = parse_remote(body);
-  HdfsError error;
-  error.trouble = trouble_of(remote, status);
-  error.kind = class_of(error.trouble);
-  error.ask_other_namenode = contains(remote.exception, "StandbyException") ||
-                             contains(remote.exception, "ObserverRetryOnActiveException") ||
-                             contains(remote.message, "StandbyException") ||
-                             contains(remote.message, "in state standby");
-  error.message = std::string(action) + ": " + std::string(peer) + " answers ";
+  const Rule rule = rule_for(remote, status);
+  std::string message = std::string(action) + ": " + std::string(peer) + " answers ";
   const std::string text = one_line(remote.message);
   if (remote.exception.empty()) {
-    error.message += "with HTTP status " + std::to_string(status);
+    message += "with HTTP status " + std::to_string(status);
   } else {
-    error.message += one_line(remote.exception) + (text.empty() ? "" : ": " + text);
+    message += one_line(remote.exception) + (text.empty() ? "" : ": " + text);
   }
-  error.hint = hint_of(error.trouble, remote, status);
+  HdfsError error = hdfs_error(rule.trouble, std::move(message), hint_of(rule, remote, status));
+  error.ask_other_namenode = rule.trouble == HdfsTrouble::standby;
+  if (error.retry() != HdfsRetry::never) {
+    error.waiting_for = std::string(peer) + ": " + std::string(rule.state);
+  }
   return error;
 }
 

@@ -10,19 +10,33 @@
 
 namespace fl {
 
+/// What is wrong. When it is worth a new attempt says retry_of().
 enum class HdfsTrouble {
-  retry,    ///< not there, starting, overloaded, in safe mode, broken connection: try again later
-  exists,   ///< the name is taken
-  missing,  ///< the path, its parent or the open file is gone
-  permission,  ///< refused or not authenticated
+  standby,     ///< this NameNode is not the active one, or does not answer
+  wait,        ///< starting, in safe mode, overloaded
+  datanode,    ///< a DataNode failed, or none is free
+  lease,       ///< another writer holds the file, or ours lost it: take a new name
+  token,       ///< the login or its token is not valid any more
+  permission,  ///< refused, not authenticated, a certificate that is not trusted
   quota,       ///< the directory's quota is used up
+  blocked,     ///< a file or link stands where a directory should
+  exists,      ///< the name is taken
+  missing,     ///< the path or its parent is gone
   invalid,     ///< the server (or we, before sending) refused a name or an argument
   cancelled,   ///< the cancel flag was set
   local,       ///< our own file could not be read
-  other,       ///< anything else; not worth a quick retry
+  other,       ///< a refusal we do not know
 };
 
-/// An Error (kind: retry is always ErrorClass::unavailable and nothing else is) and what it means.
+/// When the same call may succeed.
+enum class HdfsRetry {
+  soon,    ///< by itself, in seconds or minutes: back off and repeat
+  slowly,  ///< when a person has changed something: raise an alarm, repeat every minute or so
+  never,
+};
+HdfsRetry retry_of(HdfsTrouble trouble);
+
+/// An Error (kind is ErrorClass::unavailable exactly when retry() is `soon`) and what it means.
 /// Converts to Error, so `return result.error();` works in a function that returns Status.
 struct HdfsError : Error {
   HdfsTrouble trouble = HdfsTrouble::other;
@@ -30,8 +44,13 @@ struct HdfsError : Error {
   bool outcome_unknown = false;
   /// Another NameNode of the same service may do better.
   bool ask_other_namenode = false;
-  /// IP address of the DataNode that failed, for Upload::exclude_datanodes; else empty.
+  /// "IP:port" of the DataNode that failed, port of its HTTP server; else empty.
   std::string datanode = {};
+  /// What a waiting caller waits for, without the action and the path, for a status line:
+  /// "NameNode http://h:9870: safe mode". Set whenever retry() is not `never`.
+  std::string waiting_for = {};
+
+  HdfsRetry retry() const { return retry_of(trouble); }
 };
 
 /// Result with an HdfsError.
@@ -68,11 +87,13 @@ class [[nodiscard]] HdfsStatus {
 
 /// What an HTTP answer that is not the expected one means. Decided by the exception's name, then by
 /// its text, then by the status code; `body` may be JSON, HTML, empty or cut. `action` is what
-/// failed ("cannot create '/x'"), `peer` who answered ("namenode http://h:9870").
+/// failed ("cannot create '/x'"), `peer` who answered ("NameNode http://h:9870").
 HdfsError classify_reply(std::string_view action, std::string_view peer, long status,
                          std::string_view body);
+/// The error of a failure that we found ourselves.
+HdfsError hdfs_error(HdfsTrouble trouble, std::string message, std::string hint = {});
 
-/// The first line of a server's text, at most 500 bytes, delegation tokens as "***".
+/// The first line of a server's text, at most 500 bytes, delegation tokens and cookies as "***".
 std::string one_line(std::string_view text);
 
 }  // namespace fl

@@ -236,6 +236,32 @@ class Endpoints {
   const bool https_;
 };
 
+/// "http://HOST:PORT/PREFIX" of each URL of a list, without what WebHDFS puts behind it.
+Result<std::vector<std::string>> gateways_of(const std::string& list) {
+  std::vector<std::string> endpoints;
+  for (const std::string& text : split_list(list)) {
+    const Url url = split_url(text);
+    std::optional<Address> address = split_address(url.authority);
+    if ((url.scheme != "http" && url.scheme != "https") || !address ||
+        url.path.find_first_of("?# ") != std::string::npos) {
+      return config_error("'" + text + "' is not the address of an HttpFS gateway",
+                          "write http://HOST:14000 or https://HOST:PORT/PREFIX");
+    }
+    std::string prefix = url.path;
+    for (const std::string_view end : {"/", "/webhdfs/v1", "/"}) {
+      if (prefix.ends_with(end)) {
+        prefix.resize(prefix.size() - end.size());
+      }
+    }
+    endpoints.push_back(url.scheme + "://" + address->host + ":" +
+                        (address->port.empty() ? "14000" : address->port) + prefix);
+  }
+  if (endpoints.empty()) {
+    return config_error("no address of an HttpFS gateway in '" + list + "'");
+  }
+  return endpoints;
+}
+
 Result<std::string> who_am_i(const std::string& user_option) {
   if (!user_option.empty()) {
     return user_option;
@@ -259,14 +285,16 @@ Result<std::string> who_am_i(const std::string& user_option) {
 
 Result<std::optional<HdfsLocation>> resolve(std::string_view path_or_url,
                                             const HadoopConfig& config,
-                                            const std::string& user_option) {
+                                            const HdfsLocationOptions& options) {
   Url url = split_url(path_or_url);
   const std::string default_fs = config.get("fs.defaultFS").value_or("");
   const Url base = split_url(default_fs);
   if (!default_fs.empty() && base.scheme.empty()) {
     return config_error("fs.defaultFS is '" + default_fs + "', which is not a URL");
   }
-  if (url.scheme.empty()) {
+  if (url.scheme.empty() && !options.httpfs.empty()) {
+    url.scheme = "hdfs";
+  } else if (url.scheme.empty()) {
     if (default_fs.empty()) {
       return std::optional<HdfsLocation>();
     }
@@ -283,6 +311,9 @@ Result<std::optional<HdfsLocation>> resolve(std::string_view path_or_url,
       return config_error("'" + std::string(path_or_url) + "' names a file on another host",
                           "a local file is file:///PATH, with three slashes");
     }
+    if (!options.httpfs.empty()) {
+      return config_error("'" + std::string(path_or_url) + "' is a local file, not one of HttpFS");
+    }
     location.scheme = HdfsLocation::Scheme::file;
     return std::optional(std::move(location));
   }
@@ -290,6 +321,27 @@ Result<std::optional<HdfsLocation>> resolve(std::string_view path_or_url,
     return config_error("cannot write to a file system of type '" + url.scheme + "'",
                         "hdfs, webhdfs, swebhdfs and file are served; for viewfs give the URL of "
                         "the cluster behind the mount");
+  }
+  auto user = who_am_i(options.user);
+  if (!user) {
+    return user.error();
+  }
+  location.user = std::move(*user);
+  location.kerberos = options.kerberos.value_or(
+      config.get("hadoop.security.authentication").value_or("") == "kerberos" ||
+      config.get("hadoop.http.authentication.type").value_or("") == "kerberos");
+  location.scheme = url.scheme == "hdfs"      ? HdfsLocation::Scheme::hdfs
+                    : url.scheme == "webhdfs" ? HdfsLocation::Scheme::webhdfs
+                                              : HdfsLocation::Scheme::swebhdfs;
+  location.service = url.authority;
+  if (!options.httpfs.empty()) {
+    auto gateways = gateways_of(options.httpfs);
+    if (!gateways) {
+      return gateways.error();
+    }
+    location.httpfs = true;
+    location.endpoints = std::move(*gateways);
+    return std::optional(std::move(location));
   }
   if (url.authority.empty()) {
     return config_error("'" + std::string(path_or_url) + "' names no NameNode and fs.defaultFS " +
@@ -304,15 +356,7 @@ Result<std::optional<HdfsLocation>> resolve(std::string_view path_or_url,
   if (!found) {
     return found.error();
   }
-  auto user = who_am_i(user_option);
-  if (!user) {
-    return user.error();
-  }
-  location.scheme = url.scheme == "hdfs"      ? HdfsLocation::Scheme::hdfs
-                    : url.scheme == "webhdfs" ? HdfsLocation::Scheme::webhdfs
-                                              : HdfsLocation::Scheme::swebhdfs;
   location.endpoints = std::move(*found);
-  location.user = std::move(*user);
   return std::optional(std::move(location));
 }
 

@@ -1,7 +1,6 @@
 // A client of HDFS over HTTP: WebHDFS (NameNode and DataNodes) and HttpFS.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -10,27 +9,17 @@
 #include <vector>
 
 #include "common/hadoop/hdfs_error.h"
+#include "common/hadoop/webhdfs_settings.h"
 
 namespace fl {
 
-/// One per thread; blocking. Each call asks the NameNode that answered last and, when that one is
+/// One per thread; blocking. Each call asks the NameNode that was active last and, when that one is
 /// standby or unreachable, each other endpoint once; waiting and repeating is the caller's part
-/// (HdfsTrouble::retry). Paths are absolute, literal bytes; a component that is ".", ".." or has
+/// (HdfsError::retry()). Paths are absolute, literal bytes; a component that is ".", ".." or has
 /// a ':' or NUL is refused before anything is sent (invalid, class input).
 class WebHdfs {
  public:
-  struct Settings {
-    std::vector<std::string> endpoints;  ///< "http://host:port", from HdfsLocation; not empty
-    std::string user;                    ///< user.name; ignored with kerberos
-    bool kerberos = false;               ///< SPNEGO with the NameNode
-    std::string ca_file = {};            ///< PEM bundle for https; empty: the system's
-    bool use_proxy = false;              ///< obey http_proxy of the environment
-    std::int64_t connect_timeout_ms = 20'000;
-    std::int64_t stall_timeout_ms = 60'000;  ///< no byte in either direction for so long: retry
-    /// Looked at about once a second during a request (at once between requests); may be null;
-    /// outlives the client. Set: the call ends with `cancelled`, class again.
-    const std::atomic<bool>* cancel = nullptr;
-  };
+  using Settings = WebHdfsSettings;
   struct FileStatus {
     bool is_directory = false;
     std::uint64_t length = 0;
@@ -48,7 +37,8 @@ class WebHdfs {
     bool sync_block = false;    ///< fsync each block on the DataNodes
     bool overwrite = false;     ///< sync_block has HDFS overwrite too: use a fresh name
     bool create_parent = true;  ///< false: `missing` when the directory is gone (not HttpFS)
-    std::string exclude_datanodes = {};  ///< "IP,IP:transferPort"
+    /// "IP,IP:transferPort": beside those that the session avoids.
+    std::string exclude_datanodes = {};
   };
 
   explicit WebHdfs(Settings settings);
@@ -67,13 +57,20 @@ class WebHdfs {
   HdfsResult<std::vector<FileStatus>> list(const std::string& path);
   /// Uploads a whole file. On success it is closed and every replica has acknowledged it; compare
   /// status().length before it counts. On any failure a shorter file with that name may be left,
-  /// closed or open; take another name for the next attempt.
+  /// closed or open; take another name for the next attempt (also after `exists`, which a lost
+  /// answer may cause).
   HdfsStatus create(const std::string& path, const Upload& upload);
   /// Never replaces `to`, never moves into a directory: `exists`. `missing`: `from` or the parent
-  /// of `to` is gone. A lost answer is settled by asking for both names (exactly when `file_id`,
-  /// from status(from), is given); `retry`: call again with the same names, also then nothing is
-  /// done twice.
-  HdfsStatus rename(const std::string& from, const std::string& to, std::uint64_t file_id = 0);
+  /// of `to` is gone. A lost answer is settled by asking for both names; `source`, from
+  /// status(from), tells whether `to` is the file that was moved (by its number, on HttpFS, which
+  /// tells none, by length and time). retry() is `soon`: call again with the same names, also then
+  /// nothing is done twice.
+  HdfsStatus rename(const std::string& from, const std::string& to, const FileStatus& source);
+  HdfsStatus rename(const std::string& from, const std::string& to, std::uint64_t file_id = 0) {
+    FileStatus source;
+    source.file_id = file_id;
+    return rename(from, to, source);
+  }
   /// False: was not there. A directory that is not empty needs `recursive`.
   HdfsResult<bool> remove(const std::string& path, bool recursive);
 

@@ -10,6 +10,8 @@
 #include <optional>
 #include <string_view>
 
+#include "common/base/clock.h"
+
 namespace fl {
 namespace {
 
@@ -35,6 +37,16 @@ struct Transfer {
   std::uint64_t position = 0;  // within body
   std::string body_error;
   const std::atomic<bool>* cancel = nullptr;
+  // Monotonic; 0: not yet.
+  std::int64_t connected_ms = 0;
+  std::int64_t progress_ms = 0;  // when bytes_moved changed last
+  std::int64_t answer_since_ms = 0;
+  curl_off_t bytes_moved = 0;
+  bool is_answered = false;
+  std::int64_t first_answer_limit_ms = 0;
+  std::int64_t stall_limit_ms = 0;
+  std::int64_t answer_limit_ms = 0;
+  std::string late;  // which limit ended the transfer
   std::size_t max_reply = 0;
   std::size_t header_bytes = 0;
   bool header_too_long = false;
@@ -85,6 +97,19 @@ std::size_t take_reply(char* data, std::size_t size, std::size_t count, void* us
   return bytes;
 }
 
+/// The value of a header line with this lower-case name and colon, trimmed.
+std::optional<std::string_view> header_value(std::string_view line, std::string_view name) {
+  if (line.size() < name.size() || curl_strnequal(line.data(), name.data(), name.size()) == 0) {
+    return std::nullopt;
+  }
+  line.remove_prefix(name.size());
+  constexpr std::string_view kBlanks = " \t\r\n";
+  const std::size_t begin = line.find_first_not_of(kBlanks);
+  return begin == std::string_view::npos
+             ? std::string_view()
+             : line.substr(begin, line.find_last_not_of(kBlanks) - begin + 1);
+}
+
 std::size_t take_header(char* data, std::size_t size, std::size_t count, void* user) {
   auto& transfer = *static_cast<Transfer*>(user);
   const std::size_t bytes = size * count;
@@ -93,28 +118,70 @@ std::size_t take_header(char* data, std::size_t size, std::size_t count, void* u
     transfer.header_too_long = true;
     return 0;
   }
-  std::string_view line(data, bytes);
-  constexpr std::string_view kLocation = "location:";
+  const std::string_view line(data, bytes);
+  transfer.is_answered = true;
   if (line.starts_with("HTTP/")) {
     transfer.reply.location.clear();  // a new answer begins, behind a 100 Continue for example
-  } else if (line.size() > kLocation.size() &&
-             curl_strnequal(line.data(), kLocation.data(), kLocation.size()) != 0) {
-    line.remove_prefix(kLocation.size());
-    constexpr std::string_view kBlanks = " \t\r\n";
-    const std::size_t begin = line.find_first_not_of(kBlanks);
-    const std::size_t end = line.find_last_not_of(kBlanks);
-    transfer.reply.location =
-        begin == std::string_view::npos ? "" : std::string(line.substr(begin, end - begin + 1));
+    transfer.reply.wants_negotiate = false;
+    const std::size_t code = line.find(' ');
+    if (code == std::string_view::npos || line.substr(code + 1, 1) != "1") {
+      transfer.answer_since_ms = monotonic_ms();
+    }
+  } else if (const auto location = header_value(line, "location:")) {
+    transfer.reply.location = *location;
+  } else if (const auto offer = header_value(line, "www-authenticate:")) {
+    constexpr std::string_view kNegotiate = "negotiate";
+    transfer.reply.wants_negotiate =
+        transfer.reply.wants_negotiate ||
+        (offer->size() >= kNegotiate.size() &&
+         curl_strnequal(offer->data(), kNegotiate.data(), kNegotiate.size()) != 0);
   }
   return bytes;
 }
 
-int look_at_cancel(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
-  const auto& transfer = *static_cast<const Transfer*>(user);
-  return transfer.cancel != nullptr && transfer.cancel->load() ? 1 : 0;
+/// Called when a connection is there and a request is about to go out, also for the second request
+/// that a login may take.
+int take_connection(void* user, char*, char*, int, int) {
+  auto& transfer = *static_cast<Transfer*>(user);
+  transfer.connected_ms = monotonic_ms();
+  transfer.progress_ms = transfer.connected_ms;
+  transfer.answer_since_ms = 0;
+  transfer.is_answered = false;
+  return CURL_PREREQFUNC_OK;
 }
 
-HttpFailure::Kind kind_of(CURLcode code, bool connected) {
+std::string seconds(std::int64_t ms) {
+  return ms % 1000 == 0 ? std::to_string(ms / 1000) + " s" : std::to_string(ms) + " ms";
+}
+
+/// Called once a second and whenever something moves. Lines of a header count as an answer, but not
+/// as progress: they must not keep a request alive for ever.
+int watch(void* user, curl_off_t, curl_off_t received, curl_off_t, curl_off_t sent) {
+  auto& transfer = *static_cast<Transfer*>(user);
+  if (transfer.cancel != nullptr && transfer.cancel->load()) {
+    return 1;
+  }
+  if (transfer.connected_ms == 0) {
+    return 0;
+  }
+  const std::int64_t now = monotonic_ms();
+  if (received + sent != transfer.bytes_moved) {
+    transfer.bytes_moved = received + sent;
+    transfer.progress_ms = now;
+  }
+  const std::int64_t silence =
+      transfer.is_answered ? transfer.stall_limit_ms : transfer.first_answer_limit_ms;
+  if (now - transfer.progress_ms >= silence) {
+    transfer.late =
+        (transfer.is_answered ? "nothing more came for " : "no answer for ") + seconds(silence);
+  } else if (transfer.answer_since_ms != 0 &&
+             now - transfer.answer_since_ms >= transfer.answer_limit_ms) {
+    transfer.late = "the answer was not complete after " + seconds(transfer.answer_limit_ms);
+  }
+  return transfer.late.empty() ? 0 : 1;
+}
+
+HttpFailure::Kind kind_of(CURLcode code, bool connected, std::string_view reason) {
   switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
@@ -128,10 +195,17 @@ HttpFailure::Kind kind_of(CURLcode code, bool connected) {
     case CURLE_PARTIAL_FILE:
     case CURLE_SEND_FAIL_REWIND:
       return HttpFailure::Kind::broken;
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_CERTPROBLEM:
+      return HttpFailure::Kind::setup;
+    case CURLE_SSL_CONNECT_ERROR:
+      // A server that dies in the handshake.
+      if (reason.find("SSL_ERROR_SYSCALL") != std::string_view::npos ||
+          reason.find("unexpected eof") != std::string_view::npos) {
+        return HttpFailure::Kind::connect;
+      }
+      return HttpFailure::Kind::tls;
+    case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_ISSUER_ERROR:
       return HttpFailure::Kind::tls;
@@ -149,6 +223,7 @@ HttpFailure::Kind kind_of(CURLcode code, bool connected) {
 
 struct HttpClient::Impl {
   Settings settings;
+  CurlList address_map;
   CurlEasy easy;
 };
 
@@ -157,6 +232,16 @@ HttpClient::HttpClient(Settings settings) : impl_(std::make_unique<Impl>()) {
   impl_->settings = std::move(settings);
   if (global.ready) {
     impl_->easy.reset(curl_easy_init());
+  }
+  for (const HttpAddressMap& map : impl_->settings.address_map) {
+    const std::string entry = map.host + ":" + map.port + ":" + map.to_host + ":" + map.to_port;
+    curl_slist* longer = curl_slist_append(impl_->address_map.get(), entry.c_str());
+    if (longer == nullptr) {
+      impl_->easy.reset();  // send() refuses
+      return;
+    }
+    (void)impl_->address_map.release();
+    impl_->address_map.reset(longer);
   }
   if (impl_->easy && impl_->settings.cookies) {
     // Switches the cookie engine on for good with a cookie that has expired. COOKIEFILE would have
@@ -180,6 +265,10 @@ std::variant<HttpReply, HttpFailure> HttpClient::send(const HttpRequest& request
   transfer.body = request.body;
   transfer.cancel = settings.cancel;
   transfer.max_reply = request.max_reply;
+  transfer.stall_limit_ms = settings.stall_timeout_ms;
+  transfer.first_answer_limit_ms =
+      request.first_answer_ms > 0 ? request.first_answer_ms : settings.stall_timeout_ms;
+  transfer.answer_limit_ms = request.answer_ms > 0 ? request.answer_ms : settings.stall_timeout_ms;
   if (settings.cancel != nullptr && settings.cancel->load()) {
     failure.kind = HttpFailure::Kind::cancelled;
     failure.text = "stopped";
@@ -205,16 +294,23 @@ std::variant<HttpReply, HttpFailure> HttpClient::send(const HttpRequest& request
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers.get());
   curl_easy_setopt(easy, CURLOPT_USERAGENT, "fl");
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(settings.connect_timeout_ms));
-  curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-  curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME,
-                   static_cast<long>(std::max<std::int64_t>(1, settings.stall_timeout_ms / 1000)));
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(easy, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
   if (!settings.use_proxy) {
     curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
   }
-  if (!settings.ca_file.empty()) {
-    curl_easy_setopt(easy, CURLOPT_CAINFO, settings.ca_file.c_str());
+  if (impl_->address_map) {
+    curl_easy_setopt(easy, CURLOPT_CONNECT_TO, impl_->address_map.get());
+  }
+  curl_easy_setopt(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+  if (!settings.tls.ca_file.empty()) {
+    curl_easy_setopt(easy, CURLOPT_CAINFO, settings.tls.ca_file.c_str());
+  }
+  if (!settings.tls.certificate.empty()) {
+    const std::string& key = settings.tls.key.empty() ? settings.tls.certificate : settings.tls.key;
+    curl_easy_setopt(easy, CURLOPT_SSLCERT, settings.tls.certificate.c_str());
+    curl_easy_setopt(easy, CURLOPT_SSLKEY, key.c_str());
+    curl_easy_setopt(easy, CURLOPT_KEYPASSWD, "");  // else OpenSSL asks the terminal for one
   }
   if (request.negotiate) {
     curl_easy_setopt(easy, CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_NEGOTIATE));
@@ -227,9 +323,11 @@ std::variant<HttpReply, HttpFailure> HttpClient::send(const HttpRequest& request
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
-  curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, look_at_cancel);
+  curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, watch);
   curl_easy_setopt(easy, CURLOPT_XFERINFODATA, &transfer);
   curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+  curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, take_connection);
+  curl_easy_setopt(easy, CURLOPT_PREREQDATA, &transfer);
   if (request.body != nullptr) {
     curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
     curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 512L * 1024);
@@ -258,17 +356,62 @@ std::variant<HttpReply, HttpFailure> HttpClient::send(const HttpRequest& request
   }
   long sent = 0;
   curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &sent);
-  failure.kind = kind_of(code, sent > 0);
+  failure.kind = kind_of(code, sent > 0, reason);
   failure.may_have_arrived = sent > 0;
   failure.text = reason[0] != '\0' ? reason : curl_easy_strerror(code);
   failure.peer_ip = std::move(transfer.reply.peer_ip);
   if (!transfer.body_error.empty()) {
     failure.kind = HttpFailure::Kind::body;
     failure.text = std::move(transfer.body_error);
+  } else if (!transfer.late.empty()) {
+    failure.kind = HttpFailure::Kind::stalled;
+    failure.text = std::move(transfer.late);
   } else if (transfer.header_too_long) {
     failure.text = "the header of the answer is longer than 1 MiB";
   }
   return failure;
+}
+
+namespace {
+
+/// Takes "HOST:PORT" from the front of `text`; false: it does not stand there.
+bool take_address(std::string_view& text, std::string_view end, std::string& host,
+                  std::string& port) {
+  const std::string_view all = text.substr(0, text.find_first_of(end));
+  const std::size_t colon = all.rfind(':');
+  if (colon == std::string_view::npos) {
+    return false;
+  }
+  host = all.substr(0, colon);
+  port = all.substr(colon + 1);
+  text.remove_prefix(all.size());
+  const bool brackets = host.starts_with('[') && host.ends_with(']');
+  return !host.empty() && host.find_first_of(" \t/@") == std::string::npos &&
+         (brackets || host.find_first_of("[]:") == std::string::npos) && !port.empty() &&
+         port.size() <= 5 && port.find_first_not_of("0123456789") == std::string::npos &&
+         std::stoi(port) <= 65535;
+}
+
+}  // namespace
+
+Result<std::vector<HttpAddressMap>> parse_address_map(std::string_view text) {
+  std::vector<HttpAddressMap> maps;
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    HttpAddressMap map;
+    const bool from = take_address(rest, "=,", map.host, map.port);
+    const bool equals = from && rest.starts_with('=');
+    if (equals) {
+      rest.remove_prefix(1);
+    }
+    if (!equals || !take_address(rest, ",", map.to_host, map.to_port)) {
+      return Error{ErrorClass::usage, "'" + std::string(text) + "' is no list of addresses",
+                   "write HOST:PORT=HOST:PORT, with commas between several"};
+    }
+    maps.push_back(std::move(map));
+    rest.remove_prefix(rest.empty() ? 0 : 1);
+  }
+  return maps;
 }
 
 std::string url_encode(std::string_view text) {

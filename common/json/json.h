@@ -1,7 +1,8 @@
-// Small JSON documents as a tree. (common/hadoop reads listings of any length with simdjson
-// itself.)
+// JSON documents as a tree; a long array in one may be read item by item instead.
 #pragma once
 
+#include <cstddef>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,7 @@ struct Json {
 
   /// Member `key` of an object, or nullptr.
   const Json* find(std::string_view key) const;
+  Json* find(std::string_view key);
   bool is_string(std::string_view text) const { return type == Type::string && string == text; }
 };
 
@@ -34,7 +36,13 @@ struct JsonMember {
   Json value;
 };
 
-/// At most 1 MiB of text and 32 levels; class input otherwise.
-Result<Json> parse_json(std::string_view text);
+constexpr std::size_t kMaxJson = std::size_t{1} << 20;
+
+/// At most `max_bytes` of text and 32 levels; class input otherwise.
+Result<Json> parse_json(std::string_view text, std::size_t max_bytes = kMaxJson);
+/// The same, but the items of the array called `list`, wherever it stands as a member, go one by
+/// one to `take` and are not in the result. False from `take` ends it: class input.
+Result<Json> parse_json(std::string_view text, std::size_t max_bytes, std::string_view list,
+                        const std::function<bool(Json item)>& take);
 
 }  // namespace fl

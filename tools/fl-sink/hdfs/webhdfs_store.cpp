@@ -23,6 +23,9 @@ namespace {
 class Clients {
  public:
   explicit Clients(WebHdfs::Settings settings) : settings_(std::move(settings)) {
+    if (!settings_.session) {
+      settings_.session = make_hdfs_session(settings_);
+    }
     settings_.cancel = &cancel_;
   }
 
@@ -91,6 +94,7 @@ Outcome outcome_of(const HdfsError& error) {
   switch (error.trouble) {
     case HdfsTrouble::permission:
     case HdfsTrouble::quota:
+    case HdfsTrouble::blocked:
     case HdfsTrouble::other:  // what it is, is for a person to find out
       return Outcome::refuse(error);
     case HdfsTrouble::exists:   // of a temporary name that is never the same twice

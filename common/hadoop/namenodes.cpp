@@ -1,0 +1,182 @@
+#include "common/hadoop/namenodes.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/hadoop/answers.h"
+#include "common/hadoop/webhdfs.h"
+
+namespace fl {
+
+HdfsError from_http_failure(const std::string& action, const std::string& peer,
+                            const HttpFailure& failure, HdfsTrouble away) {
+  const std::string text = one_line(failure.text);
+  HdfsTrouble trouble = away;
+  std::string message = action + ": " + peer + ": " + text;
+  std::string hint;
+  switch (failure.kind) {
+    case HttpFailure::Kind::connect:
+    case HttpFailure::Kind::stalled:
+    case HttpFailure::Kind::broken:
+      break;
+    case HttpFailure::Kind::cancelled:
+      trouble = HdfsTrouble::cancelled;
+      message = action + ": stopped";
+      break;
+    case HttpFailure::Kind::body:
+      trouble = HdfsTrouble::local;
+      message = action + ": cannot read the gathered data: " + failure.text;
+      break;
+    case HttpFailure::Kind::tls:
+      trouble = HdfsTrouble::permission;
+      hint =
+          "check the certificate authorities this client trusts, and the name in the server's "
+          "certificate";
+      break;
+    case HttpFailure::Kind::login:
+      trouble = HdfsTrouble::permission;
+      hint = "no Kerberos ticket? (klist, kinit)";
+      break;
+    case HttpFailure::Kind::setup:
+      trouble = HdfsTrouble::invalid;
+      hint = "certificates and keys are PEM files; a key has no passphrase";
+      break;
+    case HttpFailure::Kind::other:
+      trouble = HdfsTrouble::other;
+      break;
+  }
+  HdfsError error = hdfs_error(trouble, std::move(message), std::move(hint));
+  error.outcome_unknown = failure.may_have_arrived;
+  error.ask_other_namenode = trouble == HdfsTrouble::standby;
+  if (error.retry() != HdfsRetry::never) {
+    error.waiting_for = peer + ": " + text;
+  }
+  return error;
+}
+
+HdfsError odd_answer(const std::string& action, const std::string& peer, const HttpReply& reply) {
+  const std::string what =
+      "answers with HTTP status " + std::to_string(reply.status) +
+      (reply.cut ? " and more than a reply may hold" : " and a text that is none of WebHDFS");
+  HdfsError error = hdfs_error(HdfsTrouble::other, action + ": " + peer + " " + what,
+                               "is this the HTTP address of a NameNode or of HttpFS?");
+  error.waiting_for = peer + " " + what;
+  return error;
+}
+
+HttpClient::Settings http_settings(const WebHdfsSettings& settings, bool cookies) {
+  HttpClient::Settings http;
+  http.tls = settings.tls;
+  http.address_map = settings.connect_map;
+  http.use_proxy = settings.use_proxy;
+  http.cookies = cookies;
+  http.connect_timeout_ms = std::min(settings.connect_timeout_ms, settings.call_timeout_ms);
+  http.stall_timeout_ms = settings.stall_timeout_ms;
+  http.cancel = settings.cancel;
+  return http;
+}
+
+NameNodes::NameNodes(const WebHdfsSettings& settings, std::shared_ptr<HdfsSession> session)
+    : settings_(settings),
+      session_(std::move(session)),
+      client_(http_settings(settings, /*cookies=*/true)) {}
+
+std::string NameNodes::peer() const {
+  return (settings_.httpfs ? "HttpFS " : "NameNode ") + endpoint();
+}
+
+HdfsReply NameNodes::ask_one(const HdfsCall& call, std::size_t index) {
+  last_ = index;
+  HttpRequest request;
+  request.method = call.method;
+  request.max_reply = call.max_reply;
+  request.negotiate = settings_.kerberos;
+  request.fresh_connection = call.fresh_connection;
+  request.body = call.body;
+  if (call.body == nullptr) {
+    request.first_answer_ms = settings_.call_timeout_ms;
+    // A directory of a million files takes a while.
+    request.answer_ms = settings_.call_timeout_ms * (call.max_reply > (1 << 20) ? 10 : 1);
+  }
+  if (call.method != "GET") {
+    request.headers = {"X-XSRF-HEADER: fl", "Content-Type: application/octet-stream"};
+  }
+  request.url = endpoint() + "/webhdfs/v1" + encode_path(call.path) + "?" + call.query;
+  if (!settings_.kerberos) {
+    request.url += "&user.name=" + url_encode(settings_.user);
+  }
+  if (!settings_.proxy_user.empty()) {
+    request.url += "&doas=" + url_encode(settings_.proxy_user);
+  }
+  auto outcome = client_.send(request);
+  if (auto* reply = std::get_if<HttpReply>(&outcome)) {
+    if (reply->status == 200 || reply->status == 201 || reply->status == 307) {
+      return std::move(*reply);
+    }
+    return classify_reply(call.action, peer(), reply->status, reply->body);
+  }
+  return from_http_failure(call.action, peer(), std::get<HttpFailure>(outcome),
+                           HdfsTrouble::standby);
+}
+
+HdfsReply NameNodes::ask(const HdfsCall& call) {
+  if (HdfsStatus valid = check_hdfs_path(call.action, call.path); !valid) {
+    return valid.error();
+  }
+  const std::size_t count = settings_.endpoints.size();
+  if (count == 0) {
+    return hdfs_error(HdfsTrouble::invalid, call.action + ": no NameNode is configured");
+  }
+  HdfsSession::Active active = session_->active();
+  if (count > 1 && call.standby_answers && !active.is_known && !settings_.httpfs) {
+    HdfsCall probe;
+    probe.action = call.action;
+    probe.method = "GET";
+    probe.path = "/";
+    probe.query = "op=GETFILESTATUS";
+    HdfsReply probed = ask(probe);
+    if (std::holds_alternative<HdfsError>(probed)) {
+      return probed;
+    }
+    active = session_->active();
+  }
+  HdfsError first_error;
+  for (std::size_t tried = 0; tried < count; ++tried) {
+    const std::size_t index = (active.index + tried) % count;
+    HdfsReply outcome = ask_one(call, index);
+    auto* error = std::get_if<HdfsError>(&outcome);
+    if (error == nullptr || !error->ask_other_namenode) {
+      if (!call.standby_answers && (error == nullptr || error->trouble != HdfsTrouble::wait)) {
+        session_->set_active(index);
+      }
+    } else {
+      session_->pass_over(index);
+    }
+    if (error == nullptr) {
+      return outcome;
+    }
+    const bool next = error->ask_other_namenode && (call.repeatable || !error->outcome_unknown);
+    // "standby" of the second tells less than what is wrong with the first, and the other way
+    // round: both stay.
+    if (tried == 0) {
+      first_error = std::move(*error);
+    } else if (error->retry() == HdfsRetry::soon) {
+      first_error.message += "; " + error->message.substr(call.action.size() + 2);
+      first_error.waiting_for += "; " + error->waiting_for;
+      first_error.outcome_unknown = first_error.outcome_unknown || error->outcome_unknown;
+    } else {
+      first_error = std::move(*error);
+    }
+    if (!next) {
+      break;
+    }
+  }
+  return first_error;
+}
+
+std::variant<HttpReply, HttpFailure> NameNodes::send_to_last(HttpRequest request) {
+  request.negotiate = settings_.kerberos;
+  return client_.send(request);
+}
+
+}  // namespace fl

@@ -1,0 +1,75 @@
+// What the clients of one process know of their cluster.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "common/hadoop/webhdfs_settings.h"
+
+namespace fl {
+
+/// All members may be called from any thread.
+class HdfsSession {
+ public:
+  explicit HdfsSession(const WebHdfsSettings& settings);
+
+  // Which of the endpoints is active.
+  struct Active {
+    std::size_t index = 0;
+    bool is_known = false;  ///< it has answered what only an active one answers
+  };
+  Active active() const;
+  void set_active(std::size_t index);
+  /// This one is not: the next calls begin with the one behind it, unless another client has found
+  /// a better one.
+  void pass_over(std::size_t index);
+
+  // DataNodes.
+  /// The right to run one upload to a server; gives it back at its end.
+  class Slot {
+   public:
+    Slot(HdfsSession& session, std::string server)
+        : session_(session), server_(std::move(server)) {}
+    Slot(const Slot&) = delete;
+    Slot& operator=(const Slot&) = delete;
+    ~Slot() { session_.give_back(server_); }
+
+   private:
+    HdfsSession& session_;
+    std::string server_;
+  };
+  enum class Turn { granted, avoided, cancelled };
+  /// Waits until fewer than `limit` uploads run to `server`; granted: make a Slot. A server that
+  /// failed meanwhile is `avoided`. `cancel` may be null.
+  Turn wait_for_turn(const std::string& server, int limit, const std::atomic<bool>* cancel);
+
+  /// `server` failed: for a while NameNodes are told not to choose `exclude` ("IP:transferPort" or
+  /// "IP"; empty: nothing to tell).
+  void avoid(const std::string& server, const std::string& exclude);
+  /// Those, with commas.
+  std::string excluded();
+  /// No other DataNode is left: all may be chosen again.
+  void forgive();
+
+ private:
+  void give_back(const std::string& server);
+
+  const std::size_t endpoints_;
+  const std::int64_t avoid_ms_;
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  Active active_;                       // guarded by mutex_, as all below
+  std::map<std::string, int> running_;  // uploads by server
+  struct Avoided {
+    std::string exclude;
+    std::int64_t until_ms = 0;
+  };
+  std::map<std::string, Avoided> avoided_;  // by server
+};
+
+}  // namespace fl
