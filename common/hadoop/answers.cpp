@@ -90,6 +90,22 @@ std::optional<std::string> parse_member(const std::string& body, std::string_vie
   return std::move(value->string);
 }
 
+std::optional<std::string> parse_token(const std::string& body) {
+  Result<Json> root = parse_json(body);
+  Json* token = root ? root->find("Token") : nullptr;
+  Json* text = token == nullptr ? nullptr : token->find("urlString");
+  if (text == nullptr || text->string.empty()) {
+    return std::nullopt;
+  }
+  return std::move(text->string);
+}
+
+std::optional<std::int64_t> parse_long(const std::string& body) {
+  const Result<Json> root = parse_json(body);
+  const auto value = natural(root ? root->find("long") : nullptr);
+  return value ? std::optional(static_cast<std::int64_t>(*value)) : std::nullopt;
+}
+
 std::optional<WebHdfs::FileStatus> parse_file_status(const std::string& body) {
   Result<Json> root = parse_json(body);
   Json* status = root ? root->find("FileStatus") : nullptr;
@@ -142,7 +158,7 @@ std::optional<RedirectTarget> parse_redirect(std::string_view location) {
     return std::nullopt;
   }
   rest.remove_prefix(target.https ? 8 : 7);
-  const std::string_view authority = rest.substr(0, rest.find_first_of("/?#\\"));
+  const std::string_view authority = rest.substr(0, rest.find_first_of("/?#"));
   std::size_t colon = authority.rfind(':');
   if (authority.ends_with(']')) {
     colon = std::string_view::npos;

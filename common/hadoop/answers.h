@@ -20,6 +20,10 @@ HdfsStatus check_hdfs_path(const std::string& action, const std::string& path);
 std::optional<bool> parse_boolean(const std::string& body);
 /// A member of the outermost object.
 std::optional<std::string> parse_member(const std::string& body, std::string_view key);
+/// {"Token":{"urlString":"..."}}
+std::optional<std::string> parse_token(const std::string& body);
+/// {"long":n}, n not negative
+std::optional<std::int64_t> parse_long(const std::string& body);
 /// {"FileStatus":{...}}
 std::optional<WebHdfs::FileStatus> parse_file_status(const std::string& body);
 

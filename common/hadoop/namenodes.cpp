@@ -85,12 +85,11 @@ std::string NameNodes::peer() const {
   return (settings_.httpfs ? "HttpFS " : "NameNode ") + endpoint();
 }
 
-HdfsReply NameNodes::ask_one(const HdfsCall& call, std::size_t index) {
-  last_ = index;
+HdfsReply NameNodes::send_with(const HdfsCall& call, const HdfsLogin::Proof& proof) {
   HttpRequest request;
   request.method = call.method;
   request.max_reply = call.max_reply;
-  request.negotiate = settings_.kerberos;
+  request.negotiate = proof.negotiate;
   request.fresh_connection = call.fresh_connection;
   request.body = call.body;
   if (call.body == nullptr) {
@@ -101,22 +100,68 @@ HdfsReply NameNodes::ask_one(const HdfsCall& call, std::size_t index) {
   if (call.method != "GET") {
     request.headers = {"X-XSRF-HEADER: fl", "Content-Type: application/octet-stream"};
   }
-  request.url = endpoint() + "/webhdfs/v1" + encode_path(call.path) + "?" + call.query;
-  if (!settings_.kerberos) {
-    request.url += "&user.name=" + url_encode(settings_.user);
-  }
-  if (!settings_.proxy_user.empty()) {
-    request.url += "&doas=" + url_encode(settings_.proxy_user);
-  }
+  request.url =
+      endpoint() + "/webhdfs/v1" + encode_path(call.path) + "?" + call.query + proof.query;
   auto outcome = client_.send(request);
   if (auto* reply = std::get_if<HttpReply>(&outcome)) {
     if (reply->status == 200 || reply->status == 201 || reply->status == 307) {
       return std::move(*reply);
     }
-    return classify_reply(call.action, peer(), reply->status, reply->body);
+    HdfsError error = classify_reply(call.action, peer(), reply->status, reply->body);
+    if (reply->status == 401 && (proof.negotiate || !proof.token.empty())) {
+      error.trouble = HdfsTrouble::token;
+    }
+    return error;
   }
-  return from_http_failure(call.action, peer(), std::get<HttpFailure>(outcome),
-                           HdfsTrouble::standby);
+  const HttpFailure& failure = std::get<HttpFailure>(outcome);
+  HdfsError error = from_http_failure(call.action, peer(), failure, HdfsTrouble::standby);
+  if (failure.kind == HttpFailure::Kind::login) {
+    error.trouble = HdfsTrouble::token;
+  }
+  return error;
+}
+
+HdfsReply NameNodes::ask_one(const HdfsCall& call, std::size_t index) {
+  last_ = index;
+  const auto send = [&](const std::string& method,
+                        const std::string& query) -> std::variant<std::string, HdfsError> {
+    HdfsCall question;
+    question.action = "cannot fetch a token";
+    question.method = method;
+    question.path = "/";
+    question.query = query;
+    HdfsLogin::Proof ticket;
+    ticket.negotiate = true;
+    HdfsReply reply = send_with(question, ticket);
+    if (auto* error = std::get_if<HdfsError>(&reply)) {
+      return std::move(*error);
+    }
+    return std::move(std::get<HttpReply>(reply).body);
+  };
+  for (bool is_first = true;; is_first = false) {
+    const HdfsResult<HdfsLogin::Proof> proof = session_->login().prove(call.action, send);
+    if (!proof) {
+      return proof.error();
+    }
+    HdfsReply outcome = send_with(call, *proof);
+    auto* error = std::get_if<HdfsError>(&outcome);
+    if (error == nullptr) {
+      return outcome;
+    }
+    error->message = session_->login().scrub(std::move(error->message));
+    if (error->trouble != HdfsTrouble::token) {
+      return outcome;
+    }
+    // Log in again, once.
+    if (!session_->login().refused(*proof) || !is_first) {
+      error->trouble = HdfsTrouble::permission;
+      error->kind = ErrorClass::permission;
+      error->hint = proof->token.empty()
+                        ? "is the ticket one of this cluster's realm? (klist, kinit)"
+                        : "the cluster does not accept a new token either";
+      return outcome;
+    }
+  }
 }
 
 HdfsReply NameNodes::ask(const HdfsCall& call) {
@@ -149,13 +194,14 @@ HdfsReply NameNodes::ask(const HdfsCall& call) {
       if (!call.standby_answers && (error == nullptr || error->trouble != HdfsTrouble::wait)) {
         session_->set_active(index);
       }
-    } else {
-      session_->pass_over(index);
     }
     if (error == nullptr) {
       return outcome;
     }
     const bool next = error->ask_other_namenode && (call.repeatable || !error->outcome_unknown);
+    if (next) {
+      session_->pass_over(index);
+    }
     // "standby" of the second tells less than what is wrong with the first, and the other way
     // round: both stay.
     if (tried == 0) {

@@ -42,6 +42,7 @@ class NameNodes {
 
  private:
   HdfsReply ask_one(const HdfsCall& call, std::size_t index);
+  HdfsReply send_with(const HdfsCall& call, const HdfsLogin::Proof& proof);
 
   const WebHdfsSettings settings_;
   const std::shared_ptr<HdfsSession> session_;

@@ -8,7 +8,9 @@
 namespace fl {
 
 HdfsSession::HdfsSession(const WebHdfsSettings& settings)
-    : endpoints_(settings.endpoints.size()), avoid_ms_(settings.avoid_datanode_ms) {}
+    : login_(settings),
+      endpoints_(settings.endpoints.size()),
+      avoid_ms_(settings.avoid_datanode_ms) {}
 
 HdfsSession::Active HdfsSession::active() const {
   const std::lock_guard lock(mutex_);

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "common/hadoop/login.h"
 #include "common/hadoop/webhdfs_settings.h"
 
 namespace fl {
@@ -17,6 +18,8 @@ namespace fl {
 class HdfsSession {
  public:
   explicit HdfsSession(const WebHdfsSettings& settings);
+
+  HdfsLogin& login() { return login_; }
 
   // Which of the endpoints is active.
   struct Active {
@@ -59,6 +62,7 @@ class HdfsSession {
  private:
   void give_back(const std::string& server);
 
+  HdfsLogin login_;
   const std::size_t endpoints_;
   const std::int64_t avoid_ms_;
   mutable std::mutex mutex_;

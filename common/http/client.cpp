@@ -15,7 +15,7 @@
 namespace fl {
 namespace {
 
-constexpr std::size_t kMaxHeader = 1 << 20;
+constexpr std::size_t kMaxHeader = 256 << 10;
 
 struct GlobalCurl {
   bool ready = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
@@ -367,7 +367,7 @@ std::variant<HttpReply, HttpFailure> HttpClient::send(const HttpRequest& request
     failure.kind = HttpFailure::Kind::stalled;
     failure.text = std::move(transfer.late);
   } else if (transfer.header_too_long) {
-    failure.text = "the header of the answer is longer than 1 MiB";
+    failure.text = "the header of the answer is longer than 256 KiB";
   }
   return failure;
 }

@@ -84,7 +84,7 @@ struct HttpFailure {
 };
 
 /// One connection pool, one thread. Redirects are never followed, proxies only by request,
-/// decompression is off, the header of an answer is limited to 1 MiB, and no answer takes longer
+/// decompression is off, the header of an answer is limited to 256 KiB, and no answer takes longer
 /// than its time limits however slowly it drips.
 class HttpClient {
  public:

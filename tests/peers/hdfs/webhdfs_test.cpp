@@ -6,60 +6,16 @@
 
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
 #include <string>
 #include <thread>
 
 #include "common/base/unique_fd.h"
 #include "common/hadoop/config.h"
 #include "common/hadoop/location.h"
+#include "tests/peers/hdfs/peer.h"
 
 namespace fl {
 namespace {
-
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
-int cluster(const std::string& verb, const std::string& arguments) {
-  return std::system(
-      ("\"$HDFS_CLUSTER\" " + verb + " \"$HDFS_DIR\" " + arguments + " >&2").c_str());
-}
-
-std::string shell(const std::string& arguments) {
-  const std::string command = "\"$HDFS_CLUSTER\" shell \"$HDFS_DIR\" " + arguments;
-  std::string out;
-  FILE* pipe = popen(command.c_str(), "r");
-  char buffer[4096];
-  for (std::size_t got; (got = fread(buffer, 1, sizeof buffer, pipe)) > 0;) {
-    out.append(buffer, got);
-  }
-  pclose(pipe);
-  return out;
-}
-
-UniqueFd file_with(const std::string& text) {
-  char name[] = "/tmp/webhdfs_test.XXXXXX";
-  UniqueFd fd(mkstemp(name));
-  unlink(name);
-  EXPECT_EQ(write(fd.get(), text.data(), text.size()), static_cast<ssize_t>(text.size()));
-  return fd;
-}
-
-/// Repeats while the answer is "try again", as a sink does.
-template <typename Action>
-auto patiently(Action action) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  for (;;) {
-    auto result = action();
-    if (result.ok() || result.error().retry() != HdfsRetry::soon ||
-        std::chrono::steady_clock::now() > end) {
-      return result;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  }
-}
 
 class WebHdfsPeer : public testing::Test {
  protected:
@@ -114,7 +70,7 @@ TEST_F(WebHdfsPeer, UploadedFileReadsBackWhole) {
   const HdfsStatus done = put(base_ + "/a", text, {.sync_block = true});
   ASSERT_TRUE(done.ok()) << done.error().message;
   EXPECT_EQ(length_of(base_ + "/a"), text.size());
-  EXPECT_EQ(shell("-cat " + base_ + "/a"), text);
+  EXPECT_TRUE(shell("-cat " + base_ + "/a") == text);
 }
 
 TEST_F(WebHdfsPeer, UploadTakesItsPartOfTheFile) {
