@@ -4,13 +4,13 @@
 
 namespace fl {
 
-void BlockCompressor::append_block(std::string_view bytes, std::string& out) const {
+void HadoopBlockCompressor::append_block(std::string_view bytes, std::string& out) const {
   append_int32(out, static_cast<std::uint32_t>(bytes.size()));
   do {
     const std::string_view chunk = bytes.substr(0, max_chunk(format_));
     const std::size_t place = out.size();
     append_int32(out, 0);
-    if (format_ == BlockFormat::snappy) {
+    if (format_ == HadoopBlockFormat::snappy) {
       append_snappy_block(chunk, out);
     } else {
       append_lz4_block(chunk, out);
@@ -20,7 +20,7 @@ void BlockCompressor::append_block(std::string_view bytes, std::string& out) con
   } while (!bytes.empty());
 }
 
-void BlockCompressor::write(std::string_view bytes, std::string& out) {
+void HadoopBlockCompressor::write(std::string_view bytes, std::string& out) {
   const std::size_t most = max_chunk(format_);
   if (!pending_.empty() && pending_.size() + bytes.size() > most) {
     const std::size_t fits = most - pending_.size();
@@ -39,7 +39,7 @@ void BlockCompressor::write(std::string_view bytes, std::string& out) {
   pending_ += bytes;
 }
 
-void BlockCompressor::finish(std::string& out) {
+void HadoopBlockCompressor::finish(std::string& out) {
   if (!pending_.empty()) {
     append_block(pending_, out);
     pending_.clear();

@@ -16,20 +16,20 @@
 
 namespace fl {
 
-enum class BlockFormat { snappy, lz4 };
+enum class HadoopBlockFormat { snappy, lz4 };
 
 /// Bytes of a chunk at most: what Hadoop's codecs take at a time with their standard buffers.
-constexpr std::size_t max_chunk(BlockFormat format) {
+constexpr std::size_t max_chunk(HadoopBlockFormat format) {
   constexpr std::size_t kBuffer = 256 << 10;
-  return format == BlockFormat::snappy ? kBuffer - (kBuffer / 6 + 32)
-                                       : kBuffer - (kBuffer / 255 + 16);
+  return format == HadoopBlockFormat::snappy ? kBuffer - (kBuffer / 6 + 32)
+                                             : kBuffer - (kBuffer / 255 + 16);
 }
 
 /// Fills blocks of one chunk each. A write() longer than a chunk with nothing before it becomes a
 /// block of several chunks, as with Hadoop.
-class BlockCompressor final : public StreamCompressor {
+class HadoopBlockCompressor final : public StreamCompressor {
  public:
-  explicit BlockCompressor(BlockFormat format) : format_(format) {}
+  explicit HadoopBlockCompressor(HadoopBlockFormat format) : format_(format) {}
   void write(std::string_view bytes, std::string& out) override;
   void finish(std::string& out) override;
   std::size_t memory() const override { return pending_.capacity(); }
@@ -37,7 +37,7 @@ class BlockCompressor final : public StreamCompressor {
  private:
   void append_block(std::string_view bytes, std::string& out) const;
 
-  const BlockFormat format_;
+  const HadoopBlockFormat format_;
   std::string pending_;  // less than a chunk
 };
 

@@ -83,8 +83,8 @@ CompressionLevels hadoop_codec_levels(const HadoopCodec& codec) {
 
 std::unique_ptr<StreamCompressor> make_hadoop_compressor(const HadoopCodec& codec, int level) {
   if (is_framed(codec)) {
-    return std::make_unique<BlockCompressor>(codec.format == Format::snappy ? BlockFormat::snappy
-                                                                            : BlockFormat::lz4);
+    return std::make_unique<HadoopBlockCompressor>(
+        codec.format == Format::snappy ? HadoopBlockFormat::snappy : HadoopBlockFormat::lz4);
   }
   const StreamFormat format = stream_format(codec.format);
   return make_stream_compressor(format, level == 0 ? compression_levels(format).standard : level);

@@ -17,6 +17,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "common/base/error.h"
@@ -32,7 +33,9 @@ struct OptionSpec {
   std::string help;
   std::string flume_default;  ///< Flume's value where it differs from ours
   std::string flume_unit;     ///< "ms": a bare number in a Flume file is milliseconds, not seconds
-  std::vector<std::string> choices;
+  std::vector<std::string> choices;  ///< taken in any case; set() sees them as they stand here
+  /// Other words for a choice (Flume's class names), to the letter: {word, choice}.
+  std::vector<std::pair<std::string, std::string>> choice_aliases;
   std::vector<std::string> aliases;  ///< further command line names
   bool is_flag = false;
   bool is_required = false;
@@ -102,6 +105,10 @@ class OptionTable {
     }
     Entry& choices(std::vector<std::string> values) {
       spec_.choices = std::move(values);
+      return *this;
+    }
+    Entry& choice_alias(std::string word, std::string choice) {
+      spec_.choice_aliases.emplace_back(std::move(word), std::move(choice));
       return *this;
     }
     Entry& flume(std::string value) {

@@ -69,9 +69,9 @@ std::uint32_t int32_at(const std::string& bytes, std::size_t at) {
 }
 
 TEST(BlockCompression, BlocksAreOneChunkHoweverTheBytesCome) {
-  for (const BlockFormat format : {BlockFormat::snappy, BlockFormat::lz4}) {
+  for (const HadoopBlockFormat format : {HadoopBlockFormat::snappy, HadoopBlockFormat::lz4}) {
     const std::size_t most = max_chunk(format);
-    BlockCompressor compressor(format);
+    HadoopBlockCompressor compressor(format);
     std::string out;
     const std::string text(most + 10, 'a');
     for (std::size_t i = 0; i < text.size(); i += 1000) {
@@ -90,10 +90,10 @@ TEST(BlockCompression, BlocksAreOneChunkHoweverTheBytesCome) {
 }
 
 TEST(BlockCompression, ALongWriteIsABlockOfSeveralChunks) {
-  const std::size_t most = max_chunk(BlockFormat::snappy);
+  const std::size_t most = max_chunk(HadoopBlockFormat::snappy);
   EXPECT_EQ(most, 218'422u);  // Hadoop's, by its formula
-  EXPECT_EQ(max_chunk(BlockFormat::lz4), 261'100u);
-  BlockCompressor compressor(BlockFormat::snappy);
+  EXPECT_EQ(max_chunk(HadoopBlockFormat::lz4), 261'100u);
+  HadoopBlockCompressor compressor(HadoopBlockFormat::snappy);
   std::string out;
   compressor.write(std::string(2 * most + 1, 'a'), out);
   EXPECT_EQ(int32_at(out, 0), 2 * most + 1);

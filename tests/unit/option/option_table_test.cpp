@@ -1,5 +1,8 @@
 #include "common/option/option_table.h"
 
+#include <algorithm>
+#include <utility>
+
 #include <gtest/gtest.h>
 
 #include "common/option/option_text.h"
@@ -30,6 +33,20 @@ TEST(OptionTable, DefaultsReadBack) {
       EXPECT_EQ(spec.get(options.get()), defaults[i]) << spec.key;
     }
   }
+}
+
+TEST(OptionTable, ChoicesAreTakenInAnyCaseAndByTheirOtherNames) {
+  const OptionSet set = sample_options();
+  const auto format = std::find_if(set.options.begin(), set.options.end(),
+                                   [](const OptionSpec& spec) { return spec.key == "format"; });
+  ASSERT_NE(format, set.options.end());
+  const std::shared_ptr<void> options = set.make();
+  for (const auto& [given, taken] : {std::pair("AVRO", "avro"), std::pair("Text", "text"),
+                                     std::pair("com.example.Text$Builder", "text")}) {
+    ASSERT_TRUE(set_option(*format, options.get(), given).ok()) << given;
+    EXPECT_EQ(format->get(options.get()), taken);
+  }
+  EXPECT_FALSE(set_option(*format, options.get(), "com.example.text$builder").ok());
 }
 
 TEST(OptionText, HelpShowsEachOptionButIgnoredOnes) {

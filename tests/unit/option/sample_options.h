@@ -35,7 +35,9 @@ inline OptionSet sample_options() {
   table.add("pollDelay", &Options::poll, "TIME", "Look again after TIME.").flume_ms().flume("500");
   table.add("batchSize", &Options::batch_size, "N", "Events.").alias("batch");
   table.add("offset", &Options::offset, "N", "Signed.");
-  table.add("format", &Options::format, "FORMAT", "How.").choices({"text", "avro"});
+  table.add("format", &Options::format, "FORMAT", "How.")
+      .choices({"text", "avro"})
+      .choice_alias("com.example.Text$Builder", "text");
   table.add("compress", &Options::compress, "", "Smaller.");
   table.add("tags", &Options::tags, "TAG", "Several.");
   table.add("useless", &Options::dead, "X", "Nothing.").ignored("there is nothing to set");

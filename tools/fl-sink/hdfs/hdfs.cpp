@@ -76,9 +76,28 @@ OptionSet options() {
             "Time zone of paths, for example Europe/Berlin; else $TZ, else the system's.");
   table.add("hdfs.useLocalTimeStamp", &O::use_local_time_stamp, "BOOL",
             "Take the time from this host's clock instead of the header timestamp.");
-  table.add("hdfs.fileType", &O::file_type, "TYPE", "DataStream: the serializer's output as it is.")
-      .choices({"DataStream"})
+  table
+      .add("hdfs.fileType", &O::file_type, "TYPE",
+           "DataStream: the serializer's output as it is; CompressedStream: the same through "
+           "--code-c; SequenceFile: Hadoop's records, the header timestamp (or now) as their key.")
+      .choices({"DataStream", "CompressedStream", "SequenceFile"})
       .flume("SequenceFile");
+  table.add("hdfs.codeC", &O::codec, "CODEC",
+            "Compress with gzip, bzip2, snappy, lz4, zstd, deflate or default, in Hadoop's own "
+            "framing; also by class name; none: do not. Without --file-suffix file names end in "
+            "the codec's extension.");
+  table.add("hdfs.codecLevel", &O::codec_level, "N",
+            "Level of gzip, deflate and bzip2 (1 to 9) or zstd (1 to 19); 0: the standard one (6, "
+            "6, 9, 1).");
+  table
+      .add("hdfs.compressType", &O::compress_type, "TYPE",
+           "What --code-c compresses in a SequenceFile: block: many records together; record: "
+           "each value alone.")
+      .choices({"block", "record"});
+  table
+      .add("hdfs.writeFormat", &O::write_format, "FORMAT",
+           "Class of the values in a SequenceFile: Writable (BytesWritable) or Text.")
+      .choices({"Writable", "Text"});
   add_serializer_options(table, &O::serializer);
   table.add("hdfs.spoolDir", &O::spool_dir, "DIR",
             "Where files for HDFS are gathered before their upload; else $TMPDIR, else /var/tmp.");

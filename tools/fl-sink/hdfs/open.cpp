@@ -81,15 +81,17 @@ Status HdfsSink::open(const StageContext& context) {
     where = std::move(*found);
     path = where->path;
   }
+  Result<std::unique_ptr<FileFormat>> format = FileFormat::make(options_);
+  if (!format) {
+    return format.error();
+  }
+  format_ = std::move(*format);
+  options_.file_suffix = format_->suffix();
   Result<BucketNames> names = BucketNames::make(options_, path);
   if (!names) {
     return names.error();
   }
   names_ = std::make_unique<BucketNames>(std::move(*names));
-  Result<std::unique_ptr<Serializer>> serializer = make_serializer(options_.serializer);
-  if (!serializer) {
-    return serializer.error();
-  }
   if (where && where->location.scheme == HdfsLocation::Scheme::file) {
     store_ = make_local_store(names_->fixed().empty() ? "." : names_->fixed(),
                               parse_mode(options_.permission));

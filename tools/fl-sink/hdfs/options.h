@@ -43,6 +43,10 @@ struct HdfsOptions {
   bool use_local_time_stamp = false;
 
   std::string file_type = "DataStream";
+  std::string codec;
+  std::uint64_t codec_level = 0;
+  std::string compress_type = "block";
+  std::string write_format = "Writable";
   SerializerOptions serializer;
 
   std::string spool_dir;

@@ -31,12 +31,22 @@ Status HdfsSink::deliver(const Batch& batch) {
   const std::int64_t wall = names_->uses_clock() ? wall_ms() : 0;
   const std::uint64_t roll_size = options_.roll_size.value;
   const bool locate = !names_->is_constant();
+  const bool examine = format_->examines();
   for (std::size_t i = 0; i < batch.size(); ++i) {
     if (!batch.kept(i)) {
       ++delivered_;
       continue;
     }
     const Event& event = batch[i];
+    if (examine) {
+      if (Status fits = format_->examine(event); !fits) {
+        if (Status kept = reject(event, fits.error()); !kept) {
+          return kept;
+        }
+        ++delivered_;
+        continue;
+      }
+    }
     if (locate) {
       const Result<bool> moved = names_->locate(event, wall);
       if (!moved) {
@@ -130,12 +140,8 @@ Result<HdfsSink::Gather*> HdfsSink::begin_part(Bucket& bucket, std::int64_t now)
   }
   auto gather = std::make_unique<Gather>();
   Gather* const part = gather.get();
-  Result<std::unique_ptr<Serializer>> serializer = make_serializer(options_.serializer);
-  if (!serializer) {
-    return serializer.error();
-  }
   part->bucket = &bucket;
-  part->serializer = std::move(*serializer);
+  part->serializer = format_->serializer();
   part->part = store_->part(bucket.names, bucket.counter + bucket.queue.size() + 1);
   part->first = delivered_;
   part->opened_ms = now;

@@ -18,11 +18,11 @@
 #include "common/base/unique_fd.h"
 #include "common/stage/component.h"
 #include "tools/fl-sink/hdfs/bucket_names.h"
+#include "tools/fl-sink/hdfs/file_format.h"
 #include "tools/fl-sink/hdfs/options.h"
 #include "tools/fl-sink/hdfs/retry.h"
 #include "tools/fl-sink/hdfs/store.h"
 #include "tools/fl-sink/hdfs/worker_pool.h"
-#include "tools/fl-sink/serializer.h"
 
 namespace fl {
 
@@ -125,12 +125,13 @@ class HdfsSink final : public Sink {
   void sweep_once(const std::string& directory);
   void sweep_next();
 
-  const HdfsOptions options_;
+  HdfsOptions options_;
   RetryLimits limits_;
   std::function<bool()> input_over_;
   Rejects* rejects_ = nullptr;
   std::unique_ptr<Store> store_;
   std::string where_note_;
+  std::unique_ptr<FileFormat> format_;  // outlives the parts
   std::unique_ptr<BucketNames> names_;
   std::size_t max_open_ = 0;
 

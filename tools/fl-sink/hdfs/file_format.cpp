@@ -1,0 +1,145 @@
+#include "tools/fl-sink/hdfs/file_format.h"
+
+#include <utility>
+
+#include "common/base/clock.h"
+#include "common/base/random.h"
+#include "common/event/path_escape.h"
+
+namespace fl {
+namespace {
+
+// 64 MiB is what the sink may take with 100 open files; 8 MiB of it are gathered bytes.
+constexpr std::size_t kCompressorBytes = 28 << 20;
+
+class SequenceSerializer final : public Serializer {
+ public:
+  /// `key` is that of the event which is appended next.
+  SequenceSerializer(const SequenceFormat& format, StreamCompressor* compressor,
+                     const std::int64_t& key)
+      : writer_(format, compressor, random_bytes(16)), key_(key) {}
+
+  void begin(std::string& out) override { writer_.begin(out); }
+  void append(std::string& out, const Event& event) override {
+    writer_.append(key_, event.body(), out);
+  }
+  void flush(std::string& out) override { writer_.flush(out); }
+  void end(std::string& out) override { writer_.end(out); }
+  std::size_t pending() const override { return writer_.pending(); }
+
+ private:
+  SequenceFileWriter writer_;
+  const std::int64_t& key_;
+};
+
+Error bad(std::string what, std::string hint) {
+  return Error{ErrorClass::config, std::move(what), std::move(hint)};
+}
+
+}  // namespace
+
+FileFormat::FileFormat(const HdfsOptions& options)
+    : suffix_(options.file_suffix),
+      budget_(kCompressorBytes),
+      serializer_options_(options.serializer) {}
+
+Result<std::unique_ptr<FileFormat>> FileFormat::make(const HdfsOptions& options) {
+  std::unique_ptr<FileFormat> format(new FileFormat(options));
+  if (Status chosen = format->choose(options); !chosen) {
+    return chosen.error();
+  }
+  return format;
+}
+
+Status FileFormat::choose(const HdfsOptions& options) {
+  if (!options.codec.empty()) {
+    const Result<const HadoopCodec*> found = find_hadoop_codec(options.codec);
+    if (!found) {
+      return found.error();
+    }
+    codec_ = *found;
+  }
+  is_compressed_stream_ = options.file_type == "CompressedStream";
+  if (options.file_type == "SequenceFile") {
+    SequenceFormat format;
+    format.value =
+        options.write_format == "Text" ? SequenceValue::text : SequenceValue::bytes_writable;
+    format.codec = codec_;
+    if (codec_ != nullptr) {
+      format.compression = options.compress_type == "record" ? SequenceCompression::record
+                                                             : SequenceCompression::block;
+    }
+    sequence_ = format;
+  } else if (is_compressed_stream_ && codec_ == nullptr) {
+    return bad("files of type CompressedStream need a codec", "add --code-c gzip or another one");
+  } else if (!is_compressed_stream_ && codec_ != nullptr) {
+    return bad("files of type DataStream are not compressed, but there is a codec",
+               "add --file-type CompressedStream or SequenceFile, or take --code-c away");
+  }
+  if (Status level = choose_level(options); !level) {
+    return level;
+  }
+  if (codec_ != nullptr) {
+    if (suffix_.empty()) {
+      suffix_ = codec_->extension;
+    }
+    if (sequence_) {
+      shared_ = make_hadoop_compressor(*codec_, level_);
+    }
+  }
+  if (!sequence_) {
+    if (auto serializer = make_serializer(serializer_options_); !serializer) {
+      return serializer.error();
+    }
+  }
+  return {};
+}
+
+Status FileFormat::choose_level(const HdfsOptions& options) {
+  if (options.codec_level == 0) {
+    return {};
+  }
+  if (codec_ == nullptr) {
+    return bad("there is a level, but no codec", "take --codec-level away or add --code-c");
+  }
+  const CompressionLevels levels = hadoop_codec_levels(*codec_);
+  if (levels.most == 0) {
+    return bad(std::string(codec_->name) + " has no levels", "take --codec-level away");
+  }
+  if (options.codec_level > static_cast<std::uint64_t>(levels.most)) {
+    return bad(std::string(codec_->name) + " has no level " + std::to_string(options.codec_level),
+               "1 to " + std::to_string(levels.most) + " are possible");
+  }
+  level_ = static_cast<int>(options.codec_level);
+  return {};
+}
+
+Status FileFormat::examine(const Event& event) {
+  const auto text = find_header(event, "timestamp");
+  if (!text) {
+    key_ = wall_ms();
+    return {};
+  }
+  const auto ms = parse_timestamp(*text);
+  if (!ms) {
+    return Error{ErrorClass::input,
+                 "the header 'timestamp', the key in a SequenceFile, is no number: '" +
+                     std::string(text->substr(0, 64)) + "'",
+                 {}};
+  }
+  key_ = *ms;
+  return {};
+}
+
+std::unique_ptr<Serializer> FileFormat::serializer() {
+  if (sequence_) {
+    return std::make_unique<SequenceSerializer>(*sequence_, shared_.get(), key_);
+  }
+  auto made = std::move(*make_serializer(serializer_options_));
+  if (!is_compressed_stream_) {
+    return made;
+  }
+  return std::make_unique<CompressedSerializer>(std::move(made), *codec_, level_, budget_);
+}
+
+}  // namespace fl
