@@ -7,12 +7,18 @@
 #include <cstdint>
 #include <cstring>
 
+#include "common/base/clock.h"
+#include "common/base/text.h"
+#include "common/regex/java_pattern.h"
+
 namespace fl {
 namespace {
 
 constexpr std::uint32_t kMatchLimit = 10'000'000;  // steps; PCRE2's own default
 constexpr std::size_t kJitStackStart = 32 << 10;
 constexpr std::size_t kJitStackMax = 1 << 20;
+constexpr std::int64_t kTextMs = 10'000;         // for all matches of one text
+constexpr std::uint32_t kSearchesPerLook = 256;  // at the clock
 
 template <auto Free>
 struct Deleter {
@@ -70,21 +76,15 @@ bool needs_characters(std::string_view pattern) {
   return false;
 }
 
-/// Java's [a-z&&[^b]] is another set in PCRE2.
-bool has_class_intersection(std::string_view pattern) {
-  bool in_class = false;
-  for (std::size_t i = 0; i < pattern.size(); ++i) {
-    if (pattern[i] == '\\') {
-      ++i;
-    } else if (pattern[i] == '[') {
-      in_class = true;
-    } else if (pattern[i] == ']') {
-      in_class = false;
-    } else if (in_class && pattern.substr(i, 2) == "&&") {
-      return true;
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    if (length == 0) {
+      return false;
     }
+    text.remove_prefix(length);
   }
-  return false;
+  return true;
 }
 
 std::string reason(int code) {
@@ -102,27 +102,39 @@ struct Regex::Program {
   MatchContext context;
   bool jit = false;
 
-  int run(std::string_view text) const {
+  int run(std::string_view text, std::size_t from) const {
     const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data() != nullptr ? text.data() : "");
-    return jit ? pcre2_jit_match(code.get(), subject, text.size(), 0, 0, data.get(), context.get())
-               : pcre2_match(code.get(), subject, text.size(), 0, 0, data.get(), context.get());
+    return jit ? pcre2_jit_match(code.get(), subject, text.size(), from, 0, data.get(),
+                                 context.get())
+               : pcre2_match(code.get(), subject, text.size(), from, PCRE2_NO_UTF_CHECK, data.get(),
+                             context.get());
   }
 
-  static Result<std::unique_ptr<Program>> compile(std::string_view pattern, std::uint32_t options) {
+  // `java` is shown in errors.
+  static Result<std::unique_ptr<Program>> compile(std::string_view java, std::uint32_t options,
+                                                  bool groups) {
+    const Result<std::string> pattern = pcre2_pattern(java, (options & PCRE2_UTF) != 0);
+    if (!pattern) {
+      return pattern.error();
+    }
     auto program = std::make_unique<Program>();
     const CompileContext compile_context(pcre2_compile_context_create(nullptr));
     pcre2_set_newline(compile_context.get(), PCRE2_NEWLINE_ANYCRLF);
     int failure = 0;
     PCRE2_SIZE offset = 0;
-    program->code.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
-                                      options, &failure, &offset, compile_context.get()));
+    program->code.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern->data()),
+                                      pattern->size(), options, &failure, &offset,
+                                      compile_context.get()));
     if (program->code == nullptr) {
-      return Error{ErrorClass::usage, "cannot use the regular expression '" + std::string(pattern) +
-                                          "': " + reason(failure) + " at character " +
-                                          std::to_string(offset + 1)};
+      const bool same = *pattern == java;
+      return Error{ErrorClass::usage,
+                   "cannot use the regular expression '" + std::string(java) +
+                       "': " + reason(failure) +
+                       (same ? " at character " + std::to_string(offset + 1) : std::string())};
     }
     program->jit = pcre2_jit_compile(program->code.get(), PCRE2_JIT_COMPLETE) == 0;
-    program->data.reset(pcre2_match_data_create(1, nullptr));
+    program->data.reset(groups ? pcre2_match_data_create_from_pattern(program->code.get(), nullptr)
+                               : pcre2_match_data_create(1, nullptr));
     program->context.reset(pcre2_match_context_create(nullptr));
     pcre2_set_match_limit(program->context.get(), kMatchLimit);
     if (program->jit) {
@@ -139,25 +151,21 @@ Regex& Regex::operator=(Regex&&) noexcept = default;
 Regex::~Regex() = default;
 
 Result<Regex> Regex::compile(std::string_view pattern, Mode mode) {
-  if (has_class_intersection(pattern)) {
-    return Error{ErrorClass::usage,
-                 "cannot use the regular expression '" + std::string(pattern) +
-                     "': && inside [ ] is known to Java only",
-                 "write the resulting set of characters"};
-  }
   const std::uint32_t options =
       mode == Mode::full ? PCRE2_ANCHORED | PCRE2_ENDANCHORED : std::uint32_t{0};
+  const bool groups = mode == Mode::groups;
   Regex regex;
   regex.pattern_ = pattern;
-  if (needs_characters(pattern)) {
-    auto characters = Program::compile(pattern, options | PCRE2_UTF | PCRE2_MATCH_INVALID_UTF);
+  // A group must not end within a character.
+  if (groups || needs_characters(pattern)) {
+    auto characters = Program::compile(pattern, options | PCRE2_UTF, groups);
     if (!characters) {
       return characters.error();
     }
     regex.characters_ = std::move(*characters);
   }
   if (is_ascii(pattern)) {
-    auto bytes = Program::compile(pattern, options);
+    auto bytes = Program::compile(pattern, options, groups);
     if (bytes) {
       regex.bytes_ = std::move(*bytes);
     } else if (regex.characters_ == nullptr) {
@@ -167,12 +175,23 @@ Result<Regex> Regex::compile(std::string_view pattern, Mode mode) {
   return regex;
 }
 
-Regex::Match Regex::match(std::string_view text) {
-  const Program* program = bytes_.get();
-  if (characters_ != nullptr && (program == nullptr || !is_ascii(text))) {
-    program = characters_.get();
+// The program to search `text` with, which becomes the decoded one if it must.
+const Regex::Program* Regex::program_for(std::string_view& text) {
+  is_decoded_ = false;
+  if (characters_ == nullptr || (bytes_ != nullptr && is_ascii(text))) {
+    return bytes_.get();
   }
-  const int result = program->run(text);
+  if (!is_utf8(text)) {
+    decoded_.assign(text);
+    text = decoded_.text();
+    is_decoded_ = true;
+  }
+  return characters_.get();
+}
+
+Regex::Match Regex::match(std::string_view text) {
+  const Program* program = program_for(text);
+  const int result = program->run(text, 0);
   if (result >= 0) {
     return Match::yes;
   }
@@ -181,6 +200,70 @@ Regex::Match Regex::match(std::string_view text) {
   }
   failure_ = result;
   return Match::failed;
+}
+
+void Regex::start(std::string_view text) {
+  running_ = program_for(text);
+  text_ = text;
+  from_ = 0;
+  searches_ = 0;
+}
+
+Regex::Match Regex::next() {
+  if (from_ == std::string_view::npos) {
+    return Match::no;
+  }
+  if (++searches_ % kSearchesPerLook == 0) {
+    const std::int64_t now = monotonic_ms();
+    if (searches_ == kSearchesPerLook) {
+      deadline_ms_ = now + kTextMs;
+    }
+    failure_ = now > deadline_ms_ ? PCRE2_ERROR_MATCHLIMIT : 0;
+    if (failure_ != 0) {
+      return Match::failed;
+    }
+  }
+  const int result = running_->run(text_, from_);
+  if (result < 0) {
+    from_ = std::string_view::npos;
+    failure_ = result;
+    return result == PCRE2_ERROR_NOMATCH ? Match::no : Match::failed;
+  }
+  const PCRE2_SIZE* offsets = pcre2_get_ovector_pointer(running_->data.get());
+  from_ = offsets[1];
+  if (offsets[0] >= offsets[1]) {  // an empty match: the next search begins one character later
+    const bool more = from_ < text_.size();
+    from_ = more ? from_ + std::max<std::size_t>(utf8_length(text_.substr(from_)), 1)
+                 : std::string_view::npos;
+  }
+  return Match::yes;
+}
+
+std::optional<Regex::Span> Regex::group(std::size_t i) const {
+  const PCRE2_SIZE* offsets = pcre2_get_ovector_pointer(running_->data.get());
+  if (i >= pcre2_get_ovector_count(running_->data.get()) || offsets[2 * i] == PCRE2_UNSET) {
+    return std::nullopt;
+  }
+  const std::size_t begin = offsets[2 * i];
+  const std::size_t end = std::max(begin, offsets[2 * i + 1]);
+  if (is_decoded_) {
+    return Span{decoded_.original(begin), decoded_.original(end)};
+  }
+  return Span{begin, end};
+}
+
+std::size_t Regex::groups() const {
+  const Program& program = characters_ != nullptr ? *characters_ : *bytes_;
+  std::uint32_t count = 0;
+  pcre2_pattern_info(program.code.get(), PCRE2_INFO_CAPTURECOUNT, &count);
+  return count;
+}
+
+std::optional<std::size_t> Regex::group_number(const std::string& name) const {
+  const Program& program = characters_ != nullptr ? *characters_ : *bytes_;
+  const int number = pcre2_substring_number_from_name(program.code.get(),
+                                                      reinterpret_cast<PCRE2_SPTR>(name.c_str()));
+  return number > 0 ? std::optional<std::size_t>(static_cast<std::size_t>(number)) : std::nullopt;
 }
 
 Error Regex::error() const {
