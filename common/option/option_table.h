@@ -40,7 +40,11 @@ struct OptionSpec {
   bool is_flag = false;
   bool is_required = false;
   bool is_positional = false;
-  bool is_repeated = false;    ///< vector<string>: may be given several times
+  bool is_repeated = false;  ///< vector<string>: may be given several times
+  /// Where Flume's value is a list of names with properties of their own, <key>.<name>.<part>: the
+  /// parts in the order in which one text on the command line holds them, "a:b:c" (see
+  /// split_parts() in option_values.h). The names themselves are only Flume's.
+  std::vector<std::string> parts;
   bool is_cli_only = false;    ///< no Flume property
   std::string ignored_reason;  ///< Flume has it, we accept and ignore it: why
 
@@ -109,6 +113,10 @@ class OptionTable {
     }
     Entry& choice_alias(std::string word, std::string choice) {
       spec_.choice_aliases.emplace_back(std::move(word), std::move(choice));
+      return *this;
+    }
+    Entry& parts(std::vector<std::string> names) {
+      spec_.parts = std::move(names);
       return *this;
     }
     Entry& flume(std::string value) {

@@ -84,6 +84,10 @@ std::string flume_text(const OptionSpec& spec) {
     return {};
   }
   std::string text = " Flume: _" + scdoc_escaped(spec.key) + "_";
+  for (std::size_t i = 0; i < spec.parts.size(); ++i) {
+    text += i == 0 ? ", a list of names, each with " : ", ";
+    text += "_" + scdoc_escaped(spec.key + ".NAME." + spec.parts[i]) + "_";
+  }
   if (!spec.flume_default.empty()) {
     text += ", default " + scdoc_escaped(spec.flume_default);
   }
@@ -135,12 +139,12 @@ std::string json_object(const OptionSpec& spec, const std::string& default_value
   return fmt::format(
       R"({{"name":{},"key":{},"metavar":{},"help":{},"default":{},"flume_default":{},)"
       R"("flume_unit":{},"choices":{},"aliases":{},"flag":{},"required":{},"positional":{},)"
-      R"("repeated":{},"cli_only":{},"ignored":{}}})",
+      R"("repeated":{},"parts":{},"cli_only":{},"ignored":{}}})",
       json_quoted(spec.name), json_quoted(spec.key), json_quoted(spec.metavar),
       json_quoted(spec.help), json_quoted(default_value), json_quoted(spec.flume_default),
       json_quoted(spec.flume_unit), json_strings(spec.choices), json_strings(spec.aliases),
-      spec.is_flag, spec.is_required, spec.is_positional, spec.is_repeated, spec.is_cli_only,
-      json_quoted(spec.ignored_reason));
+      spec.is_flag, spec.is_required, spec.is_positional, spec.is_repeated,
+      json_strings(spec.parts), spec.is_cli_only, json_quoted(spec.ignored_reason));
 }
 
 // Calls `visit(spec, default)` for each option that the command line has.

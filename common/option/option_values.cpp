@@ -55,6 +55,42 @@ std::vector<std::string> default_values(const OptionSet& set) {
 
 bool is_on_command_line(const OptionSpec& spec) { return spec.ignored_reason.empty(); }
 
+std::vector<std::string> split_parts(std::string_view text, std::size_t count) {
+  std::vector<std::string> parts(count);
+  std::size_t part = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (part + 1 == count) {
+      parts[part] = text.substr(i);
+      break;
+    }
+    if (text[i] == ':') {
+      ++part;
+      continue;
+    }
+    if (text.substr(i, 2) == "\\:") {
+      ++i;
+    }
+    parts[part] += text[i];
+  }
+  return parts;
+}
+
+std::string join_parts(const std::vector<std::string>& parts) {
+  std::size_t used = parts.size();
+  while (used > 0 && parts[used - 1].empty()) {
+    --used;
+  }
+  std::string text;
+  for (std::size_t i = 0; i < used; ++i) {
+    text += i > 0 ? ":" : "";
+    for (const char c : parts[i]) {
+      text += c == ':' && i + 1 < parts.size() ? "\\" : "";
+      text += c;
+    }
+  }
+  return text;
+}
+
 bool takes_the_rest(const OptionSpec& spec) { return spec.is_positional && spec.is_repeated; }
 
 }  // namespace fl

@@ -19,6 +19,12 @@ std::vector<std::string> default_values(const OptionSet& set);
 /// False for options that only Flume files may hold.
 bool is_on_command_line(const OptionSpec& spec);
 
+/// The parts of a value "a:b:c" (OptionSpec::parts): always `count` of them, missing ones empty. A
+/// colon in any but the last is written "\:".
+std::vector<std::string> split_parts(std::string_view text, std::size_t count);
+/// The way back; empty parts at the end are left out.
+std::string join_parts(const std::vector<std::string>& parts);
+
 /// A positional that takes all remaining arguments.
 bool takes_the_rest(const OptionSpec& spec);
 

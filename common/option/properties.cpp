@@ -16,14 +16,34 @@ std::string with_flume_unit(const OptionSpec& spec, std::string_view text) {
   return bare ? value + spec.flume_unit : value;
 }
 
-Status set_from_flume(const OptionSpec& spec, void* options, std::string_view text) {
+using Properties = std::map<std::string, std::string>;
+
+// What a name of a list stands for, from its own properties.
+std::string with_parts(const OptionSpec& spec, std::string_view name, const Properties& properties,
+                       std::vector<std::string>& keys) {
+  std::vector<std::string> parts;
+  for (const std::string& part : spec.parts) {
+    keys.push_back(fmt::format("{}.{}.{}", spec.key, name, part));
+    const auto given = properties.find(keys.back());
+    parts.push_back(given != properties.end() ? given->second : std::string());
+  }
+  return join_parts(parts);
+}
+
+// `keys`: the names of the properties that were looked for.
+Status set_from_flume(const OptionSpec& spec, void* options, std::string_view text,
+                      const Properties& properties, std::vector<std::string>& keys) {
   if (!spec.is_repeated) {
     return set_option(spec, options, with_flume_unit(spec, text));
   }
   std::size_t start = text.find_first_not_of(" \t");
   while (start != std::string_view::npos) {
     const std::size_t end = std::min(text.find_first_of(" \t", start), text.size());
-    if (Status status = set_option(spec, options, text.substr(start, end - start)); !status) {
+    std::string item(text.substr(start, end - start));
+    if (!spec.parts.empty()) {
+      item = with_parts(spec, item, properties, keys);
+    }
+    if (Status status = set_option(spec, options, item); !status) {
       return status;
     }
     start = text.find_first_not_of(" \t", end);
@@ -54,7 +74,7 @@ Status apply_properties(const OptionSet& set, const std::map<std::string, std::s
     if (given == properties.end() && text.empty()) {
       continue;
     }
-    if (Status status = set_from_flume(spec, options, text); !status) {
+    if (Status status = set_from_flume(spec, options, text, properties, keys); !status) {
       return Error{ErrorClass::config,
                    fmt::format("property '{}': {}", spec.key, status.error().message)};
     }
