@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/event/varint.h"
+
 namespace fl {
 namespace {
 
@@ -64,9 +66,9 @@ void Batch::put(std::size_t i, std::string_view key, std::string_view value, Exi
   if (!kept(i)) {
     return;
   }
-  Headers headers = full_headers(i);
-  put_into(headers, key, value, existing);
-  store(i, headers, events_[i].body());
+  Headers all = headers(i);
+  put_into(all, key, value, existing);
+  replace(i, all, events_[i].body());
 }
 
 std::optional<std::string_view> Batch::header(std::size_t i, std::string_view key) const {
@@ -82,31 +84,44 @@ std::optional<std::string_view> Batch::header(std::size_t i, std::string_view ke
 
 void Batch::replace(std::size_t i, const Headers& headers, std::string_view body) {
   if (kept(i)) {
-    store(i, headers, body);
+    std::string map;
+    append_map(map, headers);
+    store(i, map, body);
   }
 }
 
-Headers Batch::full_headers(std::size_t i) const {
-  Headers headers = alone(i) ? Headers() : puts_;
+void Batch::set_body(std::size_t i, std::string_view body) {
+  if (!alone(i) && !puts_.empty()) {
+    replace(i, headers(i), body);
+  } else if (kept(i)) {
+    store(i, events_[i].bytes().substr(0, events_[i].map_size), body);
+  }
+}
+
+Headers Batch::headers(std::size_t i) const {
+  Headers all = alone(i) ? Headers() : puts_;
   for (auto& [key, value] : headers_of(events_[i])) {
-    put_into(headers, key, value, Existing::replace);
+    put_into(all, key, value, Existing::replace);
   }
-  return headers;
+  return all;
 }
 
-void Batch::store(std::size_t i, const Headers& headers, std::string_view body) {
-  std::string bytes;
-  append_event(bytes, headers, body);
+void Batch::store(std::size_t i, std::string_view map, std::string_view body) {
+  const std::size_t most = map.size() + kMaxVarint + body.size();
   if (pieces_used_ == 0 ||
-      pieces_[pieces_used_ - 1]->capacity() - pieces_[pieces_used_ - 1]->size() < bytes.size()) {
+      pieces_[pieces_used_ - 1]->capacity() - pieces_[pieces_used_ - 1]->size() < most) {
     if (pieces_used_ == pieces_.size()) {
       pieces_.push_back(std::make_unique<std::string>());
     }
-    pieces_[pieces_used_++]->reserve(std::max(kPiece, bytes.size()));
+    pieces_[pieces_used_++]->reserve(std::max(kPiece, most));
   }
   std::string& piece = *pieces_[pieces_used_ - 1];
-  const auto* at = reinterpret_cast<const std::uint8_t*>(piece.data()) + piece.size();
-  piece.append(bytes);  // within the capacity: earlier spans stay valid
+  const std::size_t start = piece.size();
+  std::uint8_t length[kMaxVarint];
+  const std::uint8_t* const end = write_varint(length, static_cast<std::int64_t>(body.size()));
+  piece.append(map);  // within the capacity: earlier spans stay valid
+  piece.append(reinterpret_cast<const char*>(length), static_cast<std::size_t>(end - length));
+  piece.append(body);
 
   if (alone_.empty()) {
     alone_.assign(events_.size(), false);
@@ -115,13 +130,10 @@ void Batch::store(std::size_t i, const Headers& headers, std::string_view body) 
     alone_[i] = true;
     ++rewritten_;
   }
-  const auto size = static_cast<std::uint32_t>(bytes.size());
   Event& event = events_[i];
-  event.data = at;
-  event.size = size;
-  event.body_offset = size - static_cast<std::uint32_t>(body.size());
-  std::string map;
-  append_map(map, headers);
+  event.data = reinterpret_cast<const std::uint8_t*>(piece.data()) + start;
+  event.size = static_cast<std::uint32_t>(piece.size() - start);
+  event.body_offset = event.size - static_cast<std::uint32_t>(body.size());
   event.map_size = static_cast<std::uint32_t>(map.size());
 }
 

@@ -40,6 +40,10 @@ class Batch {
   void put(std::size_t i, std::string_view key, std::string_view value, Existing existing);
   /// The header as it is after the edits so far. The view lives until the next edit.
   std::optional<std::string_view> header(std::size_t i, std::string_view key) const;
+  /// All headers as they are after the edits so far, each key once.
+  Headers headers(std::size_t i) const;
+  /// Event i gets this body and keeps its headers.
+  void set_body(std::size_t i, std::string_view body);
   /// Event i becomes this one.
   void replace(std::size_t i, const Headers& headers, std::string_view body);
 
@@ -56,8 +60,7 @@ class Batch {
   // An event that cannot share the prefix, because it has one of its headers already, is
   // written out whole, into a piece of memory of this batch.
   bool alone(std::size_t i) const { return rewritten_ != 0 && alone_[i]; }
-  void store(std::size_t i, const Headers& headers, std::string_view body);
-  Headers full_headers(std::size_t i) const;
+  void store(std::size_t i, std::string_view map, std::string_view body);
 
   std::vector<Event> events_;
   std::vector<bool> keep_;
