@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/unit/component_options.h"
+#include "tests/unit/interceptor/interceptor_stage.h"
 
 namespace fl {
 ComponentType timestamp_interceptor();
@@ -13,41 +13,7 @@ ComponentType regex_filter_interceptor();
 
 namespace {
 
-/// Events in a batch, and what an interceptor makes of them.
-class Stage {
- public:
-  Stage(const ComponentType& type, const test::Settings& settings)
-      : interceptor_(type.interceptor(test::options_of(type, settings))) {}
-
-  Status open() { return interceptor_->open({}); }
-  void add(const Headers& headers, std::string_view body) {
-    std::string map;
-    append_map(map, headers);
-    builder_.add(map, body);
-  }
-  Status run() {
-    test::fill(batch_, builder_.block());
-    return interceptor_->process(batch_);
-  }
-  std::string header(std::size_t i, std::string_view key) const {
-    return std::string(batch_.header(i, key).value_or("(none)"));
-  }
-  std::vector<std::string> kept() const {
-    std::vector<std::string> bodies;
-    for (std::size_t i = 0; i < batch_.size(); ++i) {
-      if (batch_.kept(i)) {
-        bodies.emplace_back(batch_[i].body());
-      }
-    }
-    return bodies;
-  }
-
- private:
-  std::unique_ptr<Interceptor> interceptor_;
-  BlockBuilder builder_;
-  Batch batch_;
-};
-
+using test::Stage;
 using Bodies = std::vector<std::string>;
 
 TEST(TimestampInterceptor, ReplacesOrPreserves) {

@@ -1,0 +1,176 @@
+// Replaces what a regular expression finds in the body.
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "common/regex/regex.h"
+#include "common/regex/replacement.h"
+#include "common/stage/component_type.h"
+#include "tools/fl-intercept/charset.h"
+
+namespace fl {
+namespace {
+
+struct Options {
+  std::string search_pattern;
+  std::string replace_string;
+  std::string charset = "UTF-8";
+};
+
+OptionSet options() {
+  OptionTable<Options> table;
+  table.add("searchPattern", &Options::search_pattern, "REGEX", "What to replace in the body.")
+      .positional()
+      .required();
+  table
+      .add("replaceString", &Options::replace_string, "TEXT",
+           "What stands in for it: $1 or ${name} is what a group matched, \\$ a dollar sign.")
+      .positional();
+  table.add("charset", &Options::charset, "NAME", "The encoding of the bodies.");
+  return std::move(table).erased();
+}
+
+class SearchReplaceInterceptor final : public Interceptor {
+ public:
+  explicit SearchReplaceInterceptor(Options options) : options_(std::move(options)) {}
+
+  Status open(const StageContext& context) override {
+    if (options_.search_pattern.empty()) {
+      return Error{ErrorClass::config, "the expression to search for is empty"};
+    }
+    auto regex = Regex::compile(options_.search_pattern, Regex::Mode::groups);
+    if (!regex) {
+      return regex.error();
+    }
+    auto replacement = Replacement::parse(options_.replace_string, *regex);
+    if (!replacement) {
+      return replacement.error();
+    }
+    regex_.emplace(std::move(*regex));
+    replacement_ = std::move(*replacement);
+    limit_ = context.limits.body_bytes;
+    if (Status status = charset_.open(options_.charset); !status) {
+      return status;
+    }
+    return charset_.is_utf8() ? Status() : charset_.encode(options_.replace_string, body_);
+  }
+
+  Status process(Batch& batch) override {
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      if (!batch.kept(i)) {
+        continue;
+      }
+      const Result<bool> changed = replace(batch[i].body());
+      if (!changed) {
+        return changed.error();
+      }
+      if (*changed) {
+        batch.set_body(i, body_);
+      }
+    }
+    return {};
+  }
+
+ private:
+  /// True: the new body is in body_.
+  Result<bool> replace(std::string_view body) {
+    if (charset_.is_utf8()) {
+      return replace_text(body, body_);
+    }
+    if (Status status = charset_.decode(body, text_); !status) {
+      return status.error();
+    }
+    Result<bool> changed = replace_text(text_, new_text_);
+    if (changed && *changed) {
+      if (Status status = charset_.encode(new_text_, body_); !status) {
+        return status.error();
+      }
+      if (body_.size() > limit_) {
+        return too_long();
+      }
+    }
+    return changed;
+  }
+
+  Result<bool> replace_text(std::string_view text, std::string& out) {
+    out.clear();
+    std::size_t from = 0;
+    bool found = false;
+    regex_->start(text);
+    Regex::Match match = Regex::Match::no;
+    while ((match = regex_->next()) == Regex::Match::yes) {
+      const Regex::Span span = *regex_->group(0);
+      out += text.substr(from, span.begin - from);
+      replacement_.append(out, *regex_, text);
+      from = span.end;
+      found = true;
+      if (out.size() > limit_) {
+        return too_long();
+      }
+    }
+    if (match == Regex::Match::failed) {
+      return regex_->error();
+    }
+    out += text.substr(from);
+    if (out.size() > limit_ && charset_.is_utf8()) {
+      return too_long();
+    }
+    return found && out != text;
+  }
+
+  Error too_long() const {
+    return {ErrorClass::input,
+            "an event grows over " + std::to_string(limit_) + " bytes by the replacement",
+            "--max-event N allows longer ones; the stages behind this one need it too"};
+  }
+
+  const Options options_;
+  std::optional<Regex> regex_;
+  Replacement replacement_;
+  Charset charset_;
+  std::size_t limit_ = 0;
+  std::string body_;
+  std::string text_;
+  std::string new_text_;
+};
+
+}  // namespace
+
+ComponentType search_replace_interceptor() {
+  ComponentType type;
+  type.kind = ComponentKind::interceptor;
+  type.name = "search_replace";
+  type.class_names = {"org.apache.flume.interceptor.SearchAndReplaceInterceptor",
+                      "org.apache.flume.interceptor.SearchAndReplaceInterceptor$Builder"};
+  type.summary = "replace text in the body by a regular expression";
+  type.description =
+      "Replaces each match of REGEX in the body by TEXT; without TEXT matches are removed. In "
+      "TEXT, "
+      "$1 to $99 and ${name} stand for what a group matched (nothing if it took no part), $0 for "
+      "the whole match, and \\ takes the meaning from the character behind it. The expression is "
+      "Perl's, as in grep -P; what Java spells in another way is understood too. A group that the "
+      "expression does not have is told at the start, with status 64, where Flume fails at "
+      "the first match and then for ever.\n\n"
+      "Bytes that are not valid in the charset are searched as U+FFFD, as in Flume, but what no "
+      "match covers stays as it is, byte for byte; Flume writes U+FFFD into every such body. "
+      "Charsets other than UTF-8 are those of iconv(1); in them a body that does not decode ends "
+      "the stage with status 65.\n\n"
+      "A search that takes more than ten million steps, or ten seconds in one body, and a body "
+      "that "
+      "grows over --max-event end the stage with status 65 too: an event that passed unchanged "
+      "could show what was to be hidden.";
+  type.delivery = "Passes acknowledgements through unchanged.";
+  type.examples = {
+      {"printf 'card 4111-1111-1111-1111\\n' | fl-intercept search_replace "
+       "'(\\d{4}-){3}(\\d{4})' 'xxxx-$2' | fl-sink stdout",
+       "Hides a card's number but for its end."},
+      {"printf '\\tindented\\n' | fl-intercept search_replace '^\\s+' | fl-sink stdout",
+       "Removes blanks at the start of the line."},
+  };
+  type.options = options();
+  type.interceptor = factory<Interceptor, SearchReplaceInterceptor, Options>();
+  return type;
+}
+
+}  // namespace fl
