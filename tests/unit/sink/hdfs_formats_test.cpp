@@ -168,7 +168,7 @@ TEST(HdfsFormats, RollSizeCountsBodiesNotCompressedBytes) {
   EXPECT_EQ(dir.files("out").size(), 3u);
 }
 
-// Property: hdfs.codecLevel
+// Property: hdfs.compressionLevel
 TEST(HdfsFormats, ALevelChangesTheSize) {
   Events events;
   unsigned seed = 1;

@@ -100,11 +100,11 @@ Status FileFormat::choose_level(const HdfsOptions& options) {
     return {};
   }
   if (codec_ == nullptr) {
-    return bad("there is a level, but no codec", "take --codec-level away or add --code-c");
+    return bad("there is a level, but no codec", "take --compression-level away or add --code-c");
   }
   const CompressionLevels levels = hadoop_codec_levels(*codec_);
   if (levels.most == 0) {
-    return bad(std::string(codec_->name) + " has no levels", "take --codec-level away");
+    return bad(std::string(codec_->name) + " has no levels", "take --compression-level away");
   }
   if (options.codec_level > static_cast<std::uint64_t>(levels.most)) {
     return bad(std::string(codec_->name) + " has no level " + std::to_string(options.codec_level),

@@ -86,7 +86,7 @@ OptionSet options() {
             "Compress with gzip, bzip2, snappy, lz4, zstd, deflate or default, in Hadoop's own "
             "framing; also by class name; none: do not. Without --file-suffix file names end in "
             "the codec's extension.");
-  table.add("hdfs.codecLevel", &O::codec_level, "N",
+  table.add("hdfs.compressionLevel", &O::codec_level, "N",
             "Level of gzip, deflate and bzip2 (1 to 9) or zstd (1 to 19); 0: the standard one (6, "
             "6, 9, 1).");
   table
