@@ -1,18 +1,20 @@
 #!/usr/bin/env python3
 """Kills one stage of a running five-stage pipeline at a random moment and judges the others.
 
-usage: kill_pipe.py [--kills N] [--seed S] [--source seq|stdin|spooldir] [--wrap none|timeout|sudo]
+usage: kill_pipe.py [--kills N] [--seed S] [--source seq|stdin|spooldir|exec] [--wrap none|timeout|sudo]
                     [--jobs N] [--only RUN]
 
 The pipeline, under load:
-    fl-source seq | stdin FILE | spooldir DIR --once
-      | fl-intercept ts | fl-channel memory | fl-intercept static | fl-sink hdfs file:///DIR
+    fl-source seq | stdin FILE | spooldir DIR --once | exec -- cat FILE
+      | fl-intercept ts | fl-channel memory | fl-intercept static
+      | fl-sink hdfs file:///DIR | file_roll DIR
 Every stage but the first has --stream. A kill counts only if the process was running when it was
 hit. The judge, for each run:
   * a stage that outlived the kill ends with 0 only if every event of the source is in committed
     files;
   * every stage ends within 30 s;
-  * a file under a final name holds whole lines of the source, each at most once;
+  * a file under a final name holds whole lines of the source, each at most once (what a killed
+    file_roll leaves may end in a part of one);
   * spooldir: a file that is called .COMPLETED is in committed files, whole.
 Moments: the first 5 ms, anywhere in the load, and around the commits (there mostly the sink).
 Prints a summary; ends with 1 if a verdict failed. The same seed gives the same choices, though not
@@ -47,10 +49,10 @@ class Load:
             return
         body = b"x" * rng.choice([0, 90, 290])
         self.lines = [b"%d %s" % (i, body) for i in range(count)]
-        if kind == "stdin":
+        if kind in ("stdin", "exec"):
             path = os.path.join(directory, "input")
             self._write(path, self.lines)
-            self.words = ["fl-source", "stdin", path]
+            self.words = ["fl-source", kind] + (["--", "cat"] if kind == "exec" else []) + [path]
             return
         self.spool = os.path.join(directory, "spool")
         os.mkdir(self.spool)
@@ -87,12 +89,17 @@ def commands(load: Load, wrap: str, out: str, rng: random.Random) -> list:
                "sudo": ["sudo", "-n", "--preserve-env=FL_RUNTIME_DIR"]}[wrap]
     source = [os.path.join(harness.BIN, load.words[0])] + load.words[1:]
     rolls = rng.choice([[], ["--roll-count", "1000"], ["--roll-count", "20000"]])
+    sink = ["fl-sink", "hdfs", "--stream", "--min-commit", "10ms", *rolls, f"file://{out}"]
+    if rng.random() < 0.3:
+        os.mkdir(out)
+        sink = ["fl-sink", "file_roll", "--stream", "--roll-interval",
+                rng.choice(["0", "2ms", "50ms"]), out]
     return [
         wrapper + source,
         ["fl-intercept", "ts", "--stream"],
         ["fl-channel", "memory", "--stream"],
         ["fl-intercept", "static", "--key", "a", "--value", "b", "--stream"],
-        ["fl-sink", "hdfs", "--stream", "--min-commit", "10ms", *rolls, f"file://{out}"],
+        sink,
     ]
 
 
@@ -144,11 +151,21 @@ def real_stage(process, wrapped: bool) -> int:
     return 0
 
 
+def stored_lines(pipeline, victim: int, out: str) -> list:
+    if victim != STAGES - 1 or "file_roll" not in pipeline.commands[-1]:
+        return harness.committed_lines(out)
+    lines = []
+    for path in harness.committed_files(out):
+        with open(path, "rb") as file:
+            lines += file.read().split(b"\n")[:-1]
+    return lines
+
+
 def judge(load: Load, pipeline, victim: int, out: str) -> list:
     """Faults of a run that has ended."""
     faults = []
     try:
-        lines = harness.committed_lines(out)
+        lines = stored_lines(pipeline, victim, out)
     except AssertionError as error:
         return [str(error)]
     sent = set(load.lines)
@@ -229,14 +246,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=harness.SEED)
-    parser.add_argument("--source", choices=["seq", "stdin", "spooldir"])
+    parser.add_argument("--source", choices=["seq", "stdin", "spooldir", "exec"])
     parser.add_argument("--wrap", choices=["none", "timeout", "sudo"], default="none")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", type=int, help="one run, by its number")
     args = parser.parse_args()
     print(f"seed {args.seed}, source {args.source or 'all'}, wrap {args.wrap}", flush=True)
 
-    sources = [args.source] if args.source else ["seq", "stdin", "spooldir"]
+    sources = [args.source] if args.source else ["seq", "stdin", "spooldir", "exec"]
     hits = collections.Counter()
     statuses = collections.Counter()
     faults = runs = survivors = 0
