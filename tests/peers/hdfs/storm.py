@@ -1,0 +1,382 @@
+"""What the chaos tests share: flows into HDFS, and the disturbances that a seeded script does to
+the servers meanwhile.
+
+A Storm has some flows (one pipeline each, into a directory of its own) and one watcher over all of
+them. Each step lets the flows take another slice of the log, does something to the servers while
+uploads are on their way, and puts it right again. At the end nothing may be lost, doubled or out
+of order, nothing may have shown half of a file, and every status is 0.
+"""
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOOLS = os.path.join(HERE, "..", "..", "tools")
+sys.path.insert(0, TOOLS)
+import cluster as clusters
+import harness
+
+# An interrupted test must still take its daemons down.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+LONG = os.environ.get("FL_TEST_LONG") == "1"
+LINES = int(os.environ.get("FL_TEST_LINES", "1000000" if LONG else "150000"))
+LIMIT = 1800 if LONG else 420  # seconds until a flow hangs
+FROZEN = 20 if LONG else 4  # seconds
+OUTAGE = 5 if LONG else 1.5  # seconds that a trouble lasts beyond what is waited for
+
+# name -> options, and what one line of `hdfs dfs -text` makes of an event
+FORMS = {
+    "text": ([], lambda row: row),
+    "gzip": (["--file-type", "CompressedStream", "--code-c", "gzip"],
+             lambda row: row),
+    "sequence": (["--file-type", "SequenceFile", "--write-format", "Text"],
+                 lambda row: row.split(b"\t", 1)[1]),
+    "avro": (["--serializer", "avro_event", "--file-suffix", ".avro"],
+             lambda row: json.loads(row)["body"].encode()),
+}
+
+
+def poll(condition, what, limit=60):
+    """As harness.poll, for questions that cost the servers something."""
+    def slowly():
+        value = condition()
+        if not value:
+            time.sleep(0.05)
+        return value
+    return harness.poll(slowly, what, limit)
+
+
+def make_log(lines: int, seed: int = harness.SEED) -> bytes:
+    return subprocess.run([sys.executable, os.path.join(TOOLS, "gen_log.py"), "--lines", str(lines),
+                           "--seed", str(seed)], stdout=subprocess.PIPE, check=True).stdout
+
+
+class Flow:
+    """One pipeline that takes as much of `content` as it was let."""
+
+    def __init__(self, storm, name, form, target, path, roll, options=(), env=None):
+        """`target`: as fl-sink hdfs takes it; `path`: the same directory as HDFS names it; `roll`:
+        bytes of a file."""
+        self.storm = storm
+        self.name = name
+        self.path = path
+        self.decode = FORMS[form][1]
+        self.content = storm.content
+        self.limit = 0
+        self.more = threading.Condition()
+        reader, self.writer = os.pipe()
+        self.pipeline = storm.case.pipeline(
+            "fl-source stdin", "fl-intercept ts --stream",
+            ["fl-sink", "hdfs", "--stream", "--grace", "180s", "--roll-size", str(roll),
+             *FORMS[form][0], *options, target],
+            stdin=reader, env=env or storm.env)
+        os.close(reader)
+        self.feeder = threading.Thread(target=self.feed, daemon=True)
+        self.feeder.start()
+
+    def feed(self):
+        at = 0
+        view = memoryview(self.content)
+        try:
+            while at < len(view):
+                with self.more:
+                    self.more.wait_for(lambda: self.limit > at)
+                    end = min(self.limit, at + 65536)
+                at += os.write(self.writer, view[at:end])
+        except BrokenPipeError:
+            pass  # its status tells
+        os.close(self.writer)
+
+    def let(self, share: float):
+        with self.more:
+            self.limit = max(self.limit, int(len(self.content) * share))
+            self.more.notify()
+
+    def errors(self) -> str:
+        return self.pipeline.errors(len(self.pipeline.processes) - 1)
+
+    def check_alive(self):
+        if any(process.poll() is not None for process in self.pipeline.processes[1:]):
+            raise AssertionError(f"{self.name} ended early\n{self.pipeline.report()}")
+
+    def sink(self) -> int:
+        """The process that uploads."""
+        return self.pipeline.processes[-1].pid
+
+
+class Storm:
+    def __init__(self, case, cluster, content, env, name, steps):
+        """`steps`: each a tuple of disturbances that come together."""
+        self.case = case
+        self.cluster = cluster
+        self.content = content
+        self.env = env
+        self.base = f"/chaos/{name}"
+        self.random = random.Random(f"{harness.SEED}/{name}")
+        self.flows = []
+        self.steps = steps
+        self.share = 0.0  # of the log that the flows were let
+        self.slice = 1.0 / (len(steps) + 1)
+        self.together = 1  # disturbances of the present step
+        self.hits = 0  # a server was killed while a sink was connected to it
+        self.watcher = None
+        self.query = "user.name=root"
+        self.is_ha = bool(cluster.state["nameservice"])
+
+    # Flows and what they left.
+
+    def add(self, form, files, target=None, **more):
+        """A flow that makes so many files of each slice. `target`: of the base directory."""
+        path = f"{self.base}/{form}"
+        roll = int(len(self.content) * self.slice / files)
+        self.flows.append(Flow(self, form, form, f"{target or self.base}/{form}", path, roll,
+                               **more))
+
+    def watch(self):
+        urls = [self.cluster.url(name) + "/webhdfs/v1" + self.base
+                for name in self.cluster.namenodes()]
+        self.watcher = subprocess.Popen(
+            [os.path.join(TOOLS, "watch_dir"), *urls, "--format", "any", "--patient", "--insecure",
+             "--query", self.query], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.case.addCleanup(self.watcher.stdout.close)
+        self.case.addCleanup(self.watcher.wait)
+        self.case.addCleanup(self.watcher.kill)
+        self.watcher.stdout.readline()
+
+    def rage(self):
+        """Does the steps, one for each slice of the log, then lets the flows end and checks."""
+        self.case.addCleanup(self.repair)
+        for step in self.steps:
+            begin = time.monotonic()
+            self.step(step)
+            print(f"     {'+'.join(step):40} {time.monotonic() - begin:5.1f} s", flush=True)
+        for flow in self.flows:
+            flow.let(1.0)
+        for flow in self.flows:
+            statuses = flow.pipeline.wait(LIMIT)
+            if any(statuses):
+                self.case.fail(f"{flow.name}: statuses {statuses}\n{flow.pipeline.report()}")
+        self.cluster.wait_ready([])
+        self.end_watch()
+        for flow in self.flows:
+            self.check(flow)
+
+    def repair(self):
+        """After a failure others still need the servers."""
+        for name in self.cluster.names():
+            if self.cluster.signal(name, signal.SIGCONT) is None:
+                self.cluster.launch(name)
+
+    def step(self, names):
+        """The disturbances begin in this order and end in the other."""
+        running = []
+        self.together = len(names)
+        for name in names:
+            disturbance = getattr(self, name)()
+            next(disturbance)
+            running.append(disturbance)
+        for disturbance in reversed(running):
+            for _ in disturbance:
+                raise AssertionError("a disturbance has two parts")
+        self.cluster.wait_ready(self.cluster.names())
+        for flow in self.flows:
+            flow.check_alive()
+
+    def end_watch(self):
+        self.watcher.send_signal(signal.SIGTERM)
+        said, _ = self.watcher.communicate(timeout=LIMIT)
+        print("     " + said.strip().replace("\n", "\n     "), flush=True)
+        self.case.assertEqual(self.watcher.returncode, 0, said)
+
+    def shell(self, *words) -> bytes:
+        done = self.cluster.call("shell", words, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                 timeout=LIMIT)
+        if done.returncode != 0:
+            raise AssertionError(f"hdfs dfs {' '.join(words[:3])}: "
+                                 f"{done.stderr.decode(errors='replace')[-2000:]}")
+        return done.stdout
+
+    def admin(self, *words):
+        """Asks until it works: the NameNode may have been started just now."""
+        def done():
+            nonlocal said
+            done = self.cluster.call("admin", words, stdout=subprocess.PIPE,
+                                     stderr=subprocess.STDOUT, timeout=LIMIT)
+            said = done.stdout.decode(errors="replace")
+            return done.returncode == 0
+        said = ""
+        try:
+            poll(done, f"hdfs dfsadmin {' '.join(words)}", 60)
+        except harness.Hang as hang:
+            raise AssertionError(f"{hang}: {said}") from None
+
+    def check(self, flow):
+        """Hadoop's own reader finds each line once, in order."""
+        names = self.shell("-ls", "-C", flow.path).decode().split("\n")
+        finals = [name for name in names if name and harness.is_final(os.path.basename(name))]
+        finals.sort(key=lambda name: (len(name), name))
+        rows = [flow.decode(row) for row in self.shell("-text", *finals).split(b"\n")[:-1]]
+        expected = flow.content.split(b"\n")[:-1]
+        lost = len(set(expected) - set(rows))
+        doubled = len(rows) - len(set(rows))
+        left = len([name for name in names if name]) - len(finals)
+        print(f"     {flow.name}: {len(rows)} lines in {len(finals)} files, {lost} lost, "
+              f"{doubled} doubled, {left} temporaries left", flush=True)
+        self.case.assertEqual((lost, doubled), (0, 0), flow.errors()[-4000:])
+        self.case.assertTrue(rows == expected, f"{flow.name}: other lines, or another order")
+
+    # What disturbances are made of.
+
+    def let_flow(self):
+        """Another slice; returns when one of its files is on its way or already there. Where
+        another trouble keeps all of them away it goes on after a while."""
+        before = self.listing()
+        self.let()
+        try:
+            poll(lambda: self.listing() != before, "an upload", 10)
+        except harness.Hang:
+            pass
+
+    def listing(self) -> set:
+        """All names below the base directory; empty if nobody answers."""
+        found = set()
+        for flow in self.flows:
+            for name in self.cluster.namenodes():
+                listed = self.cluster.answer(f"{self.cluster.url(name)}/webhdfs/v1{flow.path}"
+                                             f"?op=LISTSTATUS{self.cluster.user()}")
+                if listed:
+                    found |= {(flow.name, entry["pathSuffix"])
+                              for entry in listed["FileStatuses"]["FileStatus"]}
+        return found
+
+    def is_connected(self, port: int) -> bool:
+        """One of the sinks has a connection to the port."""
+        mine = set()
+        for flow in self.flows:
+            for pid in [flow.sink(), *harness.children_of(flow.sink())]:
+                try:
+                    mine |= {os.readlink(f"/proc/{pid}/fd/{fd}")
+                             for fd in os.listdir(f"/proc/{pid}/fd")}
+                except OSError:
+                    continue
+        for family in ("tcp", "tcp6"):
+            with open(f"/proc/net/{family}") as table:
+                for row in list(table)[1:]:
+                    words = row.split()
+                    if (words[3] == "01" and int(words[2].rsplit(":", 1)[1], 16) == port
+                            and f"socket:[{words[9]}]" in mine):
+                        return True
+        return False
+
+    def hold(self, seconds=OUTAGE):
+        """The trouble lasts a little; a flow that ends meanwhile has given up."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            for flow in self.flows:
+                flow.check_alive()
+            time.sleep(0.05)
+
+    def kill_in_upload(self, name, port):
+        """Kills the daemon while a sink waits for it: frozen, it cannot finish before."""
+        self.cluster.signal(name, signal.SIGSTOP)
+        self.let()
+        try:
+            poll(lambda: self.is_connected(port), "a connection", 15)
+            self.hits += 1
+        except harness.Hang:
+            pass  # counted at the end: the NameNode chose the other one
+        self.cluster.kill(name)
+
+    def let(self):
+        self.share += self.slice / self.together
+        for flow in self.flows:
+            flow.let(self.share)
+
+    def scheme(self):
+        return clusters.configuration.http_ports(self.cluster.state)
+
+    # The disturbances: up to the yield things get worse, after it better.
+
+    def datanode_killed(self):
+        name = self.random.choice(self.cluster.datanodes())
+        ports = self.cluster.state["datanodes"][int(name[2:]) - 1]
+        self.kill_in_upload(name, ports[self.scheme()])
+        self.hold()
+        yield
+        self.cluster.launch(name)
+
+    def namenode_killed(self):
+        """The only one, or the active one of a pair; of a pair the other one takes over."""
+        name = self.cluster.active()
+        self.let_flow()
+        self.cluster.kill(name)
+        if self.is_ha:
+            other, = [one for one in self.cluster.namenodes() if one != name]
+            self.cluster.force_active(other)
+        self.hold()
+        yield
+        self.cluster.launch(name)
+        poll(lambda: self.cluster.active(), "an active NameNode", clusters.START_LIMIT)
+
+    def namenode_frozen(self):
+        name = self.cluster.active()
+        self.let_flow()
+        self.cluster.signal(name, signal.SIGSTOP)
+        self.hold(FROZEN)
+        yield
+        self.cluster.signal(name, signal.SIGCONT)
+
+    def safe_mode(self):
+        self.admin("-safemode", "enter")
+        self.let()
+        self.hold()
+        yield
+        self.admin("-safemode", "leave")
+
+    def quota(self):
+        """Less than a block is left; each flow must say so, and go on when there is room."""
+        paths = [flow.path for flow in self.flows]
+        said = {flow.name: flow.errors().lower().count("quota") for flow in self.flows}
+        self.admin("-setSpaceQuota", "1m", *paths)
+        self.let()
+        for flow in self.flows:
+            poll(lambda: (flow.errors().lower().count("quota") > said[flow.name]
+                                  or flow.check_alive()), "a word about the quota", 90)
+        yield
+        self.admin("-clrSpaceQuota", *paths)
+
+    def gateway_killed(self):
+        # It keeps connections: one alone does not tell of an upload.
+        self.let_flow()
+        self.cluster.signal("httpfs", signal.SIGSTOP)
+        self.hold(0.5)
+        self.hits += self.is_connected(self.cluster.state["httpfs"])
+        self.cluster.kill("httpfs")
+        self.hold()
+        yield
+        self.cluster.launch("httpfs")
+
+    def gateway_frozen(self):
+        self.let_flow()
+        self.cluster.signal("httpfs", signal.SIGSTOP)
+        self.hold(FROZEN)
+        yield
+        self.cluster.signal("httpfs", signal.SIGCONT)
+
+
+def start_cluster(case_class, *options):
+    """A cluster for all tests of a class."""
+    directory = harness.make_directory()
+    case_class.addClassCleanup(subprocess.run, ["rm", "-rf", directory], check=True)
+    args = clusters.make_parser().parse_args(["start", os.path.join(directory, "hdfs"), *options])
+    cluster = clusters.Cluster(args.dir)
+    cluster.make(args)
+    case_class.addClassCleanup(cluster.stop)
+    cluster.start()
+    return cluster
