@@ -28,6 +28,7 @@ void Batch::clear() {
   events_.clear();
   keep_.clear();
   alone_.clear();
+  have_headers_ = 0;
   dropped_ = 0;
   rewritten_ = 0;
   puts_.clear();
@@ -52,7 +53,7 @@ void Batch::drop(std::size_t i) {
 }
 
 void Batch::put(std::string_view key, std::string_view value, Existing existing) {
-  for (std::size_t i = 0; i < events_.size(); ++i) {
+  for (std::size_t i = 0; have_headers_ + rewritten_ != 0 && i < events_.size(); ++i) {
     if (alone(i) || (events_[i].has_headers() && find_header(events_[i], key))) {
       put(i, key, value, existing);
     }

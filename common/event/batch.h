@@ -23,7 +23,12 @@ class Batch {
   /// Forgets events and edits; keeps the memory.
   void clear();
   /// Adds an event; its bytes outlive the batch's use.
-  void add(const Event& event) { events_.push_back(event); }
+  void add(const Event& event) {
+    events_.push_back(event);
+    if (event.has_headers()) {
+      ++have_headers_;
+    }
+  }
 
   std::size_t size() const { return events_.size(); }
   /// The event as it is now, but for the headers of prefix(i).
@@ -65,6 +70,7 @@ class Batch {
   std::vector<Event> events_;
   std::vector<bool> keep_;
   std::vector<bool> alone_;
+  std::size_t have_headers_ = 0;  // events that came with some
   std::size_t dropped_ = 0;
   std::size_t rewritten_ = 0;
   Headers puts_;

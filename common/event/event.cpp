@@ -90,11 +90,11 @@ const std::uint8_t* scan_map(const std::uint8_t* p, const std::uint8_t* end,
 
 }  // namespace
 
-const std::uint8_t* scan_event(const std::uint8_t* p, const std::uint8_t* end,
-                               const EventLimits& limits, Event& event, const char*& why) {
+const std::uint8_t* scan_whole_event(const std::uint8_t* p, const std::uint8_t* end,
+                                     const EventLimits& limits, Event& event, const char*& why) {
   const std::uint8_t* const begin = p;
   if (p != end && *p == 0) {
-    ++p;  // no headers: the common case
+    ++p;
   } else {
     p = scan_map(p, end, limits, why);
     if (p == nullptr) {

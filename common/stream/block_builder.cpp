@@ -1,7 +1,6 @@
 #include "common/stream/block_builder.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "common/event/varint.h"
 
@@ -11,19 +10,16 @@ BlockBuilder::BlockBuilder(std::size_t limit) : limit_(limit) {}
 
 void BlockBuilder::set_limit(std::size_t limit) { limit_ = limit; }
 
-std::uint8_t* BlockBuilder::room(std::size_t bytes) {
+void BlockBuilder::grow(std::size_t bytes) {
   const std::size_t need = Block::kBefore + size_ + bytes + Block::kAfter;
-  if (need > capacity_) {
-    const std::size_t usual = limit_ + Block::kBefore + Block::kAfter;
-    const std::size_t capacity = std::max(need, std::max(usual, size_ == 0 ? 0 : 2 * size_));
-    auto data = std::make_unique_for_overwrite<std::uint8_t[]>(capacity);
-    if (size_ != 0) {
-      std::memcpy(data.get() + Block::kBefore, data_.get() + Block::kBefore, size_);
-    }
-    data_ = std::move(data);
-    capacity_ = capacity;
+  const std::size_t usual = limit_ + Block::kBefore + Block::kAfter;
+  const std::size_t capacity = std::max(need, std::max(usual, size_ == 0 ? 0 : 2 * size_));
+  auto data = std::make_unique_for_overwrite<std::uint8_t[]>(capacity);
+  if (size_ != 0) {
+    std::memcpy(data.get() + Block::kBefore, data_.get() + Block::kBefore, size_);
   }
-  return data_.get() + Block::kBefore + size_;
+  data_ = std::move(data);
+  capacity_ = capacity;
 }
 
 std::size_t BlockBuilder::event_size(std::string_view map, std::string_view body) {
@@ -47,18 +43,6 @@ void BlockBuilder::add(std::string_view map, std::string_view body) {
   }
   size_ += static_cast<std::size_t>(p - begin);
   ++count_;
-}
-
-void BlockBuilder::add_encoded(std::string_view prefix, std::string_view bytes,
-                               std::uint64_t count) {
-  std::uint8_t* p = room(prefix.size() + bytes.size());
-  if (!prefix.empty()) {
-    std::memcpy(p, prefix.data(), prefix.size());
-    p += prefix.size();
-  }
-  std::memcpy(p, bytes.data(), bytes.size());
-  size_ += prefix.size() + bytes.size();
-  count_ += count;
 }
 
 void BlockBuilder::clear() {

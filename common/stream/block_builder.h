@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <string_view>
 
@@ -48,14 +49,37 @@ class BlockBuilder {
   void add(std::string_view map, std::string_view body);
   static std::size_t event_size(std::string_view map, std::string_view body);
   /// Adds `count` encoded events, with `prefix` in front of the first.
-  void add_encoded(std::string_view prefix, std::string_view bytes, std::uint64_t count = 1);
+  void add_encoded(std::string_view prefix, std::string_view bytes, std::uint64_t count = 1) {
+    std::uint8_t* const p = room(prefix.size() + bytes.size());
+    copy_short(p, prefix);
+    std::memcpy(p + prefix.size(), bytes.data(), bytes.size());
+    size_ += prefix.size() + bytes.size();
+    count_ += count;
+  }
 
   /// The block collected so far. It stays valid until clear().
   Block block() { return {data_ ? data_.get() + Block::kBefore : nullptr, size_, count_}; }
   void clear();
 
  private:
-  std::uint8_t* room(std::size_t bytes);
+  std::uint8_t* room(std::size_t bytes) {
+    if (Block::kBefore + size_ + bytes + Block::kAfter > capacity_) {
+      grow(bytes);
+    }
+    return data_.get() + Block::kBefore + size_;
+  }
+  void grow(std::size_t bytes);
+
+  // Most prefixes are one header: two overlapping copies of a fixed size need no call.
+  static void copy_short(std::uint8_t* to, std::string_view bytes) {
+    const std::size_t size = bytes.size();
+    if (size >= 16 && size <= 32) {
+      std::memcpy(to, bytes.data(), 16);
+      std::memcpy(to + size - 16, bytes.data() + size - 16, 16);
+    } else if (size != 0) {
+      std::memcpy(to, bytes.data(), size);
+    }
+  }
 
   std::size_t limit_;
   std::size_t capacity_ = 0;
