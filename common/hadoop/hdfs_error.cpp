@@ -45,6 +45,7 @@ struct Rule {
   std::string_view state;  // for HdfsError::waiting_for
 };
 
+constexpr std::string_view kStarting = "starting";
 constexpr std::string_view kNoDatanode = "no DataNode can take data";
 constexpr std::string_view kHeld = "another writer holds the file";
 constexpr std::string_view kDenied = "permission denied";
@@ -58,7 +59,7 @@ constexpr std::array kRules = {
     Rule{In::name, "StandbyException", HdfsTrouble::standby, "standby"},
     Rule{In::name, "ObserverRetryOnActiveException", HdfsTrouble::standby, "observer"},
     Rule{In::name, "SafeModeException", HdfsTrouble::wait, "safe mode"},
-    Rule{In::name, "RetriableException", HdfsTrouble::wait, "starting"},
+    Rule{In::name, "RetriableException", HdfsTrouble::wait, kStarting},
     Rule{In::name, "RetryStartFileException", HdfsTrouble::wait, "busy"},
     Rule{In::name, "ServerTooBusyException", HdfsTrouble::wait, "busy"},
     Rule{In::name, "AlreadyBeingCreatedException", HdfsTrouble::lease, kHeld},
@@ -110,7 +111,7 @@ constexpr std::array kRules = {
     Rule{In::text, "Could not get block locations", HdfsTrouble::datanode, kNoDatanode},
     Rule{In::text, "Failed to replace a bad datanode", HdfsTrouble::datanode, kNoDatanode},
     Rule{In::text, "Name node is in safe mode", HdfsTrouble::wait, "safe mode"},
-    Rule{In::text, "startup mode", HdfsTrouble::wait, "starting"},
+    Rule{In::text, "startup mode", HdfsTrouble::wait, kStarting},
     Rule{In::text, "is not supported in state standby", HdfsTrouble::standby, "standby"},
     Rule{In::text, "Client cannot authenticate", HdfsTrouble::permission, kNoLogin},
     Rule{In::text, "user not authenticated by filter", HdfsTrouble::permission, kNoLogin},
@@ -296,7 +297,8 @@ HdfsError classify_reply(std::string_view action, std::string_view peer, long st
     message += one_line(remote.exception) + (text.empty() ? "" : ": " + text);
   }
   HdfsError error = hdfs_error(rule.trouble, std::move(message), hint_of(rule, remote, status));
-  error.ask_other_namenode = rule.trouble == HdfsTrouble::standby;
+  // One that starts may take long, and be standby after that.
+  error.ask_other_namenode = rule.trouble == HdfsTrouble::standby || rule.state == kStarting;
   if (error.retry() != HdfsRetry::never) {
     error.waiting_for = std::string(peer) + ": " + std::string(rule.state);
   }

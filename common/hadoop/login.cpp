@@ -1,8 +1,8 @@
 #include "common/hadoop/login.h"
 
-#include <arpa/inet.h>
 #include <netdb.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -93,8 +93,22 @@ HdfsLogin::Proof HdfsLogin::proof() const {
   return proof;
 }
 
+HdfsStatus HdfsLogin::check_files(const std::string& action) const {
+  for (const std::string& path : {settings_.keytab, settings_.tls.key}) {
+    struct stat info {};
+    if (!path.empty() && ::stat(path.c_str(), &info) == 0 && (info.st_mode & S_IROTH) != 0) {
+      return no_login(action, {ErrorClass::permission, "everybody may read '" + path + "'",
+                               "who reads it can act as its owner: chmod 600"});
+    }
+  }
+  return {};
+}
+
 HdfsResult<HdfsLogin::Proof> HdfsLogin::prove(const std::string& action, const Send& send) {
   const std::lock_guard lock(mutex_);
+  if (HdfsStatus safe = check_files(action); !safe) {
+    return safe.error();
+  }
   if (!token_file_.empty() && token_.empty() && !is_file_useless_) {
     if (HdfsStatus read = read_file(action); !read) {
       return read.error();
@@ -181,7 +195,8 @@ void HdfsLogin::renew_token(const Send& send) {
     if (const std::optional<std::int64_t> ends = parse_long(*body); ends && *ends > now) {
       token_ends_ms_ = *ends;
       renew_at_ms_ = now + std::max<std::int64_t>(1000, (*ends - now) * 3 / 4);
-      return;
+    } else {
+      renew_at_ms_ = std::max(renew_at_ms_, now + kRetryMs);  // our clocks differ
     }
     return;
   }
@@ -223,6 +238,17 @@ bool HdfsLogin::refused(const Proof& proof) {
   }
   renew_ticket_ = proof.negotiate;
   return proof.negotiate;
+}
+
+void HdfsLogin::forget_token() {
+  const std::lock_guard lock(mutex_);
+  token_.clear();
+  is_from_file_ = false;
+}
+
+std::string HdfsLogin::take_token() {
+  const std::lock_guard lock(mutex_);
+  return is_from_file_ ? std::string() : std::exchange(token_, {});
 }
 
 std::string HdfsLogin::scrub(std::string text) const {

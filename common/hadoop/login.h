@@ -34,10 +34,15 @@ class HdfsLogin {
   HdfsResult<Proof> prove(const std::string& action, const Send& send);
   /// A server did not accept `proof`. True: the next one may be better.
   bool refused(const Proof& proof);
+  /// The token that the last proofs had is not accepted behind the NameNode.
+  void forget_token();
+  /// Our own token, which is given back to the cluster then; empty: none.
+  std::string take_token();
   /// `text` without our tokens.
   std::string scrub(std::string text) const;
 
  private:
+  HdfsStatus check_files(const std::string& action) const;
   HdfsStatus ensure_ticket(const std::string& action);
   HdfsStatus fetch_token(const std::string& action, const Send& send);
   void renew_token(const Send& send);

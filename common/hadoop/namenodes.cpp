@@ -220,6 +220,22 @@ HdfsReply NameNodes::ask(const HdfsCall& call) {
   return first_error;
 }
 
+void NameNodes::log_out() {
+  const std::string token = session_->login().take_token();
+  if (token.empty()) {
+    return;
+  }
+  HdfsCall call;
+  call.action = "cannot give a token back";
+  call.method = "PUT";
+  call.path = "/";
+  call.query = "op=CANCELDELEGATIONTOKEN&token=" + url_encode(token);
+  HdfsLogin::Proof ticket;
+  ticket.negotiate = true;
+  last_ = session_->active().index;
+  (void)send_with(call, ticket);
+}
+
 std::variant<HttpReply, HttpFailure> NameNodes::send_to_last(HttpRequest request) {
   request.negotiate = settings_.kerberos;
   return client_.send(request);

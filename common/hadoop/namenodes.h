@@ -36,6 +36,8 @@ class NameNodes {
   HdfsReply ask(const HdfsCall& call);
   /// A request to the endpoint that answered last, as it is, with our login.
   std::variant<HttpReply, HttpFailure> send_to_last(HttpRequest request);
+  /// Gives our delegation token back, if we fetched one; does not say when that fails.
+  void log_out();
   /// The endpoint that answered last, for people.
   std::string peer() const;
   const std::string& endpoint() const { return settings_.endpoints[last_]; }

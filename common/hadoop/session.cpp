@@ -30,7 +30,8 @@ void HdfsSession::pass_over(std::size_t index) {
 }
 
 HdfsSession::Turn HdfsSession::wait_for_turn(const std::string& server, int limit,
-                                             const std::atomic<bool>* cancel) {
+                                             const std::atomic<bool>* cancel,
+                                             std::unique_ptr<Slot>& slot) {
   std::unique_lock lock(mutex_);
   bool waited = false;
   for (;;) {
@@ -44,6 +45,7 @@ HdfsSession::Turn HdfsSession::wait_for_turn(const std::string& server, int limi
     int& running = running_[server];
     if (running < limit) {
       ++running;
+      slot = std::make_unique<Slot>(*this, server);
       return Turn::granted;
     }
     waited = true;

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -47,9 +48,10 @@ class HdfsSession {
     std::string server_;
   };
   enum class Turn { granted, avoided, cancelled };
-  /// Waits until fewer than `limit` uploads run to `server`; granted: make a Slot. A server that
+  /// Waits until fewer than `limit` uploads run to `server`; granted: `slot` is set. A server that
   /// failed meanwhile is `avoided`. `cancel` may be null.
-  Turn wait_for_turn(const std::string& server, int limit, const std::atomic<bool>* cancel);
+  Turn wait_for_turn(const std::string& server, int limit, const std::atomic<bool>* cancel,
+                     std::unique_ptr<Slot>& slot);
 
   /// `server` failed: for a while NameNodes are told not to choose `exclude` ("IP:transferPort" or
   /// "IP"; empty: nothing to tell).

@@ -95,15 +95,11 @@ HdfsStatus Uploader::create_at_gateway(const HdfsCall& call, const WebHdfs::Uplo
     }
   }
   const std::string server = namenodes_.endpoint();
-  switch (session_->wait_for_turn(server, settings_.uploads_per_datanode * kGatewayFactor,
-                                  settings_.cancel)) {
-    case HdfsSession::Turn::cancelled:
-      return stopped(call.action);
-    case HdfsSession::Turn::avoided:
-    case HdfsSession::Turn::granted:
-      break;
+  std::unique_ptr<HdfsSession::Slot> slot;
+  if (session_->wait_for_turn(server, settings_.uploads_per_datanode * kGatewayFactor,
+                              settings_.cancel, slot) != HdfsSession::Turn::granted) {
+    return stopped(call.action);  // a gateway is never avoided
   }
-  const HdfsSession::Slot slot(*session_, server);
   const HttpBody body{upload.fd, upload.offset, upload.length};
   HdfsCall put = call;
   put.query += "&data=true";
@@ -142,8 +138,9 @@ HdfsStatus Uploader::create_at_datanode(const HdfsCall& call, const WebHdfs::Upl
         "data and token would travel in the clear; check dfs.http.policy");
   }
   const std::string peer = "DataNode " + target->origin;
-  switch (
-      session_->wait_for_turn(target->origin, settings_.uploads_per_datanode, settings_.cancel)) {
+  std::unique_ptr<HdfsSession::Slot> slot;
+  switch (session_->wait_for_turn(target->origin, settings_.uploads_per_datanode, settings_.cancel,
+                                  slot)) {
     case HdfsSession::Turn::cancelled:
       return stopped(call.action);
     case HdfsSession::Turn::avoided: {
@@ -157,7 +154,6 @@ HdfsStatus Uploader::create_at_datanode(const HdfsCall& call, const WebHdfs::Upl
     case HdfsSession::Turn::granted:
       break;
   }
-  const HdfsSession::Slot slot(*session_, target->origin);
   return send_file(call.action, location, *target, upload);
 }
 
@@ -195,6 +191,9 @@ HdfsStatus Uploader::send_file(const std::string& action, const std::string& loc
     ip = failure.peer_ip;
     error = from_http_failure(action, peer, failure, HdfsTrouble::datanode);
   }
+  if (error.trouble == HdfsTrouble::token) {
+    session_->login().forget_token();  // it went with the redirect
+  }
   if (error.trouble == HdfsTrouble::datanode) {
     if (ip.empty() && is_ipv4(target.host)) {
       ip = target.host;  // one that refuses the connection is known by nothing else
@@ -202,6 +201,7 @@ HdfsStatus Uploader::send_file(const std::string& action, const std::string& loc
     error.datanode = (ip.empty() ? target.host : ip) + ":" + target.port;
     session_->avoid(target.origin, exclusion_of(target, ip));
   }
+  error.message = session_->login().scrub(std::move(error.message));
   error.ask_other_namenode = false;
   return error;
 }

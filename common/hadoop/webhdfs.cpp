@@ -264,6 +264,8 @@ HdfsStatus WebHdfs::create(const std::string& path, const Upload& upload) {
   return impl_->uploader.create(path, upload);
 }
 
+void WebHdfs::log_out() { impl_->namenodes.log_out(); }
+
 HdfsResult<bool> WebHdfs::remove(const std::string& path, bool recursive) {
   const std::string action = "cannot delete " + quoted(path);
   HdfsReply outcome =

@@ -71,6 +71,9 @@ class WebHdfs {
     source.file_id = file_id;
     return rename(from, to, source);
   }
+  /// With Kerberos: gives the session's delegation token back to the cluster, which else keeps it
+  /// for a day. For the last client, at the end; the outcome does not matter.
+  void log_out();
   /// False: was not there. A directory that is not empty needs `recursive`.
   HdfsResult<bool> remove(const std::string& path, bool recursive);
 

@@ -60,7 +60,8 @@ class ClusterTest : public testing::Test {
   }
   /// All that a sink does with one file.
   static void commit(WebHdfs& client, const std::string& name, const std::string& text) {
-    ASSERT_TRUE(patiently([&] { return client.mkdirs(path("")); }).ok());
+    const HdfsStatus made = patiently([&] { return client.mkdirs(path("")); });
+    ASSERT_TRUE(made.ok()) << made.error().message;
     int attempt = 0;
     std::string temporary;
     const HdfsStatus created = patiently([&] {
@@ -224,6 +225,10 @@ TEST_F(Gateway, DiesAndComesBack) {
 
 class Secure : public ClusterTest {
  protected:
+  static void SetUpTestSuite() {
+    ASSERT_EQ(cluster("shell", "-mkdir -p /tmp"), 0);
+    ASSERT_EQ(cluster("shell", "-chmod 1777 /tmp"), 0);
+  }
   static WebHdfs::Settings settings_of(const std::string& user = "alice") {
     WebHdfs::Settings settings = ClusterTest::settings_of();
     EXPECT_TRUE(settings.kerberos);

@@ -12,6 +12,7 @@
 #include "common/base/unique_fd.h"
 #include "common/hadoop/config.h"
 #include "common/hadoop/location.h"
+#include "common/hadoop/session.h"
 #include "tests/peers/hdfs/peer.h"
 
 namespace fl {
@@ -311,6 +312,52 @@ TEST_F(WebHdfsPeer, DataNodeDownThenBack) {
       patiently([&] { return put(base_ + "/a" + std::to_string(attempt++), "x"); });
   EXPECT_TRUE(back.ok()) << back.error().message;
   EXPECT_EQ(cluster("restart", "dn2"), 0);
+}
+
+TEST_F(WebHdfsPeer, DataNodeThatFailedIsAvoided) {
+  settings_.call_timeout_ms = 2000;
+  settings_.session = make_hdfs_session(settings_);
+  client_ = std::make_unique<WebHdfs>(settings_);
+  for (const std::string verb : {"kill", "freeze"}) {
+    ASSERT_EQ(cluster(verb, "dn1"), 0);
+    int failures = 0;
+    for (int i = 0; i < 8; ++i) {
+      const HdfsStatus done = put(base_ + "/" + verb + std::to_string(i), "x", {.replication = 1});
+      if (!done) {
+        EXPECT_EQ(done.error().trouble, HdfsTrouble::datanode) << done.error().message;
+        ++failures;
+      }
+    }
+    EXPECT_LE(failures, 1) << verb;
+    EXPECT_EQ(cluster(verb == "kill" ? "restart" : "thaw", "dn1"), 0);
+    settings_.session->forgive();
+  }
+}
+
+TEST_F(WebHdfsPeer, LeaseOfADeadWriterIsToldAndPassedBy) {
+  // An upload that nobody can end: the DataNode with it dies.
+  ASSERT_EQ(cluster("kill", "dn2"), 0);
+  const UniqueFd fd = file_with(std::string(64 << 20, 'x'));
+  std::thread writer([&] {
+    WebHdfs client(settings_);
+    (void)client.create(base_ + "/a", {.fd = fd.get(), .length = 64 << 20, .replication = 1});
+  });
+  for (int i = 0; i < 1000 && length_of(base_ + "/a") == UINT64_MAX; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  EXPECT_EQ(cluster("kill", "dn1"), 0);
+  writer.join();
+  EXPECT_EQ(cluster("restart", "dn1"), 0);
+  EXPECT_EQ(cluster("restart", "dn2"), 0);
+  const std::uint64_t left = length_of(base_ + "/a");
+  ASSERT_LT(left, 64U << 20) << "the upload was faster than the kill";
+  const HdfsStatus held = put(base_ + "/a", "x");
+  ASSERT_FALSE(held.ok());
+  EXPECT_EQ(held.error().trouble, HdfsTrouble::lease) << held.error().message;
+  // What a sink does: another name. And the orphan can be removed at once.
+  EXPECT_TRUE(patiently([&] { return put(base_ + "/b", "x"); }).ok());
+  const auto removed = client_->remove(base_ + "/a", false);
+  EXPECT_TRUE(removed.ok() && *removed);
 }
 
 }  // namespace

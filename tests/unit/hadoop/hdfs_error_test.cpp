@@ -224,6 +224,8 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(HdfsErrorText, StandbyAsksTheOtherNameNode) {
   EXPECT_TRUE(classify_reply("a", "p", 403, remote("StandbyException", "")).ask_other_namenode);
+  EXPECT_TRUE(classify_reply("a", "p", 403, remote("RetriableException", "Namenode is in startup"))
+                  .ask_other_namenode);
   EXPECT_FALSE(classify_reply("a", "p", 403, remote("SafeModeException", "")).ask_other_namenode);
 }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <memory>
 #include <string>
 #include <thread>
 
@@ -30,23 +31,27 @@ TEST(HdfsSession, ActiveNameNodeIsSharedAndPassedOverOnce) {
   EXPECT_FALSE(session.active().is_known);
 }
 
+using Slot = std::unique_ptr<HdfsSession::Slot>;
+using Turn = HdfsSession::Turn;
+
 TEST(HdfsSession, AThirdUploadWaitsForItsTurn) {
   HdfsSession session(settings_of(1));
-  using Turn = HdfsSession::Turn;
-  ASSERT_EQ(session.wait_for_turn("d", 2, nullptr), Turn::granted);
-  auto first = std::make_unique<HdfsSession::Slot>(session, "d");
-  ASSERT_EQ(session.wait_for_turn("d", 2, nullptr), Turn::granted);
-  const HdfsSession::Slot second(session, "d");
-  ASSERT_EQ(session.wait_for_turn("other", 2, nullptr), Turn::granted);
-  const HdfsSession::Slot other(session, "other");
+  Slot first;
+  Slot second;
+  Slot other;
+  ASSERT_EQ(session.wait_for_turn("d", 2, nullptr, first), Turn::granted);
+  ASSERT_EQ(session.wait_for_turn("d", 2, nullptr, second), Turn::granted);
+  ASSERT_EQ(session.wait_for_turn("other", 2, nullptr, other), Turn::granted);
   std::atomic<bool> is_granted = false;
   std::thread third([&] {
-    EXPECT_EQ(session.wait_for_turn("d", 2, nullptr), Turn::granted);
+    Slot slot;
+    EXPECT_EQ(session.wait_for_turn("d", 2, nullptr, slot), Turn::granted);
     is_granted = true;
-    const HdfsSession::Slot slot(session, "d");
   });
   std::atomic<bool> cancel = true;
-  EXPECT_EQ(session.wait_for_turn("d", 2, &cancel), Turn::cancelled);
+  Slot none;
+  EXPECT_EQ(session.wait_for_turn("d", 2, &cancel, none), Turn::cancelled);
+  EXPECT_EQ(none, nullptr);
   EXPECT_FALSE(is_granted);
   first.reset();
   third.join();
@@ -55,10 +60,12 @@ TEST(HdfsSession, AThirdUploadWaitsForItsTurn) {
 
 TEST(HdfsSession, WhoWaitsForAServerThatFailsIsSentAway) {
   HdfsSession session(settings_of(1));
-  ASSERT_EQ(session.wait_for_turn("d", 1, nullptr), HdfsSession::Turn::granted);
-  const HdfsSession::Slot slot(session, "d");
-  std::thread waiter(
-      [&] { EXPECT_EQ(session.wait_for_turn("d", 1, nullptr), HdfsSession::Turn::avoided); });
+  Slot slot;
+  ASSERT_EQ(session.wait_for_turn("d", 1, nullptr, slot), Turn::granted);
+  std::thread waiter([&] {
+    Slot none;
+    EXPECT_EQ(session.wait_for_turn("d", 1, nullptr, none), Turn::avoided);
+  });
   session.avoid("d", "10.0.0.1:9866");
   waiter.join();
   session.avoid("e", "");
