@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <fstream>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -275,21 +275,33 @@ TEST_F(Secure, NameAloneIsRefusedAndNotTriedWithKerberos) {
   EXPECT_EQ(home.error().kind, ErrorClass::permission) << home.error().message;
 }
 
-TEST_F(Secure, TicketThatExpiresIsTakenAnew) {
-  // The tickets of this cluster live for HDFS_TICKET_SECONDS, its login cookies for a quarter.
-  WebHdfs::Settings settings = settings_of();
-  settings.session = make_hdfs_session(settings);
-  WebHdfs client(settings);
+// The tickets of this cluster live for HDFS_TICKET_SECONDS, its login cookies for a quarter.
+void work_past_the_ticket(const std::function<void(int)>& work) {
   const int seconds = std::stoi(environment("HDFS_TICKET_SECONDS"));
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds + 5);
   for (int i = 0; std::chrono::steady_clock::now() < end; ++i) {
-    commit(client, "a" + std::to_string(i), "x");
-    ASSERT_FALSE(HasFatalFailure());
+    work(i);
+    ASSERT_FALSE(testing::Test::HasFatalFailure());
   }
-  // A new session has no token: its ticket must be a new one.
-  WebHdfs::Settings second = settings_of();
-  WebHdfs other(second);
-  commit(other, "c", "x");
+}
+
+TEST_F(Secure, TicketThatExpiresIsTakenAnew) {
+  // HttpFS gets a ticket with each request.
+  WebHdfs::Settings settings = settings_of();
+  settings.endpoints = {environment("HTTPFS_HTTP")};
+  settings.httpfs = true;
+  WebHdfs client(settings);
+  work_past_the_ticket([&](int i) { commit(client, "a" + std::to_string(i), "x"); });
+}
+
+TEST_F(Secure, TokenNeedsNoKdc) {
+  WebHdfs client(settings_of());
+  commit(client, "first", "x");
+  ASSERT_EQ(cluster("freeze", "kdc"), 0);
+  work_past_the_ticket([&](int i) { commit(client, "a" + std::to_string(i), "x"); });
+  EXPECT_EQ(cluster("thaw", "kdc"), 0);
+  client.log_out();
+  commit(client, "with a new token", "x");
 }
 
 TEST_F(Secure, CertificateOfAnotherAuthorityIsRefused) {
