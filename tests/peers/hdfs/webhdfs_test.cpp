@@ -263,7 +263,7 @@ TEST_F(WebHdfsPeer, NameNodeDownThenBack) {
 
 TEST_F(WebHdfsPeer, FrozenNameNodeLosesNoRename) {
   ASSERT_TRUE(put(base_ + "/a", "x").ok());
-  settings_.stall_timeout_ms = 1000;
+  settings_.call_timeout_ms = 1000;
   settings_.connect_timeout_ms = 1000;
   WebHdfs hasty(settings_);
   ASSERT_TRUE(hasty.home_directory().ok());
@@ -332,32 +332,6 @@ TEST_F(WebHdfsPeer, DataNodeThatFailedIsAvoided) {
     EXPECT_EQ(cluster(verb == "kill" ? "restart" : "thaw", "dn1"), 0);
     settings_.session->forgive();
   }
-}
-
-TEST_F(WebHdfsPeer, LeaseOfADeadWriterIsToldAndPassedBy) {
-  // An upload that nobody can end: the DataNode with it dies.
-  ASSERT_EQ(cluster("kill", "dn2"), 0);
-  const UniqueFd fd = file_with(std::string(64 << 20, 'x'));
-  std::thread writer([&] {
-    WebHdfs client(settings_);
-    (void)client.create(base_ + "/a", {.fd = fd.get(), .length = 64 << 20, .replication = 1});
-  });
-  for (int i = 0; i < 1000 && length_of(base_ + "/a") == UINT64_MAX; ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  EXPECT_EQ(cluster("kill", "dn1"), 0);
-  writer.join();
-  EXPECT_EQ(cluster("restart", "dn1"), 0);
-  EXPECT_EQ(cluster("restart", "dn2"), 0);
-  const std::uint64_t left = length_of(base_ + "/a");
-  ASSERT_LT(left, 64U << 20) << "the upload was faster than the kill";
-  const HdfsStatus held = put(base_ + "/a", "x");
-  ASSERT_FALSE(held.ok());
-  EXPECT_EQ(held.error().trouble, HdfsTrouble::lease) << held.error().message;
-  // What a sink does: another name. And the orphan can be removed at once.
-  EXPECT_TRUE(patiently([&] { return put(base_ + "/b", "x"); }).ok());
-  const auto removed = client_->remove(base_ + "/a", false);
-  EXPECT_TRUE(removed.ok() && *removed);
 }
 
 }  // namespace
