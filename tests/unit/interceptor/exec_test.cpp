@@ -1,0 +1,162 @@
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "common/stage/stage_options.h"
+#include "tests/unit/interceptor/interceptor_stage.h"
+
+namespace fl {
+ComponentType exec_interceptor();
+
+namespace {
+
+using test::Settings;
+using test::Stage;
+using Bodies = std::vector<std::string>;
+
+Settings command(const std::vector<std::string>& words, Settings more = {}) {
+  for (const std::string& word : words) {
+    more.emplace_back("words", word);
+  }
+  return more;
+}
+
+Settings shell(const std::string& script, Settings more = {}) {
+  return command({"sh", "-c", script}, std::move(more));
+}
+
+Status run(Stage& stage, const StageContext& context = {}) {
+  const Status status = stage.open(context);
+  return status ? stage.run() : status;
+}
+
+int failure(const Settings& settings, const Bodies& bodies) {
+  Stage stage(exec_interceptor(), settings);
+  for (const std::string& body : bodies) {
+    stage.add({}, body);
+  }
+  const Status status = run(stage);
+  return status ? 0 : static_cast<int>(status.error().kind);
+}
+
+TEST(Exec, BodiesPassThroughHeadersAndOrderStay) {
+  Stage stage(exec_interceptor(), command({"sed", "s/a/b/"}));
+  stage.add({{"h", "1"}}, "a1");
+  stage.add({}, "");
+  stage.add({{"h", "3"}}, "a3 \xFF");
+  ASSERT_TRUE(run(stage).ok());
+  EXPECT_EQ(stage.kept(), (Bodies{"b1", "", "b3 \xFF"}));
+  EXPECT_EQ(stage.header(0, "h"), "1");
+  EXPECT_EQ(stage.header(2, "h"), "3");
+}
+
+TEST(Exec, WhatDoesNotChangePassesAsItIs) {
+  Stage stage(exec_interceptor(), command({"cat"}));
+  stage.add({{"h", "1"}}, "a");
+  ASSERT_TRUE(run(stage).ok());
+  EXPECT_TRUE(stage.batch().unchanged());
+}
+
+TEST(Exec, DroppedEventsAreNotShown) {
+  Stage stage(exec_interceptor(), command({"sed", "s/$/!/"}));
+  stage.add({}, "a");
+  stage.add({}, "b");
+  ASSERT_TRUE(stage.open().ok());
+  ASSERT_TRUE(stage.run().ok());
+  EXPECT_EQ(stage.kept(), (Bodies{"a!", "b!"}));
+}
+
+// More than all pipes hold, in both directions at once.
+TEST(Exec, NeitherSideWaitsForTheOther) {
+  StageContext context;
+  context.limits.body_bytes = 1 << 22;
+  for (const char* script : {"cat", "tr a b", "sort", "tee /dev/null"}) {
+    Stage stage(exec_interceptor(), shell(script));
+    stage.add({}, std::string(1 << 20, 'a'));
+    stage.add({}, std::string(1 << 20, 'c'));
+    ASSERT_TRUE(stage.open(context).ok());
+    ASSERT_TRUE(stage.run().ok()) << script;
+    EXPECT_EQ(stage.body(1), std::string(1 << 20, 'c'));
+  }
+}
+
+TEST(Exec, AnotherNumberOfLinesIsAnError) {
+  EXPECT_EQ(failure(command({"head", "-n", "1"}), {"a", "b"}), 65);
+  EXPECT_EQ(failure(command({"sed", "p"}), {"a", "b"}), 65);
+  EXPECT_EQ(failure(command({"sed", "p"}, {{"lines", "fewer"}}), {"a", "b"}), 65);
+  EXPECT_EQ(failure(command({"tr", "-d", "\\n"}), {"a", "b"}), 65);
+  EXPECT_EQ(failure(shell("printf 'a\\nb'"), {"a", "b"}), 0);  // the last line end may be missing
+}
+
+TEST(Exec, FewerLinesByOptionWithTheHeadersOfTheirNeighbours) {
+  Stage stage(exec_interceptor(),
+              command({"grep", "-v", "x"}, {{"lines", "fewer"}, {"okStatus", "1"}}));
+  stage.add({{"h", "1"}}, "x1");
+  stage.add({{"h", "1"}}, "a1");
+  stage.add({{"h", "2"}}, "x2");
+  stage.add({{"h", "3"}}, "a3");
+  stage.add({{"h", "3"}}, "b3");
+  ASSERT_TRUE(run(stage).ok());
+  EXPECT_EQ(stage.kept(), (Bodies{"a1", "a3", "b3"}));
+  Bodies headers;
+  for (std::size_t i = 0; i < stage.batch().size(); ++i) {
+    if (stage.batch().kept(i)) {
+      headers.push_back(stage.header(i, "h"));
+    }
+  }
+  EXPECT_EQ(headers, (Bodies{"1", "3", "3"}));
+}
+
+TEST(Exec, ABodyWithTheDelimiterIsRefusedAndNulHelps) {
+  EXPECT_EQ(failure(command({"cat"}), {"a\nb"}), 65);
+  TextOptions text;
+  text.null_data = true;
+  StageContext context;
+  context.text = &text;
+  Stage stage(exec_interceptor(), command({"sed", "-z", "s/\\n/+/"}));
+  stage.add({}, "a\nb");
+  stage.add({}, "c");
+  ASSERT_TRUE(run(stage, context).ok());
+  EXPECT_EQ(stage.kept(), (Bodies{"a+b", "c"}));
+}
+
+TEST(Exec, FailuresOfTheCommand) {
+  EXPECT_EQ(failure(command({"no-such-command-here"}), {"a"}), 78);
+  EXPECT_EQ(failure(command({"/etc/passwd"}), {"a"}), 78);
+  EXPECT_EQ(failure(shell("cat; exit 3"), {"a"}), 69);
+  EXPECT_EQ(failure(shell("cat; exit 3", {{"okStatus", "3"}}), {"a"}), 0);
+  EXPECT_EQ(failure(shell("kill -9 $$"), {"a"}), 69);
+  EXPECT_EQ(failure(shell("exec sleep 100", {{"timeout", "20ms"}}), {"a"}), 69);
+  EXPECT_EQ(failure(shell("exec >&-; exec sleep 100", {{"timeout", "20ms"}}), {"a"}), 69);
+  EXPECT_EQ(failure(command({"cat"}, {{"okStatus", "256"}}), {"a"}), 64);
+}
+
+TEST(Exec, ALineLongerThanAnEventMayBeIsRefused) {
+  StageContext context;
+  context.limits.body_bytes = 1000;
+  Stage stage(exec_interceptor(), shell("head -c 1001 /dev/zero | tr '\\0' a"));
+  stage.add({}, "a");
+  const Status status = run(stage, context);
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().kind, ErrorClass::input);
+}
+
+TEST(Exec, EndlessOutputIsCut) { EXPECT_EQ(failure(command({"yes"}), {"a"}), 65); }
+
+TEST(Exec, SurroundingsOfTheCommand) {
+  // SIGPIPE ends it, it leads its group, and has none of our descriptors.
+  Stage stage(exec_interceptor(),
+              shell("yes | head -n 1; ps -o pgid= -p $$ | tr -d ' ' | grep -cx $$; "
+                    "ls /proc/$$/fd | wc -l"));
+  const int ours = ::dup(0);
+  stage.add({}, "1");
+  stage.add({}, "2");
+  stage.add({}, "3");
+  ASSERT_TRUE(run(stage).ok());
+  ::close(ours);
+  EXPECT_EQ(stage.kept(), (Bodies{"y", "1", "3"}));
+}
+
+}  // namespace
+}  // namespace fl

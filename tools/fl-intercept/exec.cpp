@@ -1,0 +1,213 @@
+// Passes bodies through a Unix filter.
+#include <sys/wait.h>
+
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "common/base/text.h"
+#include "common/stage/component_type.h"
+#include "common/stage/line_rules.h"
+#include "tools/fl-intercept/filter_run.h"
+
+namespace fl {
+namespace {
+
+struct Options {
+  std::vector<std::string> words;
+  std::string lines = "same";
+  std::uint64_t ok_status = 0;
+  Duration timeout{60'000};
+};
+
+OptionSet options() {
+  OptionTable<Options> table;
+  table.add("words", &Options::words, "WORD", "The command and its arguments; behind -- .")
+      .positional()
+      .required()
+      .cli_only();
+  table
+      .add("lines", &Options::lines, "same|fewer",
+           "same: the command prints one line for each. fewer: it may leave lines out.")
+      .choices({"same", "fewer"})
+      .cli_only();
+  table
+      .add("okStatus", &Options::ok_status, "N",
+           "An exit status beside 0 that is no failure, such as grep's 1.")
+      .cli_only();
+  table
+      .add("timeout", &Options::timeout, "TIME",
+           "A command that does nothing for so long ends the stage.")
+      .cli_only();
+  return std::move(table).erased();
+}
+
+class ExecInterceptor final : public Interceptor {
+ public:
+  explicit ExecInterceptor(Options options) : options_(std::move(options)) {}
+
+  Status open(const StageContext& context) override {
+    if (options_.ok_status > 255) {
+      return Error{ErrorClass::usage, "--ok-status is not between 0 and 255"};
+    }
+    if (options_.timeout.ms == 0) {
+      return Error{ErrorClass::usage, "--timeout is 0"};
+    }
+    if (context.text != nullptr) {
+      const Result<LineRules> rules = line_rules(*context.text);
+      if (!rules) {
+        return rules.error();
+      }
+      delimiter_ = rules->delimiter;
+    }
+    body_limit_ = context.limits.body_bytes;
+    limits_.silent_ms = options_.timeout.ms;
+    limits_.grace_ms = context.grace_ms;
+    return check_command(options_.words.front());
+  }
+
+  // One run of the command for all events, or, where lines may be missing, for neighbours with
+  // the same headers: then it does not matter which of them a line came from.
+  Status process(Batch& batch) override {
+    std::vector<std::size_t> events;
+    Headers headers;
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      if (!batch.kept(i)) {
+        continue;
+      }
+      if (options_.lines == "fewer") {
+        Headers own = batch.headers(i);
+        if (!events.empty() && own != headers) {
+          if (Status status = filter(batch, events); !status) {
+            return status;
+          }
+          events.clear();
+        }
+        headers = std::move(own);
+      }
+      events.push_back(i);
+    }
+    return events.empty() ? Status() : filter(batch, events);
+  }
+
+ private:
+  Status filter(Batch& batch, const std::vector<std::size_t>& events) {
+    input_.clear();
+    for (const std::size_t i : events) {
+      const std::string_view body = batch[i].body();
+      if (body.find(delimiter_) != std::string_view::npos) {
+        return Error{ErrorClass::input,
+                     "the body of an event holds the byte that parts lines for the command",
+                     "--null-data parts them by NUL (sed -z, grep -z, sort -z), --delimiter by "
+                     "another byte"};
+      }
+      input_ += body;
+      input_ += delimiter_;
+    }
+    const Result<int> status = run_filter(options_.words, input_, limits_, output_);
+    if (!status) {
+      return status.error();
+    }
+    if (Status judged = judge(*status); !judged) {
+      return judged;
+    }
+    std::size_t used = 0;
+    std::string_view rest = output_;
+    for (; !rest.empty() && used < events.size(); ++used) {
+      const std::size_t end = std::min(rest.find(delimiter_), rest.size());
+      const std::string_view line = rest.substr(0, end);
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+      if (line.size() > body_limit_) {
+        return Error{ErrorClass::input,
+                     "the command '" + options_.words.front() + "' prints a line of " +
+                         std::to_string(line.size()) + " bytes",
+                     "--max-event N allows longer ones; the stages behind this one need it too"};
+      }
+      if (line != batch[events[used]].body()) {
+        batch.set_body(events[used], line);
+      }
+    }
+    const bool fewer = used < events.size();
+    if (!rest.empty() || (fewer && options_.lines == "same")) {
+      return Error{ErrorClass::input,
+                   "the command '" + options_.words.front() + "' printed " +
+                       (fewer ? std::to_string(used) : std::string("more")) + " lines for " +
+                       count_of(events.size(), "event"),
+                   fewer ? "--lines fewer allows lines to be left out" : ""};
+    }
+    for (; used < events.size(); ++used) {
+      batch.drop(events[used]);
+    }
+    return {};
+  }
+
+  Status judge(int status) const {
+    const std::string name = "the command '" + options_.words.front() + "' ";
+    if (WIFSIGNALED(status)) {
+      const int number = WTERMSIG(status);
+      return Error{
+          ErrorClass::unavailable,
+          name + "was killed by signal " + std::to_string(number) + " (" + strsignal(number) + ")"};
+    }
+    const int code = WEXITSTATUS(status);
+    if (code != 0 && code != static_cast<int>(options_.ok_status)) {
+      return Error{ErrorClass::unavailable, name + "exited with status " + std::to_string(code),
+                   "--ok-status N allows one status beside 0"};
+    }
+    return {};
+  }
+
+  const Options options_;
+  char delimiter_ = '\n';
+  std::size_t body_limit_ = EventLimits().body_bytes;
+  FilterLimits limits_;
+  std::string input_;
+  std::string output_;
+};
+
+}  // namespace
+
+ComponentType exec_interceptor() {
+  ComponentType type;
+  type.kind = ComponentKind::interceptor;
+  type.name = "exec";
+  type.summary = "pass bodies through any Unix filter";
+  type.description =
+      "Runs a command as a filter: each body is one line of its stdin, and each line that it "
+      "prints "
+      "is the body of the event in its place. Headers and order stay.\n\n"
+      "The command runs once for each batch (up to 1,000 events or 64 KiB; an idle stream makes "
+      "small ones): its input ends with the batch, so that a command that keeps its output back "
+      "until then, as sed and sort do in a pipe, delays nothing, and no event waits in it. It "
+      "knows "
+      "nothing of earlier batches: a line counter begins anew, and sort sorts within the batch. "
+      "Each run costs about a millisecond.\n\n"
+      "The command must print as many lines as it gets; another number ends the stage with status "
+      "65. With --lines fewer it may leave lines out, as grep does: then it runs once for each row "
+      "of neighbours with the same headers, since nothing tells which of them a line came from. "
+      "More lines than events are never allowed: they could not be acknowledged.\n\n"
+      "A body must not hold the byte that parts lines: --null-data makes that byte NUL. A command "
+      "that exits with another status than 0 and --ok-status, is killed, or does nothing for "
+      "--timeout ends the stage with status 69; what it printed is not used. It has a process "
+      "group "
+      "of its own that never outlives its batch, and our stderr.\n\n"
+      "An argument + begins the next interceptor of a chain; a command that needs one is written "
+      "sh -c '...'.";
+  type.delivery =
+      "Passes acknowledgements through unchanged. Left-out lines count as delivered with those "
+      "before them.";
+  type.examples = {
+      {"printf 'a b\\n' | fl-intercept static k v + exec -- sed s/a/x/ | fl-sink logger",
+       "The body changes, the header stays."},
+      {"printf 'GET /\\nPOST /\\n' | fl-intercept exec --lines fewer --ok-status 1 -- grep GET | "
+       "fl-sink stdout",
+       "Only lines with GET; grep's status 1 says that a batch had none."},
+  };
+  type.options = options();
+  type.interceptor = factory<Interceptor, ExecInterceptor, Options>();
+  return type;
+}
+
+}  // namespace fl

@@ -1,0 +1,251 @@
+#include "tools/fl-intercept/filter_run.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+
+#include "common/base/clock.h"
+#include "common/base/unique_fd.h"
+#include "common/io/signals.h"
+
+namespace fl {
+namespace {
+
+constexpr std::size_t kRead = 64 << 10;
+constexpr std::int64_t kLookMs = 100;  // at a signal that came between two polls
+
+struct Pipe {
+  UniqueFd read;
+  UniqueFd write;
+};
+
+Result<Pipe> open_pipe() {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) {
+    return system_error(ErrorClass::io, "cannot make a pipe", errno);
+  }
+  Pipe out;
+  out.read.reset(ends[0]);
+  out.write.reset(ends[1]);
+  return out;
+}
+
+// In the child of a fork: only calls that are safe there. All signals are blocked.
+[[noreturn]] void be_command(char* const* words, int input, int output, int failure, pid_t parent) {
+  ::setpgid(0, 0);
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) {
+    ::_exit(127);  // it was killed before the line above
+  }
+  ::dup2(input, STDIN_FILENO);
+  ::dup2(output, STDOUT_FILENO);
+  for (int number = 1; number < NSIG; ++number) {
+    struct sigaction action {};
+    // What our parent ignores (nohup) stays ignored; PIPE and XFSZ are ignored by the runner.
+    if (::sigaction(number, nullptr, &action) == 0 &&
+        (action.sa_handler != SIG_IGN || number == SIGPIPE || number == SIGXFSZ)) {
+      action = {};
+      action.sa_handler = SIG_DFL;
+      ::sigaction(number, &action, nullptr);
+    }
+  }
+  ::close_range(3, static_cast<unsigned>(failure) - 1, 0);
+  ::close_range(static_cast<unsigned>(failure) + 1, ~0u, 0);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::execvp(words[0], words);
+  const int number = errno;
+  (void)!::write(failure, &number, sizeof number);
+  ::_exit(127);
+}
+
+/// A started command, ended and reaped at the latest by the destructor.
+class Child {
+ public:
+  Child() = default;
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+  ~Child() { (void)reap(); }
+
+  Status start(const std::vector<std::string>& words) {
+    Result<Pipe> input = open_pipe();
+    Result<Pipe> output = open_pipe();
+    Result<Pipe> failure = open_pipe();
+    for (const Result<Pipe>* each : {&input, &output, &failure}) {
+      if (!*each) {
+        return each->error();
+      }
+    }
+    std::vector<std::string> copy = words;
+    std::vector<char*> argv;
+    for (std::string& word : copy) {
+      argv.push_back(word.data());
+    }
+    argv.push_back(nullptr);
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    ::sigprocmask(SIG_SETMASK, &all, &before);
+    const pid_t parent = ::getpid();
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      be_command(argv.data(), input->read.get(), output->write.get(), failure->write.get(), parent);
+    }
+    const int number = errno;
+    ::sigprocmask(SIG_SETMASK, &before, nullptr);
+    if (pid_ < 0) {
+      return system_error(ErrorClass::io, "cannot start a process", number);
+    }
+    ::setpgid(pid_, pid_);
+    failure->write.reset();
+    int refused = 0;
+    ssize_t n = 0;
+    while ((n = ::read(failure->read.get(), &refused, sizeof refused)) < 0 && errno == EINTR) {}
+    if (n > 0) {
+      return system_error(ErrorClass::config, "cannot run '" + words.front() + "'", refused);
+    }
+    in_ = std::move(input->write);
+    out_ = std::move(output->read);
+    ended_.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
+    for (const int fd : {in_.get(), out_.get()}) {
+      ::fcntl(fd, F_SETFL, O_NONBLOCK);
+    }
+    return {};
+  }
+
+  UniqueFd& in() { return in_; }
+  UniqueFd& out() { return out_; }
+  int ended_fd() const { return ended_.get(); }
+
+  /// Kills what is left of the group and returns the command's status.
+  int reap() {
+    if (pid_ <= 0) {
+      return status_;
+    }
+    in_.reset();
+    out_.reset();
+    ::kill(-pid_, SIGKILL);  // not reaped yet: the number is still the group's
+    while (::waitpid(pid_, &status_, 0) < 0 && errno == EINTR) {}
+    pid_ = -1;
+    return status_;
+  }
+
+ private:
+  pid_t pid_ = -1;
+  int status_ = 0;
+  UniqueFd in_;
+  UniqueFd out_;
+  UniqueFd ended_;
+};
+
+bool is_executable(const std::string& path) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) &&
+         ::access(path.c_str(), X_OK) == 0;
+}
+
+// Writes what goes; closes when all is written or the command does not read on.
+bool feed(UniqueFd& in, std::string_view& left) {
+  const ssize_t n = ::write(in.get(), left.data(), left.size());
+  if (n > 0) {
+    left.remove_prefix(static_cast<std::size_t>(n));
+  }
+  if (left.empty() || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+    in.reset();
+  }
+  return n > 0;
+}
+
+// Reads what is there; closes at the end.
+bool collect(UniqueFd& out, std::string& output) {
+  const std::size_t size = output.size();
+  output.resize(size + kRead);
+  const ssize_t n = ::read(out.get(), output.data() + size, kRead);
+  output.resize(size + static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
+  if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+    out.reset();
+  }
+  return n >= 0;
+}
+
+}  // namespace
+
+Status check_command(const std::string& word) {
+  bool found = word.find('/') != std::string::npos && is_executable(word);
+  const char* const path = std::getenv("PATH");
+  std::string_view rest = word.find('/') == std::string::npos && path != nullptr ? path : "";
+  while (!found && !rest.empty()) {
+    const std::size_t end = std::min(rest.find(':'), rest.size());
+    const std::string folder = end == 0 ? "." : std::string(rest.substr(0, end));
+    found = is_executable(folder + "/" + word);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  if (found) {
+    return {};
+  }
+  return Error{ErrorClass::config, "cannot run '" + word + "': no such program",
+               "a name is looked up in PATH; a shell's own commands need sh -c '...'"};
+}
+
+Result<int> run_filter(const std::vector<std::string>& words, std::string_view input,
+                       const FilterLimits& limits, std::string& output) {
+  output.clear();
+  Child child;
+  if (Status status = child.start(words); !status) {
+    return status.error();
+  }
+  if (input.empty()) {
+    child.in().reset();
+  }
+  std::int64_t silent_deadline = monotonic_ms() + limits.silent_ms;
+  std::int64_t stop_deadline = -1;
+  bool ended = child.ended_fd() < 0;  // a kernel without that call: waitpid() will wait
+  while (child.out() || !ended) {
+    pollfd entries[] = {{child.in() ? child.in().get() : -1, POLLOUT, 0},
+                        {child.out() ? child.out().get() : -1, POLLIN, 0},
+                        {ended || child.out() ? -1 : child.ended_fd(), POLLIN, 0}};
+    ::poll(entries, std::size(entries), static_cast<int>(kLookMs));
+    bool moved = entries[2].revents != 0;
+    ended = ended || moved;
+    if (child.in() && entries[0].revents != 0) {
+      moved = feed(child.in(), input) || moved;
+    }
+    if (child.out() && entries[1].revents != 0) {
+      moved = collect(child.out(), output) || moved;
+    }
+    if (output.size() > limits.output_bytes) {
+      return Error{ErrorClass::input, "the command '" + words.front() + "' prints more than " +
+                                          std::to_string(limits.output_bytes) +
+                                          " bytes for one batch"};
+    }
+    const std::int64_t now = monotonic_ms();
+    if (moved) {
+      silent_deadline = now + limits.silent_ms;
+    } else if (now >= silent_deadline) {
+      return Error{ErrorClass::unavailable,
+                   "the command '" + words.front() + "' has done nothing for " +
+                       std::to_string(limits.silent_ms / 1000) + " s",
+                   "--timeout sets how long to wait"};
+    }
+    if (stop_requested() && stop_deadline < 0) {
+      stop_deadline = now + limits.grace_ms;
+    }
+    if (stop_deadline >= 0 && now >= stop_deadline) {
+      return Error{ErrorClass::again,
+                   "the command '" + words.front() + "' is not done within --grace: stopping"};
+    }
+  }
+  return child.reap();
+}
+
+}  // namespace fl
