@@ -32,7 +32,7 @@ struct StageContext {
   std::int64_t grace_ms = 10'000;  ///< --grace: how long an unavailable peer is tried again
   bool terminal = false;           ///< stderr is a terminal
   bool dry_run = false;            ///< --dry-run: resolve, authenticate, show names; write nothing
-  /// --codec: for a sink that writes a container. Output has its own.
+  /// --codec: for a sink that writes a container, as far as it takes_codec().
   CodecChoice codec;
   /// Text input rules (--max-line, --delimiter, ...) for sources that read text themselves.
   const struct TextOptions* text = nullptr;
@@ -111,6 +111,8 @@ class Sink {
   /// False: cannot take more now (a disk is full, uploads are behind). Reading stops; the runner
   /// asks again after each progress().
   virtual bool ready() const { return true; }
+  /// True if it writes a container with StageContext::codec; else --codec is refused.
+  virtual bool takes_codec() const { return false; }
   /// The first n events delivered are durable at their destination. Never falls.
   virtual std::uint64_t safe() const = 0;
   /// Make the first n events safe soon. Returns at once; progress() does the rest.

@@ -210,6 +210,9 @@ Status Runner::open() {
   if (wrong_) {
     return *wrong_;
   }
+  if (plan_.sink && context_.codec.codec != BlockCodec::null && !plan_.sink->takes_codec()) {
+    return Error{ErrorClass::usage, "--codec compresses a stream, and this sink writes none"};
+  }
   // The header goes out before anything else that can fail, so that a failure is seen below.
   if (!plan_.sink && !plan_.options.dry_run) {
     if (Status status = open_output(); !status) {

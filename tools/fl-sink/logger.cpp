@@ -23,12 +23,13 @@ class LoggerSink final : public PrintSink {
   explicit LoggerSink(const Options& options) : max_bytes_(options.max_bytes_to_log) {}
 
  private:
-  void print(const Batch& batch) override {
+  Status print(const Batch& batch) override {
     for (std::size_t i = 0; i < batch.size(); ++i) {
       append_logger_text(out().text(), batch[i], max_bytes_, map_);
       out().text() += '\n';
       out().end_item();
     }
+    return {};
   }
 
   const std::uint64_t max_bytes_;

@@ -16,17 +16,19 @@ namespace fl {
 /// A derived class appends the text of events to out().text() and calls out().end_item() for each.
 class PrintSink : public Sink {
  public:
-  Status open(const StageContext&) override {
+  Status open(const StageContext& context) override {
     UniqueFd fd(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3));
     if (!fd) {
       return system_error(ErrorClass::io, "cannot write to stdout", errno);
     }
     out_.emplace(std::move(fd));
-    return start();
+    return start(context);
   }
   std::string rule() const override { return "printed"; }
   Status deliver(const Batch& batch) override {
-    print(batch);
+    if (Status status = print(batch); !status) {
+      return status;
+    }
     return out_->flush();
   }
   bool ready() const override { return out_->idle(); }
@@ -38,8 +40,11 @@ class PrintSink : public Sink {
   bool reader_closed() const override { return out_ && out_->reader_closed(); }
 
  protected:
-  virtual Status start() { return {}; }
-  virtual void print(const Batch& batch) = 0;
+  virtual Status start(const StageContext& context) {
+    (void)context;
+    return {};
+  }
+  virtual Status print(const Batch& batch) = 0;
   OutStream& out() { return *out_; }
 
  private:

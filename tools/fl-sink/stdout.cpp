@@ -2,6 +2,7 @@
 #include <string>
 
 #include "common/base/log.h"
+#include "common/compress/block_codec.h"
 #include "common/stage/component_type.h"
 #include "common/stream/container.h"
 #include "tools/fl-sink/event_text.h"
@@ -33,10 +34,12 @@ class StdoutSink final : public PrintSink {
                 : options.format == "avro"         ? Format::avro
                                                    : Format::body) {}
 
+  bool takes_codec() const override { return format_ == Format::avro; }
+
  private:
   enum class Format { body, json, headers_and_body, avro };
 
-  Status start() override {
+  Status start(const StageContext& context) override {
     if (format_ != Format::avro) {
       return {};
     }
@@ -45,15 +48,22 @@ class StdoutSink final : public PrintSink {
       format_ = Format::json;
       return {};
     }
+    if (context.codec.codec != BlockCodec::null) {
+      Result<std::unique_ptr<BlockCompressor>> compressor = open_compressor(context.codec);
+      if (!compressor) {
+        return compressor.error();
+      }
+      compressor_ = std::move(*compressor);
+    }
     marker_ = random_marker();
-    out().text() += container_header(event_metadata(), marker_);
+    out().text() +=
+        container_header(event_metadata({}, block_codec_name(context.codec.codec)), marker_);
     return out().flush();
   }
 
-  void print(const Batch& batch) override {
+  Status print(const Batch& batch) override {
     if (format_ == Format::avro) {
-      print_block(batch);
-      return;
+      return print_block(batch);
     }
     std::string& text = out().text();
     for (std::size_t i = 0; i < batch.size(); ++i) {
@@ -71,12 +81,13 @@ class StdoutSink final : public PrintSink {
       text += '\n';
       out().end_item();
     }
+    return {};
   }
 
   // An event of a block that was not wholly written cannot be read: all count at its end.
-  void print_block(const Batch& batch) {
+  Status print_block(const Batch& batch) {
     if (batch.size() == 0) {
-      return;
+      return {};
     }
     std::string& block = block_;
     block.assign(Block::kBefore, '\0');
@@ -86,16 +97,26 @@ class StdoutSink final : public PrintSink {
     const std::size_t size = block.size() - Block::kBefore;
     block.append(Block::kAfter, '\0');
     Block frame{reinterpret_cast<std::uint8_t*>(block.data()) + Block::kBefore, size, batch.size()};
+    if (compressor_) {
+      const std::string_view events = std::string_view(block).substr(Block::kBefore, size);
+      if (Status status = compressor_->compress(events, packed_); !status) {
+        return status;
+      }
+      frame = {packed_.data(), packed_.size(), batch.size()};
+    }
     out().text() += frame_block(frame, marker_);
     for (std::size_t i = 0; i < batch.size(); ++i) {
       out().end_item();
     }
+    return {};
   }
 
   Format format_;
   JavaMap map_;
   Marker marker_{};
   std::string block_;
+  std::unique_ptr<BlockCompressor> compressor_;  // none for codec null
+  GapBuffer packed_{Block::kBefore, Block::kAfter};
 };
 
 }  // namespace
@@ -110,7 +131,8 @@ ComponentType stdout_sink() {
       "body writes the body and a newline, and drops the headers. json writes one object a line, "
       "{\"headers\":{...},\"body\":\"...\"}; a body that is not valid UTF-8 is \"body64\" in base "
       "64 instead. headers+body writes {k=v, k2=v2}, a blank, the body and a newline, headers in "
-      "Java's order as Flume's HEADER_AND_TEXT. avro writes an Avro object container file.\n\n"
+      "Java's order as Flume's HEADER_AND_TEXT. avro writes an Avro object container file, "
+      "compressed if --codec says so.\n\n"
       "When the reader closes, as head does, the stage ends quietly.";
   type.delivery =
       "An event is acknowledged when it is written to stdout. Whether its reader has kept it is "
