@@ -1,5 +1,7 @@
 """Avro containers of events written by hand, in every legal form, each with the events it holds."""
+import bz2
 import json
+import lzma
 import zlib
 
 SCHEMA = (b'{"type":"record","name":"Event","fields":[{"name":"headers","type":{"type":"map",'
@@ -46,11 +48,44 @@ def header(metadata: bytes = b"", marker: bytes = MARKER) -> bytes:
     return b"Obj\1" + metadata + b"\0" + marker
 
 
+def deflated(data: bytes) -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return packer.compress(data) + packer.flush()
+
+
+def snappied(data: bytes) -> bytes:
+    """Literals only (snappy's format description), and the checksum that Avro puts behind."""
+    size = bytearray()
+    left = len(data)
+    while left >= 0x80:
+        size.append(left & 0x7F | 0x80)
+        left >>= 7
+    size.append(left)
+    pieces = [data[i:i + 60] for i in range(0, len(data), 60)]
+    literals = b"".join(bytes([(len(piece) - 1) << 2]) + piece for piece in pieces)
+    return bytes(size) + literals + zlib.crc32(data).to_bytes(4, "big")
+
+
+def zstandarded(data: bytes) -> bytes:
+    """A frame of raw blocks (RFC 8878), its size in the header."""
+    frame = b"\x28\xb5\x2f\xfd\xa0" + len(data).to_bytes(4, "little")
+    pieces = [data[i:i + 100_000] for i in range(0, len(data), 100_000)]
+    for i, piece in enumerate(pieces):
+        last = 1 if i == len(pieces) - 1 else 0
+        frame += (last | len(piece) << 3).to_bytes(3, "little") + piece
+    return frame
+
+
+CODECS = {"null": bytes, "deflate": deflated, "snappy": snappied, "bzip2": bz2.compress,
+          "xz": lzma.compress, "zstandard": zstandarded}
+
+
+def codec_header(codec: str, marker: bytes = MARKER) -> bytes:
+    return header(counted([("avro.codec", codec.encode()), ("avro.schema", SCHEMA)]), marker)
+
+
 def block(events: list, marker: bytes = MARKER, codec: str = "null") -> bytes:
-    data = b"".join(events)
-    if codec == "deflate":
-        packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-        data = packer.compress(data) + packer.flush()
+    data = CODECS[codec](b"".join(events))
     return number(len(events)) + text(data) + marker
 
 
@@ -72,7 +107,6 @@ def _forms() -> dict:
     x = [({}, b"x")]
     java = {"type": "string", "avro.java.string": "String"}
     other = bytes(range(100, 116))
-    deflate = counted([("avro.codec", b"deflate"), ("avro.schema", SCHEMA)])
     many = [event(counted([("i", str(i))]), str(i)) for i in range(500)]
     many_read = [({"i": str(i)}, str(i).encode()) for i in range(500)]
     every = bytes(range(256))
@@ -107,8 +141,8 @@ def _forms() -> dict:
             header() + block([event(b"", "z" * 1000)] * 4000), [({}, b"z" * 1000)] * 4000),
         "a block of no events between others": (
             header() + block([plain]) + block([]) + block([plain]), [({}, b"plain")] * 2),
-        "deflate": (header(deflate) + block(many[:250], codec="deflate") +
-                    block(many[250:], codec="deflate"), many_read),
+        **{codec: (codec_header(codec) + block(many[:250], codec=codec) +
+                   block(many[250:], codec=codec), many_read) for codec in CODECS},
         "codec not named": (with_schema(SCHEMA), x),
         "metadata in another order": (
             header(counted([("z", b""), ("avro.codec", b"null"), ("fl.future", b"?"),
@@ -141,7 +175,10 @@ def _forms() -> dict:
                         block(many[10:20], marker=other), many_read[:20]),
         "three streams of several codecs, one empty": (
             header() + block(many[:10]) + header(marker=other) +
-            header(deflate) + block(many[10:20], codec="deflate"), many_read[:20]),
+            codec_header("deflate") + block(many[10:20], codec="deflate"), many_read[:20]),
+        "streams of every codec": (
+            b"".join(codec_header(codec, other) + block(many[:10], other, codec) for codec in CODECS),
+            many_read[:10] * len(CODECS)),
     }
 
 

@@ -8,7 +8,7 @@ import unittest
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PEERS = os.path.join(ROOT, "build", "peers")
 HERE = os.path.dirname(os.path.abspath(__file__))
-FASTAVRO = "fastavro==1.13.1"
+FASTAVRO = ("fastavro==1.13.1", "cramjam==2.11.0", "backports.zstd==1.0.0")
 SYSTEM_PYTHON = "/usr/bin/python3"
 
 
@@ -25,18 +25,18 @@ def _has(python: str, module: str) -> bool:
 
 
 def fastavro_python() -> str:
-    """A Python that has fastavro; made in build/peers/py at the first call."""
+    """A Python that has fastavro with all its codecs; made in build/peers/py at the first call."""
     place = os.path.join(PEERS, "py")
     python = os.path.join(place, "bin", "python")
     os.makedirs(PEERS, exist_ok=True)
     with open(os.path.join(PEERS, "py.lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not _has(python, "fastavro"):
+        if not _has(python, "fastavro, cramjam, backports.zstd"):
             for command in ([sys.executable, "-m", "venv", place],
-                            [python, "-m", "pip", "install", "--quiet", FASTAVRO]):
+                            [python, "-m", "pip", "install", "--quiet", *FASTAVRO]):
                 done = subprocess.run(command, capture_output=True, text=True, check=False)
                 if done.returncode != 0:
-                    _missing(f"cannot install {FASTAVRO}: {done.stderr.strip()[-200:]}")
+                    _missing(f"cannot install {' '.join(FASTAVRO)}: {done.stderr.strip()[-200:]}")
     return python
 
 
