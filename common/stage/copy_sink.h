@@ -45,6 +45,7 @@ class CopySink final : public Sink {
 
   Status open(const StageContext& context) override;
   std::string rule() const override;
+  bool takes_codec() const override { return true; }
   Status deliver(const Batch& batch) override;
   bool ready() const override;
   std::uint64_t safe() const override { return safe_; }

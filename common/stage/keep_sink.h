@@ -32,6 +32,8 @@ class KeepSink final : public Sink {
 
   Status open(const StageContext& context) override;
   std::string rule() const override;
+  /// The sinks of a group write no stream of ours.
+  bool takes_codec() const override { return settings_.members.empty(); }
   Status deliver(const Batch& batch) override;
   bool ready() const override;
   std::uint64_t safe() const override { return safe_; }

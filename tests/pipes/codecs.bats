@@ -90,3 +90,14 @@ load helper
     said "$codec block is damaged"
   done
 }
+
+@test "several outputs: each is packed" {
+  runs "0" "fl-source seq --count 5000 --out plain"
+  runs "0 0" "cat plain | fl-channel replicate --stream --codec zstandard --out one --out two"
+  local each
+  for each in one two; do
+    head -c 400 "$each" | grep -aq zstandard
+    runs "0 0" "cat $each | fl-sink stdout --stream"
+    seq 0 4999 | cmp - stdout
+  done
+}
