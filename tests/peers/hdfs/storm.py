@@ -73,7 +73,8 @@ class Flow:
         reader, self.writer = os.pipe()
         self.pipeline = storm.case.pipeline(
             "fl-source stdin", "fl-intercept ts --stream",
-            ["fl-sink", "hdfs", "--stream", "--grace", "180s", "--roll-size", str(roll),
+            ["fl-sink", "hdfs", "--stream", "--grace", "180s", "--retry-interval", "3s",
+             "--roll-size", str(roll),
              *FORMS[form][0], *options, target],
             stdin=reader, env=env or storm.env)
         os.close(reader)
@@ -117,7 +118,7 @@ class Storm:
         self.cluster = cluster
         self.content = content
         self.env = env
-        self.base = f"/chaos/{name}"
+        self.base = f"/chaos/{os.getpid()}/{name}"
         self.random = random.Random(f"{harness.SEED}/{name}")
         self.flows = []
         self.steps = steps
