@@ -2,6 +2,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <optional>
 
@@ -387,6 +388,31 @@ TEST_F(HdfsFailure, AFullSpoolCommitsTheLargestPart) {
   script_.has_room = true;
   EXPECT_TRUE(sink_->ready());
   ASSERT_TRUE(drain(*sink_, 3).ok());
+}
+
+// Property: hdfs.maxOpenFiles
+TEST_F(HdfsFailure, FiveThousandBucketsWithAHundredOpen) {
+  constexpr int kBuckets = 5'000;
+  options_.max_open_files = 100;
+  start();
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 0; i < kBuckets; ++i) {
+      ASSERT_TRUE(run_until(*sink_, [&] { return sink_->ready(); }).ok());
+      send(std::to_string(round), std::to_string(i));
+    }
+  }
+  EXPECT_TRUE(sink_->status().starts_with("100 files open, ")) << sink_->status();
+  ASSERT_TRUE(drain(*sink_, 2 * kBuckets).ok());
+  ASSERT_EQ(script_.files.size(), 2u * kBuckets);
+  std::map<std::string, std::string> found;
+  for (const std::string& file : script_.files) {
+    const std::size_t slash = file.find('/');
+    found[file.substr(0, slash)] += file.substr(slash + 1);
+  }
+  EXPECT_EQ(found.size(), static_cast<std::size_t>(kBuckets));
+  for (const auto& [bucket, content] : found) {
+    EXPECT_EQ(content, "0\n1\n") << bucket;
+  }
 }
 
 TEST_F(HdfsFailure, PartsOnTheirWayAreLimited) {

@@ -107,7 +107,8 @@ class HdfsAlarm : public ::testing::Test {
                        ErrorClass error = ErrorClass::io) {
     testing::internal::CaptureStderr();
     for (std::int64_t i = 0; i < seconds; ++i) {
-      alarm.raise((from_s + i) * 1'000, {kind, {error, "no room", {}}}, "1 file", "until it works");
+      alarm.raise((from_s + i) * 1'000, {kind, {error, "no room", {}}, {}}, "1 file",
+                  "until it works");
     }
     said_ = testing::internal::GetCapturedStderr();
     return std::count(said_.begin(), said_.end(), '\n');
@@ -136,6 +137,15 @@ TEST_F(HdfsAlarm, AnotherReasonIsSaidToo) {
   EXPECT_EQ(lines(alarm, 0, 1, Kind::refused), 1);
   EXPECT_EQ(lines(alarm, 12, 1, Kind::refused, ErrorClass::permission), 1);
   EXPECT_EQ(lines(alarm, 13, 1, Kind::refused), 0);  // but not in turn at each try
+}
+
+TEST_F(HdfsAlarm, TheStatusLineHasTheShortReason) {
+  Alarm alarm;
+  testing::internal::CaptureStderr();
+  alarm.raise(0, {Kind::refused, {ErrorClass::io, "cannot create '/x/y'", {}}, "quota of /x"}, "",
+              "");
+  (void)testing::internal::GetCapturedStderr();
+  EXPECT_EQ(alarm.text(3'000), "for 3s: quota of /x");
 }
 
 TEST_F(HdfsAlarm, EndsWithALine) {

@@ -8,6 +8,39 @@ namespace {
 
 using O = HdfsOptions;
 
+void add_access_options(OptionTable<O>& table) {
+  table.add("hdfs.httpfs", &O::httpfs, "URL,...",
+            "HttpFS gateways to use instead of the NameNodes, for example http://gw:14000.");
+  table
+      .add("hdfs.auth", &O::auth, "HOW",
+           "auto: kerberos if the Hadoop configuration says so, or a keytab is given; simple: the "
+           "user's name is enough.")
+      .choices({"auto", "simple", "kerberos"});
+  table.add("hdfs.kerberosPrincipal", &O::kerberos_principal, "NAME",
+            "Who logs in from the keytab; _HOST stands for this host's name. Default: its first "
+            "entry.");
+  table.add("hdfs.kerberosKeytab", &O::kerberos_keytab, "FILE",
+            "Log in from this keytab; else from the ticket cache that kinit fills.");
+  table.add("hdfs.tokenFile", &O::token_file, "FILE",
+            "File of delegation tokens; else HADOOP_TOKEN_FILE_LOCATION.");
+  table
+      .add("hdfs.proxyUser", &O::proxy_user, "NAME",
+           "Act as this user; the cluster must allow it (hadoop.proxyuser.*).")
+      .alias("doas");
+  table.add("hdfs.cacert", &O::cacert, "FILE",
+            "Certificates (PEM) that a server's must be signed by; else the system's.");
+  table.add("hdfs.cert", &O::cert, "FILE", "Our own certificate (PEM), with its chain.");
+  table.add("hdfs.key", &O::key, "FILE", "Its key (PEM, no passphrase); else in --cert.");
+  table.add("hdfs.connectTo", &O::connect_to, "HOST:PORT=HOST:PORT,...",
+            "Connect elsewhere than the cluster says, for hosts behind NAT or in containers.");
+  table.add("hdfs.useProxy", &O::use_proxy, "BOOL", "Obey http_proxy of the environment.");
+  table
+      .add("hdfs.callTimeout", &O::call_timeout, "TIME",
+           "Time for an answer to a request that carries no file, and for the first word of a "
+           "DataNode; 0: no limit.")
+      .flume_ms();
+}
+
 void add_file_options(OptionTable<O>& table) {
   table.add("hdfs.permission", &O::permission, "OCTAL",
             "Mode of files. Default: 644 in HDFS, as the umask says in a local directory.");
@@ -31,6 +64,7 @@ OptionSet options() {
             "Hadoop configuration directory; else HADOOP_CONF_DIR and its usual places.");
   table.add("hdfs.user", &O::user, "NAME",
             "User on HDFS; else HADOOP_USER_NAME, else the login name.");
+  add_access_options(table);
   add_file_options(table);
   table.add("hdfs.filePrefix", &O::file_prefix, "TEXT",
             "First part of file names; may hold escapes.");

@@ -96,15 +96,13 @@ Status HdfsSink::open(const StageContext& context) {
     store_ = make_local_store(names_->fixed().empty() ? "." : names_->fixed(),
                               parse_mode(options_.permission));
   } else if (where) {
-    WebHdfsStoreSettings settings{where->location,           {},
-                                  names_->fixed(),           options_.spool_dir,
-                                  options_.spool_size.value, limits_.grace_ms};
-    WebHdfs::Upload& upload = settings.upload;
-    upload.permission = options_.permission.empty() ? upload.permission : options_.permission;
-    upload.block_size = options_.block_size.value;
-    upload.replication = static_cast<int>(options_.replication);
-    upload.sync_block = options_.sync_block;
-    store_ = make_webhdfs_store(std::move(settings));
+    Result<WebHdfsStoreSettings> settings = webhdfs_store_settings(options_, where->location);
+    if (!settings) {
+      return settings.error();
+    }
+    settings->base = names_->fixed();
+    settings->grace_ms = limits_.grace_ms;
+    store_ = make_webhdfs_store(std::move(*settings));
   }
   if (where && !where->note.empty()) {
     log(LogLevel::info, where->note);

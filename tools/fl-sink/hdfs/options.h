@@ -14,6 +14,20 @@ struct HdfsOptions {
   std::string conf_dir;
   std::string user;
 
+  // How HDFS is reached.
+  std::string httpfs;
+  std::string auth = "auto";
+  std::string kerberos_principal;
+  std::string kerberos_keytab;
+  std::string token_file;
+  std::string proxy_user;
+  std::string cacert;
+  std::string cert;
+  std::string key;
+  std::string connect_to;
+  bool use_proxy = false;
+  Duration call_timeout{30'000};
+
   // What files are made like.
   std::string permission;
   std::uint64_t replication = 0;

@@ -89,7 +89,7 @@ void Alarm::raise(std::int64_t now, const Outcome& outcome, std::string_view wai
     is_raised_ = true;
     since_ms_ = now;
   }
-  reason_ = outcome.error.message;
+  reason_ = outcome.waiting_for.empty() ? outcome.error.message : outcome.waiting_for;
   if (is_other || pause_ms_ == 0) {
     pause_ms_ = kFirstSayMs;
   } else if (now < next_ms_) {

@@ -22,10 +22,11 @@ struct Outcome {
   };
   Kind kind = Kind::done;
   Error error = {};
+  std::string waiting_for = {};  ///< the error in a few words, for the status line; may be empty
 
-  static Outcome full(Error why) { return {Kind::disk_full, std::move(why)}; }
-  static Outcome refuse(Error why) { return {Kind::refused, std::move(why)}; }
-  static Outcome fail(Error why) { return {Kind::failed, std::move(why)}; }
+  static Outcome full(Error why) { return {Kind::disk_full, std::move(why), {}}; }
+  static Outcome refuse(Error why) { return {Kind::refused, std::move(why), {}}; }
+  static Outcome fail(Error why) { return {Kind::failed, std::move(why), {}}; }
 };
 
 /// The names of one bucket: `<directory>/<prefix>.<counter><suffix>`.

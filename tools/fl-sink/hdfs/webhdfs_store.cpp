@@ -14,6 +14,7 @@
 #include "common/base/units.h"
 #include "common/hadoop/webhdfs.h"
 #include "common/io/signals.h"
+#include "tools/fl-sink/hdfs/options.h"
 #include "tools/fl-sink/hdfs/spool.h"
 
 namespace fl {
@@ -67,11 +68,24 @@ class Clients {
   std::vector<std::unique_ptr<WebHdfs>> idle_;
 };
 
+// The last requests of a stage that ends must not keep it.
+WebHdfs::Settings last_client_settings(WebHdfs::Settings settings) {
+  settings.connect_timeout_ms = 1'000;
+  settings.call_timeout_ms = 2'000;
+  settings.stall_timeout_ms = 2'000;
+  return settings;
+}
+
+// Its clients know of each other: which NameNode is active, which DataNodes are busy or failed.
+WebHdfs::Settings with_session(WebHdfs::Settings settings) {
+  settings.session = make_hdfs_session(settings);
+  return settings;
+}
+
 struct Place {
-  Place(WebHdfs::Settings settings, WebHdfs::Settings last_settings, std::string spool_dir,
-        std::uint64_t spool_bytes)
-      : clients(std::move(settings)),
-        last_clients(std::move(last_settings)),
+  Place(const WebHdfs::Settings& settings, std::string spool_dir, std::uint64_t spool_bytes)
+      : clients(settings),
+        last_clients(last_client_settings(settings)),
         spool(std::move(spool_dir), spool_bytes) {}
 
   std::string directory(const FileNames& names) const {
@@ -91,18 +105,15 @@ struct Place {
 };
 
 Outcome outcome_of(const HdfsError& error) {
-  switch (error.trouble) {
-    case HdfsTrouble::permission:
-    case HdfsTrouble::quota:
-    case HdfsTrouble::blocked:
-    case HdfsTrouble::other:  // what it is, is for a person to find out
-      return Outcome::refuse(error);
-    case HdfsTrouble::exists:   // of a temporary name that is never the same twice
-    case HdfsTrouble::missing:  // a directory or temporary that somebody removed
-      return Outcome::fail({ErrorClass::unavailable, error.message, error.hint});
-    default:
-      return Outcome::fail(error);
+  if (error.trouble == HdfsTrouble::exists || error.trouble == HdfsTrouble::missing) {
+    // A temporary name that is never the same twice; a directory or temporary that somebody
+    // removed: another try makes them anew.
+    return Outcome::fail({ErrorClass::unavailable, error.message, error.hint});
   }
+  Outcome outcome =
+      error.retry() == HdfsRetry::slowly ? Outcome::refuse(error) : Outcome::fail(error);
+  outcome.waiting_for = error.waiting_for;
+  return outcome;
 }
 
 class WebHdfsPart final : public Part {
@@ -133,7 +144,7 @@ class WebHdfsPart final : public Part {
     }
     for (;;) {
       const HdfsStatus renamed =
-          client->rename(temporary_, directory + "/" + names_.final_name(counter), file_id_);
+          client->rename(temporary_, directory + "/" + names_.final_name(counter), uploaded_);
       if (renamed) {
         break;
       }
@@ -190,7 +201,7 @@ class WebHdfsPart final : public Part {
                std::to_string(upload.length) + " bytes",
            {}});
     }
-    file_id_ = (*status)->file_id;
+    uploaded_ = **status;
     is_uploaded_ = true;
     return {};
   }
@@ -200,30 +211,15 @@ class WebHdfsPart final : public Part {
   SpoolFile spool_;
   bool is_complete_ = false;
   bool is_uploaded_ = false;
-  std::string temporary_;  // absolute; while one may exist
-  std::uint64_t file_id_ = 0;
+  std::string temporary_;         // absolute; while one may exist
+  WebHdfs::FileStatus uploaded_;  // as it was when it was whole
 };
-
-WebHdfs::Settings client_settings(const HdfsLocation& location) {
-  WebHdfs::Settings settings;
-  settings.endpoints = location.endpoints;
-  settings.user = location.user;
-  return settings;
-}
-
-WebHdfs::Settings last_client_settings(const HdfsLocation& location) {
-  WebHdfs::Settings settings = client_settings(location);
-  settings.connect_timeout_ms = 1'000;
-  settings.stall_timeout_ms = 2'000;
-  return settings;
-}
 
 class WebHdfsStore final : public Store {
  public:
   explicit WebHdfsStore(WebHdfsStoreSettings settings)
       : settings_(std::move(settings)),
-        place_(client_settings(settings_.location), last_client_settings(settings_.location),
-               settings_.spool_dir, settings_.spool_bytes) {
+        place_(with_session(settings_.client), settings_.spool_dir, settings_.spool_bytes) {
     place_.upload = settings_.upload;
   }
 
@@ -268,11 +264,11 @@ class WebHdfsStore final : public Store {
 
   std::string place() const override {
     std::string text = "hdfs at ";
-    for (std::size_t i = 0; i < settings_.location.endpoints.size(); ++i) {
+    for (std::size_t i = 0; i < settings_.client.endpoints.size(); ++i) {
       text += i == 0 ? "" : ", ";
-      text += settings_.location.endpoints[i];
+      text += settings_.client.endpoints[i];
     }
-    return text + " as " + settings_.location.user;
+    return text + " as " + settings_.client.user;
   }
 
   std::string base() const override { return place_.base; }
@@ -308,6 +304,38 @@ class WebHdfsStore final : public Store {
 };
 
 }  // namespace
+
+Result<WebHdfsStoreSettings> webhdfs_store_settings(const HdfsOptions& options,
+                                                    const HdfsLocation& location) {
+  constexpr std::int64_t kNoLimitMs = 24 * 3'600'000;
+  WebHdfsStoreSettings settings;
+  WebHdfsSettings& client = settings.client;
+  client.endpoints = location.endpoints;
+  client.httpfs = location.httpfs;
+  client.kerberos = location.kerberos;
+  client.user = location.user;
+  client.service = location.service;
+  client.proxy_user = options.proxy_user;
+  client.keytab = options.kerberos_keytab;
+  client.principal = options.kerberos_principal;
+  client.token_file = options.token_file;
+  client.tls = {options.cacert, options.cert, options.key};
+  client.use_proxy = options.use_proxy;
+  client.call_timeout_ms = options.call_timeout.ms > 0 ? options.call_timeout.ms : kNoLimitMs;
+  Result<std::vector<HttpAddressMap>> map = parse_address_map(options.connect_to);
+  if (!map) {
+    return Error{ErrorClass::config, "--connect-to: " + map.error().message, map.error().hint};
+  }
+  client.connect_map = std::move(*map);
+  WebHdfs::Upload& upload = settings.upload;
+  upload.permission = options.permission.empty() ? upload.permission : options.permission;
+  upload.block_size = options.block_size.value;
+  upload.replication = static_cast<int>(options.replication);
+  upload.sync_block = options.sync_block;
+  settings.spool_dir = options.spool_dir;
+  settings.spool_bytes = options.spool_size.value;
+  return settings;
+}
 
 std::unique_ptr<Store> make_webhdfs_store(WebHdfsStoreSettings settings) {
   return std::make_unique<WebHdfsStore>(std::move(settings));

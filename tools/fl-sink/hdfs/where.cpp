@@ -13,7 +13,15 @@ Result<Where> find_where(const HdfsOptions& options, bool terminal) {
   if (!config) {
     return config.error();
   }
-  Result<std::optional<HdfsLocation>> found = resolve(path, *config, options.user);
+  HdfsLocationOptions location;
+  location.user = options.user;
+  location.httpfs = options.httpfs;
+  if (options.auth != "auto") {
+    location.kerberos = options.auth == "kerberos";
+  } else if (!options.kerberos_keytab.empty() || !options.kerberos_principal.empty()) {
+    location.kerberos = true;
+  }
+  Result<std::optional<HdfsLocation>> found = resolve(path, *config, location);
   if (!found) {
     return found.error();
   }

@@ -1,0 +1,174 @@
+#!/usr/bin/env python3
+"""The hdfs sink against a real HDFS that is not well: what waits, what is said, what is there after.
+
+Started by ./run as test_flow.py is. Every stage here reads a pipe that stays open, as in a service.
+"""
+import os
+import re
+import signal
+import sys
+import urllib.parse
+import urllib.request
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools"))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness
+from test_flow import LIMIT, USER, cluster, finals, hdfs, listing
+
+BIG = 64 << 20
+
+
+def webhdfs(method, path, **query):
+    """One request that makes or changes something."""
+    words = urllib.parse.urlencode({"user.name": USER, **query})
+    request = urllib.request.Request(f"{os.environ['HDFS_HTTP']}/webhdfs/v1{path}?{words}",
+                                     method=method)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return answer.read()
+
+
+def pid_of(daemon):
+    with open(os.path.join(os.environ["HDFS_DIR"], "run", daemon + ".pid")) as file:
+        return int(file.read())
+
+
+class Outage(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.target = "/outage/" + self.id().rsplit(".", 1)[-1]
+        hdfs("-mkdir", "-p", self.target)
+
+    def sink(self, *options, user=USER):
+        reader, writer = os.pipe()
+        env = self.env(HADOOP_CONF_DIR=os.environ["HADOOP_CONF_DIR"], HADOOP_USER_NAME=user)
+        pipeline = self.pipeline(["fl-sink", "hdfs", "--text", "--grace", "1s", *options,
+                                  self.target], stdin=reader, env=env)
+        os.close(reader)
+        lines = os.fdopen(writer, "wb", buffering=0)
+        self.addCleanup(lines.close)
+        return pipeline, lines
+
+    def says(self, pipeline, pattern):
+        def found():
+            self.assertIsNone(pipeline.processes[0].poll(), pipeline.report())
+            return re.search(pattern, pipeline.errors(0), re.IGNORECASE)
+        harness.poll(found, pattern, LIMIT)
+
+    def status_says(self, pipeline, pattern):
+        def asked():
+            self.assertIsNone(pipeline.processes[0].poll(), pipeline.report())
+            pipeline.processes[0].send_signal(signal.SIGUSR1)
+            return re.search(pattern, pipeline.errors(0), re.IGNORECASE)
+        harness.poll(asked, pattern, LIMIT)
+
+    def ends(self, pipeline, lines, content):
+        lines.close()
+        self.check(pipeline, 0, limit=LIMIT)
+        self.assertEqual(hdfs("-cat", *finals(self.target)), content)
+        left = [e["pathSuffix"] for e in listing(self.target)
+                if not harness.is_final(e["pathSuffix"])]
+        self.assertEqual(left, [])
+
+    def test_safe_mode_longer_than_grace(self):
+        pipeline, lines = self.sink("--roll-count", "1")
+        lines.write(b"1\n")
+        harness.poll(lambda: finals(self.target), "the first file", LIMIT)
+        cluster("admin", "-safemode", "enter")
+        try:
+            lines.write(b"2\n3\n")
+            self.says(pipeline, "safe mode")
+            self.status_says(pipeline, "2 files with 2 events waiting for [2-9]s: .*safe mode")
+        finally:
+            cluster("admin", "-safemode", "leave")
+        self.says(pipeline, "writing goes on")
+        self.ends(pipeline, lines, b"1\n2\n3\n")
+
+    def test_a_quota_is_raised(self):
+        cluster("admin", "-setSpaceQuota", "1m", self.target)  # one block
+        pipeline, lines = self.sink("--roll-count", "2", "--retry-interval", "1s")
+        body = b"x" * 700_000 + b"\n"
+        lines.write(2 * body)
+        self.says(pipeline, "quota")
+        self.status_says(pipeline, "1 file with 2 events waiting for .*quota")
+        self.assertEqual(finals(self.target), [])
+        cluster("admin", "-clrSpaceQuota", self.target)
+        self.says(pipeline, "writing goes on")
+        self.ends(pipeline, lines, 2 * body)
+
+    def test_a_permission_is_given(self):
+        hdfs("-chmod", "755", self.target)
+        pipeline, lines = self.sink("--roll-count", "1", "--retry-interval", "1s", user="stranger")
+        lines.write(b"1\n")
+        self.says(pipeline, "permission denied")
+        hdfs("-chmod", "777", self.target)
+        self.says(pipeline, "writing goes on")
+        self.ends(pipeline, lines, b"1\n")
+
+    def test_the_name_node_is_killed_and_comes_back(self):
+        pipeline, lines = self.sink("--roll-count", "1")
+        lines.write(b"1\n")
+        harness.poll(lambda: finals(self.target), "the first file", LIMIT)
+        cluster("kill", "nn")
+        try:
+            lines.write(b"2\n")
+            self.says(pipeline, "trying again until it works")
+        finally:
+            cluster("restart", "nn")
+        self.says(pipeline, "writing goes on")
+        self.ends(pipeline, lines, b"1\n2\n")
+
+    def test_term_and_usr1_while_the_name_node_is_frozen(self):
+        cluster("freeze", "nn")
+        try:
+            pipeline, _ = self.sink("--grace", "300s")
+            pipeline.processes[0].poll()
+            harness.poll(lambda: harness.catches(pipeline.processes[0].pid, signal.SIGUSR1),
+                         "its signal handlers")
+            self.status_says(pipeline, "waiting for hdfs at")
+            pipeline.processes[0].send_signal(signal.SIGTERM)
+            self.check(pipeline, 75, limit=harness.HANG)
+        finally:
+            cluster("thaw", "nn")
+
+    def test_a_data_node_dies_in_mid_upload(self):
+        pipeline, lines = self.sink("--roll-size", str(BIG))
+        block = b"".join(b"%015d\n" % i for i in range(1 << 16))
+        content = b""
+        for round_ in range(8):
+            daemon = f"dn{1 + round_ % 2}"
+            files = len(finals(self.target))
+            for _ in range(BIG // len(block) + 1):
+                lines.write(block)
+                content += block
+            harness.poll(lambda: any(e["pathSuffix"].startswith("_")
+                                     for e in listing(self.target)), "an upload", LIMIT)
+            os.kill(pid_of(daemon), signal.SIGKILL)
+            try:
+                harness.poll(lambda: len(finals(self.target)) > files, "its file", LIMIT)
+            finally:
+                cluster("restart", daemon)
+            if "waiting, trying again" in pipeline.errors(0):
+                break  # the upload went to this one
+        self.assertIn("waiting, trying again", pipeline.errors(0), "no upload was hit")
+        self.ends(pipeline, lines, content)
+
+    def test_stale_temporaries_are_swept(self):  # Property: hdfs.staleTemp
+        stale = f"{self.target}/_FlumeData.1.0123456789abcdef.tmp"
+        young = f"{self.target}/_FlumeData.2.0123456789abcdef.tmp"
+        hdfs("-touchz", stale, young)
+        webhdfs("PUT", stale, op="SETTIMES", modificationtime=1)
+        pipeline, lines = self.sink()
+        lines.write(b"1\n")
+        harness.poll(lambda: len(listing(self.target)) == 1 and finals(self.target) == [],
+                     "the sweep", LIMIT)
+        lines.close()
+        self.check(pipeline, 0, limit=LIMIT)
+        self.assertEqual([e["pathSuffix"] for e in listing(self.target)
+                          if e["pathSuffix"].startswith("_")], [os.path.basename(young)])
+
+
+if __name__ == "__main__":
+    if not os.environ.get("HDFS_DIR"):
+        print("test_outage.py: started by ./run, which starts a cluster", file=sys.stderr)
+        sys.exit(64)
+    harness.main()
