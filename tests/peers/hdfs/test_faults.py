@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 
 import storm
 from fault_proxy import (Answer, CutReply, CutRequest, Drip, Endless, FaultProxy, FirstOf, Rewrite,
@@ -169,16 +168,12 @@ class Lane:
         self.lines = []
 
     def give(self, count):
+        """Lines of 20 bytes or so: a pipe holds them all."""
         added = [f"{self.name} {len(self.lines) + i:06}" for i in range(count)]
         self.lines += added
         text = "".join(line + "\n" for line in added).encode()
         while text:
             text = text[os.write(self.writer, text):]
-
-    def give_in_background(self, count):
-        thread = threading.Thread(target=self.give, args=(count,), daemon=True)
-        thread.start()
-        return thread
 
     def wait(self) -> int:
         """The sink's status after the end of its input; its memory is then in self.memory."""
@@ -238,17 +233,15 @@ class Faults(harness.Case):
             share = faults[number::LANES]
             if share:
                 lane = self.lane(Sequence(share), f"{name}-{number}", **proxy)
-                lane.give_in_background(len(share) + 1)
-                lanes.append((lane, share))
+                lane.give(len(share) + 1)
+                lanes.append(lane)
         hits = 0
-        for lane, share in lanes:
-            storm.poll(lambda: len(lane.lines) == len(share) + 1
-                       or lane.pipeline.processes[0].poll() is not None, "the lines", LIMIT)
+        for lane in lanes:
             self.assertEqual(lane.wait(), 0, lane.pipeline.report())
             lane.check_all_once()
             hits += lane.plan.hits
         print(f"     {name}: {len(faults)} faults, {hits} met, memory at most "
-              f"{max(lane.memory for lane, _ in lanes) >> 20} MiB", flush=True)
+              f"{max(lane.memory for lane in lanes) >> 20} MiB", flush=True)
         return hits
 
     def lengths(self):
