@@ -10,6 +10,7 @@
 #include <chrono>
 #include <mutex>
 
+#include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/base/text.h"
 
@@ -22,6 +23,7 @@ struct LogState {
   LogLevel level = LogLevel::info;
   LogFormat format = LogFormat::text;
   bool status_shown = false;
+  LogCounts counts;
   bool terminal = ::isatty(STDERR_FILENO) == 1;
 };
 
@@ -70,6 +72,13 @@ std::string_view name_of(LogLevel level) {
 void write_line(LogLevel level, std::string_view message, std::string_view hint) {
   LogState& log_state = state();
   const std::lock_guard lock(log_state.mutex);
+  if (level == LogLevel::error) {
+    ++log_state.counts.errors;
+    log_state.counts.last_error_ms = wall_ms();
+  } else if (level == LogLevel::warning) {
+    ++log_state.counts.warnings;
+    log_state.counts.last_warning_ms = wall_ms();
+  }
   if (level > log_state.level) {
     return;
   }
@@ -136,6 +145,12 @@ void set_log(std::string program, LogLevel level, LogFormat format) {
 void log(LogLevel level, std::string_view message) { write_line(level, message, {}); }
 
 void log(const Error& error) { write_line(LogLevel::error, error.message, error.hint); }
+
+LogCounts log_counts() {
+  LogState& log_state = state();
+  const std::lock_guard lock(log_state.mutex);
+  return log_state.counts;
+}
 
 std::string printable(std::string_view text) {
   std::string out;

@@ -1,6 +1,7 @@
 // Log lines on stderr: text for people, JSON for machines. Nothing else writes to stderr.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -19,6 +20,15 @@ void set_log(std::string program, LogLevel level, LogFormat format);
 void log(LogLevel level, std::string_view message);
 /// The error's message, and its hint on a line of its own.
 void log(const Error& error);
+
+/// What was logged since the start, whether it was shown or not.
+struct LogCounts {
+  std::uint64_t errors = 0;
+  std::uint64_t warnings = 0;
+  std::int64_t last_error_ms = 0;  ///< wall clock; 0: never
+  std::int64_t last_warning_ms = 0;
+};
+LogCounts log_counts();
 
 /// `text` with C0, DEL, C1, bidirectional and zero-width marks and invalid UTF-8 as \xNN.
 std::string printable(std::string_view text);

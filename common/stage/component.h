@@ -13,6 +13,7 @@
 #include "common/base/error.h"
 #include "common/compress/block_codec.h"
 #include "common/event/batch.h"
+#include "common/stage/figures.h"
 #include "common/stream/block_builder.h"
 
 namespace fl {
@@ -79,6 +80,9 @@ class Source {
   virtual std::int64_t deadline_ms() const { return -1; }
   /// One line for the last message, e.g. "3 files, 1200 events"; empty: none.
   virtual std::string summary() const { return {}; }
+  /// Adds what is worth knowing of it for the status line and --metrics (figures.h). May be called
+  /// at any time, before open() too.
+  virtual void figures(FigureList& out) const { (void)out; }
 };
 
 /// Changes or drops events.
@@ -91,6 +95,9 @@ class Interceptor {
   }
   /// Edits the batch; see Batch for what may be done. Events that are not kept(i) are passed over.
   virtual Status process(Batch& batch) = 0;
+  /// Adds what is worth knowing of it for the status line and --metrics (figures.h). May be called
+  /// at any time, before open() too.
+  virtual void figures(FigureList& out) const { (void)out; }
 };
 
 class PollSet;
@@ -146,8 +153,11 @@ class Sink {
   virtual Status close() { return {}; }
   /// SIGHUP: reopen files.
   virtual void reopen() {}
-  /// Text for the status line, e.g. "2 files open, 7 committed"; empty: none.
+  /// More words for the status line, behind those of figures(): what is waited for, and why.
   virtual std::string status() const { return {}; }
+  /// Adds what is worth knowing of it for the status line and --metrics (figures.h). May be called
+  /// at any time, before open() too.
+  virtual void figures(FigureList& out) const { (void)out; }
 };
 
 /// Buffers blocks between input and output.
@@ -167,7 +177,11 @@ class Channel {
   virtual void pop() = 0;
   /// True: what is put counts as safe upstream (--ack-at put); else what the reader acknowledges.
   virtual bool acks_at_put() const { return false; }
+  /// As for a sink.
   virtual std::string status() const { return {}; }
+  /// Adds what is worth knowing of it for the status line and --metrics (figures.h). May be called
+  /// at any time, before open() too.
+  virtual void figures(FigureList& out) const { (void)out; }
 };
 
 }  // namespace fl

@@ -184,6 +184,7 @@ Result<Feed::Got> Feed::next_of(Slot& slot) {
       end_slot(slot, false);
       if (!more_files_.empty()) {
         bytes_of_closed_ += slot.input.bytes_read();
+        rejected_of_closed_ += slot.input.text().rejected();
         current_ = nullptr;
         slots_.clear();
         if (Status status = open_next_file(); !status) {
@@ -199,6 +200,7 @@ Result<Feed::Got> Feed::next_of(Slot& slot) {
 
 void Feed::take_block(Slot& slot) {
   current_ = &slot;
+  ++blocks_;
   if (stopping_) {
     slot.last_data_ms = monotonic_ms();
   }
@@ -305,6 +307,14 @@ std::uint64_t Feed::bytes() const {
     bytes += slot->input.bytes_read();
   }
   return bytes;
+}
+
+std::uint64_t Feed::rejected_lines() const {
+  std::uint64_t lines = rejected_of_closed_;
+  for (const auto& slot : slots_) {
+    lines += slot->input.text().rejected();
+  }
+  return lines;
 }
 
 // ---------------------------------------------------------------- talking to the writers

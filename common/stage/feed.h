@@ -61,6 +61,9 @@ class Feed {
   std::uint64_t total() const { return ledger_.total(); }
   std::uint64_t acked() const { return ledger_.done(); }
   std::uint64_t bytes() const;
+  std::uint64_t blocks() const { return blocks_; }
+  /// Lines that were refused.
+  std::uint64_t rejected_lines() const;
 
   /// The first n events are safe: tells the writers.
   void ack(std::uint64_t n);
@@ -109,6 +112,8 @@ class Feed {
   std::vector<int> stream_indexes_;
   StreamLedger<Upstream*> ledger_;
   std::uint64_t bytes_of_closed_ = 0;
+  std::uint64_t blocks_ = 0;
+  std::uint64_t rejected_of_closed_ = 0;
   bool stopping_ = false;
   bool died_ = false;
   bool early_ = false;

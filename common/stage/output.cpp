@@ -87,6 +87,7 @@ void Output::send(Block block) {
     return;
   }
   sent_ += block.count;
+  ++sent_blocks_;
   if (end_.kind() == WriteEnd::Kind::terminal) {
     text_ = readable(block);
     pending_ = text_;

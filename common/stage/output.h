@@ -57,6 +57,9 @@ class Output {
   Status pump();
 
   std::uint64_t sent() const { return sent_; }
+  std::uint64_t sent_blocks() const { return sent_blocks_; }
+  /// With the header, and what still waits to be written.
+  std::uint64_t sent_bytes() const { return queued_; }
   /// The first n events of the stream are safe by rule().
   std::uint64_t acked();
   Reader reader() const { return reader_; }
@@ -109,6 +112,7 @@ class Output {
   std::uint64_t written_ = 0;  // bytes
   std::uint64_t queued_ = 0;   // bytes, with those that wait
   std::uint64_t sent_ = 0;     // events
+  std::uint64_t sent_blocks_ = 0;
   std::uint64_t safe_ = 0;
   std::int64_t taken_ms_ = -1;  // when the header was seen taken
   std::int64_t empty_ms_ = -1;  // since when the pipe is empty, at the end

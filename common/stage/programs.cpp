@@ -229,6 +229,16 @@ std::string find_program(const std::string& tool, const std::string& name) {
   return {};
 }
 
+std::string find_beside(const std::string& file) {
+  for (const std::string& place : places(true)) {
+    std::string path = place + "/" + file;
+    if (::access(path.c_str(), R_OK) == 0) {
+      return path;
+    }
+  }
+  return {};
+}
+
 std::vector<std::string> ask_programs(const std::vector<Program>& programs,
                                       const std::vector<std::string>& arguments) {
   const std::int64_t deadline = monotonic_ms() + kAskMs;

@@ -19,6 +19,10 @@ std::vector<Program> find_programs(const std::string& tool, bool beside_only);
 /// The path of the program for `name`, empty if there is none.
 std::string find_program(const std::string& tool, const std::string& name);
 
+/// The path of a file that is installed with this program: beside it or in ../libexec/fl; empty if
+/// there is none.
+std::string find_beside(const std::string& file);
+
 /// What the programs print with `argument` (at most 64 KiB each), run at the same time without
 /// stdin and stderr; empty for one that fails or takes longer than two seconds, which is killed
 /// with its children.

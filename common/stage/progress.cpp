@@ -42,8 +42,8 @@ std::string Progress::line(const Figures& figures) {
   std::string text = fmt::format("{} events, {}, {}:{:02}, {:.0f} events/s, {} unacknowledged",
                                  figures.events, human_bytes(static_cast<double>(figures.bytes)),
                                  seconds / 60, seconds % 60, rate_, figures.unacknowledged);
-  if (!figures.more.empty()) {
-    text += ", " + figures.more;
+  for (const std::string& more : {figures.own.words(), figures.more}) {
+    text += more.empty() ? "" : ", " + more;
   }
   return text;
 }

@@ -4,14 +4,9 @@
 #include <cstdint>
 #include <string>
 
-namespace fl {
+#include "common/stage/figures.h"
 
-struct Figures {
-  std::uint64_t events = 0;
-  std::uint64_t bytes = 0;
-  std::uint64_t unacknowledged = 0;
-  std::string more;  ///< the component's own: "2 files open, 7 committed"
-};
+namespace fl {
 
 class Progress {
  public:

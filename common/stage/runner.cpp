@@ -18,6 +18,7 @@
 #include "common/io/standard_fds.h"
 #include "common/stage/feed.h"
 #include "common/stage/line_rules.h"
+#include "common/stage/metrics.h"
 #include "common/stage/output.h"
 #include "common/stage/progress.h"
 #include "common/stage/reject_file.h"
@@ -61,6 +62,9 @@ class Runner {
   int finish();
   int verdict();
   Figures figures();
+  void own_figures(FigureList& out) const;
+  std::string_view waits_for() const;
+  Status open_metrics();
   bool has_state() const { return plan_.source && plan_.source->has_state(); }
   bool waits_for_acks() const { return has_state() && plan_.options.ack == "on"; }
 
@@ -73,6 +77,7 @@ class Runner {
   int signal_index_ = -1;
   int source_index_ = -1;
   std::optional<Progress> progress_;
+  std::unique_ptr<Metrics> metrics_;  // none without --metrics
 
   RejectFile rejects_;
   std::unique_ptr<Feed> feed_;      // what comes in; none for a source
@@ -85,6 +90,7 @@ class Runner {
   Window window_;
   std::uint64_t produced_ = 0;
   std::uint64_t produced_bytes_ = 0;
+  std::uint64_t produced_blocks_ = 0;
   std::uint64_t source_acked_ = 0;
   bool source_waits_ = false;
   bool source_ended_ = false;
@@ -219,8 +225,8 @@ Status Runner::open() {
       return status;
     }
   }
-  Status status;
-  if (!plan_.options.reject.empty() && !plan_.options.dry_run) {
+  Status status = open_metrics();
+  if (!plan_.options.reject.empty() && !plan_.options.dry_run && status) {
     status = rejects_.open(plan_.options.reject);
   }
   if (plan_.source && status) {
@@ -256,6 +262,23 @@ Status Runner::open() {
   }
   feed_ = std::make_unique<Feed>(plan_.options, std::move(settings));
   return feed_->open();
+}
+
+Status Runner::open_metrics() {
+  const StageOptions& options = plan_.options;
+  if (options.metrics.empty() || options.dry_run) {
+    return {};
+  }
+  const std::string stage = plan_.name.substr(0, plan_.name.find(' '));
+  Result<std::unique_ptr<Metrics>> metrics =
+      Metrics::start({options.metrics, options.metrics_every.ms,
+                      MetricsIdentity{stage, join(plan_.components, "+"), {}, wall_ms()}},
+                     figures());
+  if (!metrics) {
+    return metrics.error();
+  }
+  metrics_ = std::move(*metrics);
+  return {};
 }
 
 // ---------------------------------------------------------------- the loop
@@ -303,6 +326,9 @@ bool Runner::step() {
   if (progress_->live()) {
     progress_->tick(figures());
   }
+  if (metrics_ && metrics_->due(poll_)) {
+    metrics_->publish(figures());
+  }
   return !error_;
 }
 
@@ -344,6 +370,9 @@ void Runner::wait() {
   }
   poll_.wake_at(stop_deadline_ms_);
   poll_.wake_at(progress_->deadline_ms());
+  if (metrics_) {
+    metrics_->watch(poll_);
+  }
   poll_.wait();
 }
 
@@ -487,6 +516,7 @@ bool Runner::produce() {
   if (added > 0) {
     produced_ += added;
     produced_bytes_ += builder.size();
+    ++produced_blocks_;
     if (has_state()) {
       window_.sent(produced_, builder.size());
     }
@@ -719,12 +749,65 @@ void Runner::conclude() {
 Figures Runner::figures() {
   Figures out;
   if (feed_) {
-    out = {feed_->total(), feed_->bytes(), feed_->total() - feed_->acked(), {}};
+    out.events = feed_->total();
+    out.bytes = feed_->bytes();
+    out.blocks = feed_->blocks();
+    out.unacknowledged = feed_->total() - feed_->acked();
+    out.rejected = feed_->rejected_lines() + rejects_.count();
   } else {
-    out = {produced_, produced_bytes_, produced_ - source_acked_, {}};
+    out.events = produced_;
+    out.bytes = produced_bytes_;
+    out.blocks = produced_blocks_;
+    out.unacknowledged = produced_ - source_acked_;
   }
+  if (output_) {
+    out.has_output = true;
+    out.events_out = output_->sent();
+    out.bytes_out = output_->sent_bytes();
+    out.blocks_out = output_->sent_blocks();
+    out.dropped = drops_.inputs() - drops_.outputs();
+  }
+  out.waiting = waits_for();
+  own_figures(out.own);
   out.more = plan_.sink ? plan_.sink->status() : plan_.channel ? plan_.channel->status() : "";
   return out;
+}
+
+void Runner::own_figures(FigureList& out) const {
+  const auto add = [&](std::size_t i, const auto& component) {
+    out.owner(i < plan_.components.size() ? plan_.components[i] : std::string());
+    component->figures(out);
+  };
+  for (std::size_t i = 0; i < plan_.interceptors.size(); ++i) {
+    add(i, plan_.interceptors[i]);
+  }
+  if (plan_.source) {
+    add(0, plan_.source);
+  } else if (plan_.channel) {
+    add(0, plan_.channel);
+  } else if (plan_.sink) {
+    add(0, plan_.sink);
+  }
+}
+
+// One of kWaitReasons; empty: busy.
+std::string_view Runner::waits_for() const {
+  if (!opened_ || moved_) {
+    return {};
+  }
+  if (plan_.sink && !plan_.sink->ready()) {
+    return "destination";
+  }
+  if (plan_.channel && !plan_.channel->has_room()) {
+    return "room";
+  }
+  if (output_ && output_->busy()) {
+    return "reader";
+  }
+  if (input_over() || (waits_for_acks() && window_.full())) {
+    return "acknowledgements";
+  }
+  return "input";
 }
 
 int Runner::finish() {
@@ -739,6 +822,9 @@ int Runner::finish() {
     progress_->report(figures());
   }
   const int status = verdict();
+  if (metrics_) {
+    metrics_->end(figures(), status);
+  }
   if (status == 0 && output_) {
     output_->remove_socket();
   }

@@ -14,6 +14,8 @@ namespace fl {
 /// sink.
 struct Plan {
   std::string name;  ///< "fl-sink hdfs", for messages
+  /// Names of the components, in the order of the chain: {"timestamp", "static"}.
+  std::vector<std::string> components;
   StageOptions options;
   std::unique_ptr<Source> source;
   bool text_source = false;        ///< fl-source stdin

@@ -45,7 +45,8 @@ OptionSet stage_options() {
       .cli_only();
   table
       .add("out", &Options::out, "PATH",
-           "Write to a file, named pipe or /dev/fd/N instead of stdout. A channel with several outputs "
+           "Write to a file, named pipe or /dev/fd/N instead of stdout. A channel with several "
+           "outputs "
            "takes it several times.")
       .cli_only();
   std::vector<std::string> codecs = block_codec_names();
@@ -103,10 +104,11 @@ OptionSet stage_options() {
       .choices({"keep", "strip"})
       .cli_only();
   table
-      .add("reject", &Options::reject, "FILE",
-           "Keep events that the destination will never take in FILE, with the reason as a header, "
-           "and go on; FILE is a stream that can be fed in again. Without it such an event ends the "
-           "stage (65).")
+      .add(
+          "reject", &Options::reject, "FILE",
+          "Keep events that the destination will never take in FILE, with the reason as a header, "
+          "and go on; FILE is a stream that can be fed in again. Without it such an event ends the "
+          "stage (65).")
       .cli_only();
   table
       .add("explain", &Options::explain, "",
@@ -121,6 +123,16 @@ OptionSet stage_options() {
            "Show a live status line also where stderr is no terminal.")
       .cli_only();
   table.add("noProgress", &Options::no_progress, "", "Show no live status line.").cli_only();
+  table
+      .add("metrics", &Options::metrics, "FILE|HOST:PORT",
+           "Show figures in Prometheus' text format: in FILE, which is replaced every few seconds "
+           "and at the end (for node_exporter's textfile collector), or over HTTP at /metrics. "
+           ":PORT listens on the loopback address, port 0 lets the system choose and says it.")
+      .cli_only();
+  table
+      .add("metricsInterval", &Options::metrics_every, "TIME",
+           "How often the FILE of --metrics is replaced.")
+      .cli_only();
   table.add("logFormat", &Options::log_format, "text|json", "The form of the lines on stderr.")
       .choices({"text", "json"})
       .cli_only();

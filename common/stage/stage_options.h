@@ -37,6 +37,8 @@ struct StageOptions {
   bool dry_run = false;             ///< --dry-run
   bool progress = false;            ///< --progress
   bool no_progress = false;         ///< --no-progress
+  std::string metrics;              ///< --metrics FILE|HOST:PORT
+  Duration metrics_every{5'000};    ///< --metrics-interval
   std::string log_format = "text";  ///< --log-format text|json
   std::string log_level = "info";   ///< --log-level error|warning|info|debug
   TextOptions line;                 ///< the text options above

@@ -379,6 +379,7 @@ class ToolRun {
     plan.options = *stage_;
     for (const Chosen& chosen : chain) {
       const ComponentType& type = *chosen.type;
+      plan.components.push_back(type.name);
       if (type.reads_text) {
         plan.text_source = true;
         const auto files = chosen.line.given.find("files");

@@ -146,8 +146,11 @@ class MemoryChannel final : public Channel {
 
   bool acks_at_put() const override { return ack_at_put_; }
 
-  std::string status() const override {
-    return std::to_string(events_) + " events held, " + human_bytes(static_cast<double>(bytes_));
+  void figures(FigureList& out) const override {
+    out.gauge("events", "Events held.", events_).said("events held");
+    out.gauge("capacity_events", "Events that can be held.", capacity_);
+    out.gauge("used_bytes", "Memory that holds them.", bytes_).said_as_bytes("used");
+    out.gauge("capacity_bytes", "Memory that may hold them; 0: no limit.", byte_capacity_);
   }
 
  private:

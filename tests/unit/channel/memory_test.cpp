@@ -3,6 +3,7 @@
 #include <cstring>
 #include <string>
 
+#include "tests/support/figures.h"
 #include "tests/unit/component_options.h"
 
 namespace fl {
@@ -50,7 +51,7 @@ TEST(MemoryChannel, FirstInFirstOutThroughManyRounds) {
     channel->pop();
   }
   EXPECT_EQ(channel->front(), nullptr);
-  EXPECT_EQ(channel->status(), "0 events held, 0 B");
+  EXPECT_EQ(figure_words(*channel), "0 events held, 0 B used");
 }
 
 TEST(MemoryChannel, FullByEvents) {

@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/figures.h"
 #include "tests/unit/sink/hdfs_test_help.h"
 
 namespace fl {
@@ -339,7 +340,7 @@ TEST_F(HdfsFailure, SafeWaitsForTheOldestPart) {
   send("1", "a");
   send("2", "b");
   ASSERT_TRUE(run_until(*sink_, [&] {
-                return sink_->status().find("1 committed") != std::string::npos;
+                return figure_words(*sink_).find("1 committed") != std::string::npos;
               }).ok());
   EXPECT_EQ(sink_->safe(), 0u);
   unblock();
@@ -382,7 +383,7 @@ TEST_F(HdfsFailure, AFullSpoolCommitsTheLargestPart) {
   send("2", "small");
   EXPECT_FALSE(sink_->ready());
   ASSERT_TRUE(run_until(*sink_, [&] {
-                return sink_->status().find("1 committed") != std::string::npos;
+                return figure_words(*sink_).find("1 committed") != std::string::npos;
               }).ok());
   EXPECT_EQ(script_.files, std::vector<std::string>{"large/123456\n"});
   script_.has_room = true;

@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/figures.h"
 #include "tests/unit/sink/hdfs_test_help.h"
 
 namespace fl {
@@ -24,7 +25,7 @@ TEST(HdfsSink, WritesLinesIntoOneFileAndCountsThemSafe) {
   EXPECT_EQ(sink.safe(), 0u);
   EXPECT_TRUE(sink.ready());
   ASSERT_TRUE(drain(sink, 3).ok());
-  EXPECT_EQ(sink.status(), "0 files open, 1 committed");
+  EXPECT_EQ(figure_words(sink), "0 files open, 1 committed");
   ASSERT_TRUE(sink.close().ok());
   const auto files = dir.files("out");
   ASSERT_EQ(files.size(), 1u);
@@ -141,7 +142,7 @@ TEST(HdfsSink, SafeEndsAtTheFirstEventOfAnUncommittedPart) {
   ASSERT_TRUE(run_until(sink, [&] {
                 return dir.files("out/c").size() == 1 &&
                        !is_temporary_name(dir.files("out/c")[0]) &&
-                       sink.status() == "1 files open, 2 committed";
+                       figure_words(sink) == "1 files open, 2 committed";
               }).ok());
   EXPECT_EQ(sink.safe(), 1u);  // event 1 is still open in bucket b
   ASSERT_TRUE(drain(sink, 5).ok());
@@ -179,7 +180,7 @@ TEST(HdfsSink, AsksOfTheSourceAreLimitedByMinCommitButTheDrainIsNot) {
   ASSERT_TRUE(sink.deliver(more.batch()).ok());
   ASSERT_TRUE(sink.commit(2).ok());
   ASSERT_TRUE(sink.progress().ok());
-  EXPECT_EQ(sink.status(), "2 files open, 1 committed");
+  EXPECT_EQ(figure_words(sink), "2 files open, 1 committed");
   EXPECT_GT(sink.deadline_ms(), monotonic_ms());
   ASSERT_TRUE(drain(sink, 3).ok());
 }
@@ -227,7 +228,7 @@ TEST(HdfsSink, ManyBucketsStayWithinMaxOpenFiles) {
     ASSERT_TRUE(sink.deliver(events.batch()).ok());
     ASSERT_TRUE(run_until(sink, [&] { return sink.ready(); }).ok());
   }
-  EXPECT_TRUE(sink.status().starts_with("10 files open"));
+  EXPECT_TRUE(figure_words(sink).starts_with("10 files open"));
   ASSERT_TRUE(drain(sink, sent).ok());
   for (int i = 0; i < 100; ++i) {
     EXPECT_EQ(dir.all("out/b" + std::to_string(i)), "0\n1\n2\n3\n4\n");

@@ -349,6 +349,7 @@ Status HdfsSink::wait_for_retry(Gather& gather, std::int64_t now) {
     error.message += " (tried for " + to_string(Duration{now - gather.retry.since_ms()}) + ")";
     return error;
   }
+  ++retries_;
   waiting_.push_back(&gather);
   Alarm& alarm = outcome.kind == Outcome::Kind::refused ? refused_ : away_;
   alarm.raise(now, outcome, waiting_text(), until_text());
@@ -551,21 +552,36 @@ Status HdfsSink::close() {
 }
 
 std::string HdfsSink::status() const {
-  std::string text =
-      std::to_string(by_age_.size()) + " files open, " + std::to_string(committed_) + " committed";
   if (is_opening_) {
     return "waiting for " + store_->place();
   }
-  if (committing_ != 0) {
-    text += ", " + std::to_string(committing_) + " uploading";
-  }
   for (const Alarm* alarm : {&refused_, &away_}) {
     if (alarm->is_raised()) {
-      text += ", " + waiting_text() + " waiting " + alarm->text(monotonic_ms());
-      break;
+      return waiting_text() + " waiting " + alarm->text(monotonic_ms());
     }
   }
-  return text;
+  return {};
+}
+
+void HdfsSink::figures(FigureList& out) const {
+  out.gauge("files_open", "Files that take events.", by_age_.size()).said("files open");
+  out.counter("files_committed_total", "Files that appeared under their final name.", committed_)
+      .said("committed");
+  out.gauge("uploads_running", "Files that are being stored.", committing_)
+      .said_if_any("uploading");
+  out.gauge("files_waiting", "Files whose storing failed and will be tried again.",
+            waiting_.size());
+  out.counter("retries_total", "Attempts to store a file that failed and are tried again.",
+              retries_);
+  if (full_parts_ != 0) {
+    out.alarm("disk_full");
+  }
+  if (refused_.is_raised()) {
+    out.alarm("refused");
+  }
+  if (away_.is_raised()) {
+    out.alarm("unavailable");
+  }
 }
 
 }  // namespace fl

@@ -52,6 +52,7 @@ class HdfsSink final : public Sink {
   std::int64_t deadline_ms() const override;
   Status close() override;
   std::string status() const override;
+  void figures(FigureList& out) const override;
 
  private:
   struct Gather;
@@ -147,6 +148,7 @@ class HdfsSink final : public Sink {
   std::uint64_t delivered_ = 0;
   std::uint64_t unchecked_bytes_ = 0;  // delivered since memory was last looked at
   std::uint64_t committed_ = 0;
+  std::uint64_t retries_ = 0;
   std::size_t rolled_ = 0;  // queued, committing or waiting
   std::size_t committing_ = 0;
   std::uint64_t wanted_ = 0;

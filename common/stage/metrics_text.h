@@ -1,0 +1,43 @@
+// Prometheus' text exposition format 0.0.4
+// (https://prometheus.io/docs/instrumenting/exposition_formats/), made of a stage's figures.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "common/stage/figures.h"
+
+namespace fl {
+
+/// Who a page speaks of: the labels of each of its samples.
+struct MetricsIdentity {
+  std::string stage;          ///< "fl-sink"
+  std::string component;      ///< "hdfs"; of a chain "timestamp+static"
+  std::string name;           ///< of the textfile: tells stages of one host apart; empty: no label
+  std::int64_t start_ms = 0;  ///< wall clock
+};
+
+/// How the stage ended.
+struct MetricsEnd {
+  int exit_status = 0;
+  std::int64_t ms = 0;  ///< wall clock
+};
+
+/// The page: each metric with HELP and TYPE, in a fixed order, no timestamps. Reads the process's
+/// own resource use and the counts of its log lines besides.
+std::string metrics_text(const MetricsIdentity& identity, const Figures& figures,
+                         const std::optional<MetricsEnd>& end);
+
+/// One metric with one sample, for what is known only where a page is served.
+std::string gauge_text(const MetricsIdentity& identity, std::string_view name,
+                       std::string_view help, double value);
+
+/// A label's value as the format wants it between quotes: backslash, quote and newline escaped,
+/// bytes that are not UTF-8 replaced by U+FFFD.
+std::string escaped_label(std::string_view value);
+
+}  // namespace fl

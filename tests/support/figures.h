@@ -1,0 +1,18 @@
+// What a component tells of itself, as tests read it.
+#pragma once
+
+#include <string>
+
+#include "common/stage/figures.h"
+
+namespace fl {
+
+/// The component's words in the status line.
+template <typename Component>
+std::string figure_words(const Component& component) {
+  FigureList list;
+  component.figures(list);
+  return list.words();
+}
+
+}  // namespace fl
