@@ -47,14 +47,14 @@ Result<MetricsPlace> parse_metrics_place(std::string_view text) {
   const std::size_t colon = text.rfind(':');
   if (text.find('/') != std::string_view::npos ||
       (colon == std::string_view::npos && !parse_count(text))) {
-    if (text == "-" || text.ends_with('/')) {
+    if (text.empty() || text == "-" || text.ends_with('/')) {
       return bad_place(text, "not a file");
     }
     place.file = text;
     return place;
   }
   if (colon == std::string_view::npos) {
-    return text.empty() ? bad_place(text, "empty") : bad_place(text, "a file or a port?");
+    return bad_place(text, "a file or a port?");
   }
   const Result<std::uint64_t> port = parse_count(text.substr(colon + 1), 65'535);
   if (!port) {
