@@ -1,27 +1,11 @@
 #include "tools/fl-sink/serializer.h"
 
-#include <algorithm>
-#include <array>
-#include <cctype>
+#include <utility>
 
-#include "common/base/random.h"
 #include "common/event/java_map.h"
-#include "common/event/varint.h"
 
 namespace fl {
 namespace {
-
-void append_varint(std::string& out, std::int64_t value) {
-  std::array<std::uint8_t, kMaxVarint> bytes;
-  const std::uint8_t* const end = write_varint(bytes.data(), value);
-  out.append(reinterpret_cast<const char*>(bytes.data()),
-             static_cast<std::size_t>(end - bytes.data()));
-}
-
-void append_text(std::string& out, std::string_view text) {
-  append_varint(out, static_cast<std::int64_t>(text.size()));
-  out += text;
-}
 
 // The body and a newline; headers are dropped.
 class TextSerializer final : public Serializer {
@@ -41,80 +25,97 @@ class TextSerializer final : public Serializer {
   const bool append_newline_;
 };
 
-// An Avro object container, as Flume writes it (flume/wire.md 4.1): headers in Java's map order in
-// one block with a positive count, blocks of about `interval` bytes, never one without events.
-class AvroEventSerializer final : public Serializer {
+// Headers as Java prints a map, a blank, the body and a newline.
+class HeaderAndTextSerializer final : public Serializer {
  public:
-  explicit AvroEventSerializer(std::size_t interval) : interval_(interval) {}
+  explicit HeaderAndTextSerializer(bool append_newline) : append_newline_(append_newline) {}
 
-  void begin(std::string& out) override {
-    static constexpr std::string_view kSchema =
-        R"({"type":"record","name":"Event","fields":[{"name":"headers","type":{"type":"map",)"
-        R"("values":"string"}},{"name":"body","type":"bytes"}]})";
-    marker_ = random_bytes(16);
-    out += "Obj\1";
-    append_varint(out, 2);
-    append_text(out, "avro.schema");
-    append_text(out, kSchema);
-    append_text(out, "avro.codec");
-    append_text(out, "null");
-    append_varint(out, 0);
-    out += marker_;
-  }
-
+  void begin(std::string&) override {}
   void append(std::string& out, const Event& event) override {
-    if (event.has_headers()) {
-      map_.assign(event);
-      append_varint(block_, static_cast<std::int64_t>(map_.entries().size()));
-      for (const JavaMap::Entry& entry : map_.entries()) {
-        append_text(block_, entry.key);
-        append_text(block_, entry.value);
-      }
-    }
-    append_varint(block_, 0);
-    append_text(block_, event.body());
-    ++count_;
-    if (block_.size() >= interval_) {
-      flush(out);
+    map_.assign(event);
+    map_.append_text(out);
+    out += ' ';
+    out += event.body();
+    if (append_newline_) {
+      out += '\n';
     }
   }
-
-  void flush(std::string& out) override {
-    if (count_ == 0) {
-      return;
-    }
-    append_varint(out, count_);
-    append_text(out, block_);
-    out += marker_;
-    count_ = 0;
-    block_.clear();
-  }
-
-  std::size_t pending() const override { return block_.size(); }
+  void flush(std::string&) override {}
 
  private:
-  const std::size_t interval_;
-  std::string marker_;
-  std::string block_;
-  std::int64_t count_ = 0;
+  const bool append_newline_;
+  JavaMap map_;
+};
+
+// A container of headers and bodies, as Flume writes it: headers in Java's map order in one block
+// with a positive count.
+class AvroEventSerializer final : public Serializer {
+ public:
+  AvroEventSerializer(std::shared_ptr<AvroPacker> packer, std::size_t interval)
+      : container_(std::move(packer), kSchema, interval) {}
+
+  void begin(std::string& out) override { container_.begin(out); }
+  void append(std::string& out, const Event& event) override {
+    std::string& block = container_.block();
+    if (event.has_headers()) {
+      map_.assign(event);
+      append_avro_long(block, static_cast<std::int64_t>(map_.entries().size()));
+      for (const JavaMap::Entry& entry : map_.entries()) {
+        append_avro_bytes(block, entry.key);
+        append_avro_bytes(block, entry.value);
+      }
+    }
+    append_avro_long(block, 0);
+    append_avro_bytes(block, event.body());
+    container_.added(out);
+  }
+  void flush(std::string& out) override { container_.flush(out); }
+  std::size_t pending() const override { return container_.pending(); }
+
+ private:
+  static constexpr std::string_view kSchema =
+      R"({"type":"record","name":"Event","fields":[{"name":"headers","type":{"type":"map",)"
+      R"("values":"string"}},{"name":"body","type":"bytes"}]})";
+
+  AvroContainer container_;
   JavaMap map_;
 };
 
 }  // namespace
 
+Result<SerializerFactory> SerializerFactory::make(const SerializerOptions& options) {
+  if (options.name != "text" && options.name != "header_and_text" && options.name != "avro_event") {
+    return Error{ErrorClass::config, "unknown serializer '" + options.name + "'",
+                 "text, header_and_text and avro_event are known"};
+  }
+  SerializerFactory factory(options);
+  if (options.name == "avro_event") {
+    Result<std::shared_ptr<AvroPacker>> packer = AvroPacker::make(options.compression_codec);
+    if (!packer) {
+      return packer.error();
+    }
+    factory.packer_ = std::move(*packer);
+  }
+  return factory;
+}
+
+std::unique_ptr<Serializer> SerializerFactory::serializer() const {
+  if (packer_ != nullptr) {
+    return std::make_unique<AvroEventSerializer>(
+        packer_, static_cast<std::size_t>(options_.sync_interval.value));
+  }
+  if (options_.name == "header_and_text") {
+    return std::make_unique<HeaderAndTextSerializer>(options_.append_newline);
+  }
+  return std::make_unique<TextSerializer>(options_.append_newline);
+}
+
 Result<std::unique_ptr<Serializer>> make_serializer(const SerializerOptions& options) {
-  std::string name = options.name;
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  if (name == "text") {
-    return std::unique_ptr<Serializer>(std::make_unique<TextSerializer>(options.append_newline));
+  const Result<SerializerFactory> factory = SerializerFactory::make(options);
+  if (!factory) {
+    return factory.error();
   }
-  if (name == "avro_event") {
-    return std::unique_ptr<Serializer>(std::make_unique<AvroEventSerializer>(
-        static_cast<std::size_t>(options.sync_interval.value)));
-  }
-  return Error{ErrorClass::config, "unknown serializer '" + options.name + "'",
-               "text and avro_event are known"};
+  return factory->serializer();
 }
 
 }  // namespace fl

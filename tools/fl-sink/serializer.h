@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "common/base/error.h"
 #include "common/event/event.h"
+#include "tools/fl-sink/avro_container.h"
 #include "tools/fl-sink/serializer_options.h"
 
 namespace fl {
@@ -23,6 +25,21 @@ class Serializer {
   /// Completes the file.
   virtual void end(std::string& out) { flush(out); }
   virtual std::size_t pending() const { return 0; }
+};
+
+/// Makes the serializers of a sink's files. They share what compresses the blocks of Avro files, so
+/// all are used from one thread.
+class SerializerFactory {
+ public:
+  /// Errors of class config: a serializer or codec that is not known.
+  static Result<SerializerFactory> make(const SerializerOptions& options);
+  std::unique_ptr<Serializer> serializer() const;
+
+ private:
+  explicit SerializerFactory(SerializerOptions options) : options_(std::move(options)) {}
+
+  SerializerOptions options_;
+  std::shared_ptr<AvroPacker> packer_;  // only for avro_event
 };
 
 /// The serializer of `options`; the name was checked by the option table (class config otherwise).

@@ -32,6 +32,26 @@ class SequenceSerializer final : public Serializer {
   const std::int64_t& key_;
 };
 
+// A container of bodies that are datums of the schema.
+class AvroSchemaSerializer final : public Serializer {
+ public:
+  AvroSchemaSerializer(std::shared_ptr<const AvroSchema> schema, std::shared_ptr<AvroPacker> packer,
+                       std::size_t interval)
+      : schema_(std::move(schema)), container_(std::move(packer), schema_->text(), interval) {}
+
+  void begin(std::string& out) override { container_.begin(out); }
+  void append(std::string& out, const Event& event) override {
+    container_.block() += event.body();
+    container_.added(out);
+  }
+  void flush(std::string& out) override { container_.flush(out); }
+  std::size_t pending() const override { return container_.pending(); }
+
+ private:
+  const std::shared_ptr<const AvroSchema> schema_;
+  AvroContainer container_;
+};
+
 Error bad(std::string what, std::string hint) {
   return Error{ErrorClass::config, std::move(what), std::move(hint)};
 }
@@ -87,11 +107,29 @@ Status FileFormat::choose(const HdfsOptions& options) {
       shared_ = make_hadoop_compressor(*codec_, level_);
     }
   }
-  if (!sequence_) {
-    if (auto serializer = make_serializer(serializer_options_); !serializer) {
-      return serializer.error();
+  return sequence_ ? Status() : choose_serializer();
+}
+
+Status FileFormat::choose_serializer() {
+  if (serializer_options_.name != "avro_schema") {
+    Result<SerializerFactory> made = SerializerFactory::make(serializer_options_);
+    if (!made) {
+      return made.error();
     }
+    serializers_ = std::move(*made);
+    return {};
   }
+  Result<SchemaSource> schemas = SchemaSource::make(serializer_options_);
+  if (!schemas) {
+    return schemas.error();
+  }
+  Result<std::shared_ptr<AvroPacker>> packer =
+      AvroPacker::make(serializer_options_.compression_codec);
+  if (!packer) {
+    return packer.error();
+  }
+  schemas_ = std::move(*schemas);
+  packer_ = std::move(*packer);
   return {};
 }
 
@@ -114,11 +152,23 @@ Status FileFormat::choose_level(const HdfsOptions& options) {
   return {};
 }
 
-Status FileFormat::examine(const Event& event) {
+Result<bool> FileFormat::examine(const Event& event) {
+  if (schemas_) {
+    Result<std::shared_ptr<const AvroSchema>> found = schemas_->find(event);
+    if (!found) {
+      return found.error();
+    }
+    if (!(*found)->is_datum(event.body())) {
+      return Error{ErrorClass::input, "the body of an event is not one datum of its schema", {}};
+    }
+    const bool is_other = schema_ != *found;
+    schema_ = std::move(*found);
+    return is_other;
+  }
   const auto text = find_header(event, "timestamp");
   if (!text) {
     key_ = wall_ms();
-    return {};
+    return false;
   }
   const auto ms = parse_timestamp(*text);
   if (!ms) {
@@ -128,14 +178,20 @@ Status FileFormat::examine(const Event& event) {
                  {}};
   }
   key_ = *ms;
-  return {};
+  return false;
 }
 
 std::unique_ptr<Serializer> FileFormat::serializer() {
   if (sequence_) {
     return std::make_unique<SequenceSerializer>(*sequence_, shared_.get(), key_);
   }
-  auto made = std::move(*make_serializer(serializer_options_));
+  std::unique_ptr<Serializer> made;
+  if (schemas_) {
+    made = std::make_unique<AvroSchemaSerializer>(
+        schema_, packer_, static_cast<std::size_t>(serializer_options_.sync_interval.value));
+  } else {
+    made = serializers_->serializer();
+  }
   if (!is_compressed_stream_) {
     return made;
   }

@@ -13,6 +13,7 @@
 #include "common/hadoop/sequence_file.h"
 #include "tools/fl-sink/hdfs/compressed_serializer.h"
 #include "tools/fl-sink/hdfs/options.h"
+#include "tools/fl-sink/hdfs/schema_source.h"
 #include "tools/fl-sink/serializer.h"
 
 namespace fl {
@@ -28,17 +29,23 @@ class FileFormat {
   const std::string& suffix() const { return suffix_; }
 
   /// True: examine() is called with each event before it is given to a serializer.
-  bool examines() const { return sequence_.has_value(); }
-  /// Class input: no file can take this event; the text says why.
-  Status examine(const Event& event);
+  bool examines() const { return sequence_ || schemas_; }
+  /// True: the event belongs into a file of another kind() than the one before. Class input: no
+  /// file can take it; the text says why.
+  Result<bool> examine(const Event& event);
+  /// What all events of a file have in common: the schema of an avro_schema file, else nothing.
+  std::string_view kind() const {
+    return schema_ == nullptr ? std::string_view() : schema_->text();
+  }
 
-  /// A serializer for one file. This object outlives it.
+  /// A serializer for one file, of the kind() of the event examined last. This object outlives it.
   std::unique_ptr<Serializer> serializer();
 
  private:
   explicit FileFormat(const HdfsOptions& options);
   Status choose(const HdfsOptions& options);
   Status choose_level(const HdfsOptions& options);
+  Status choose_serializer();
 
   std::string suffix_;
   const HadoopCodec* codec_ = nullptr;
@@ -48,7 +55,11 @@ class FileFormat {
   std::unique_ptr<StreamCompressor> shared_;  // of all SequenceFiles
   std::int64_t key_ = 0;                      // of the event that was examined last
   CompressorBudget budget_;
-  SerializerOptions serializer_options_;
+  const SerializerOptions serializer_options_;
+  std::optional<SerializerFactory> serializers_;
+  std::optional<SchemaSource> schemas_;
+  std::shared_ptr<AvroPacker> packer_;        // of avro_schema files
+  std::shared_ptr<const AvroSchema> schema_;  // of the event that was examined last
 };
 
 }  // namespace fl

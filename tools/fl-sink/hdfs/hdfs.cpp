@@ -132,7 +132,7 @@ OptionSet options() {
       .add("hdfs.writeFormat", &O::write_format, "FORMAT",
            "Class of the values in a SequenceFile: Writable (BytesWritable) or Text.")
       .choices({"Writable", "Text"});
-  add_serializer_options(table, &O::serializer);
+  add_serializer_options(table, &O::serializer, "", OwnSchemas::yes);
   table.add("hdfs.spoolDir", &O::spool_dir, "DIR",
             "Where files for HDFS are gathered before their upload; else $TMPDIR, else /var/tmp.");
   table.add("hdfs.spoolSize", &O::spool_size, "BYTES",

@@ -39,12 +39,16 @@ Status HdfsSink::deliver(const Batch& batch) {
     }
     const Event& event = batch[i];
     if (examine) {
-      if (Status fits = format_->examine(event); !fits) {
-        if (Status kept = reject(event, fits.error()); !kept) {
+      const Result<bool> other = format_->examine(event);
+      if (!other) {
+        if (Status kept = reject(event, other.error()); !kept) {
           return kept;
         }
         ++delivered_;
         continue;
+      }
+      if (*other) {
+        last_ = nullptr;
       }
     }
     if (locate) {
@@ -117,12 +121,18 @@ Status HdfsSink::reject(const Event& event, const Error& why) {
 }
 
 HdfsSink::Bucket& HdfsSink::bucket_of_last_located() {
-  const auto found = buckets_.find(names_->key());
+  // Files of several kinds may lie in one directory under one prefix.
+  key_ = names_->key();
+  if (!format_->kind().empty()) {
+    key_ += '\0';
+    key_ += format_->kind();
+  }
+  const auto found = buckets_.find(key_);
   if (found != buckets_.end()) {
     return *found->second;
   }
   auto bucket = std::make_unique<Bucket>();
-  bucket->key = names_->key();
+  bucket->key = key_;
   bucket->names = {std::string(names_->directory()), std::string(names_->prefix()),
                    options_.file_suffix};
   // The clock decides, as in Flume; never below what this run has used, so that a clock that

@@ -142,6 +142,7 @@ class HdfsSink final : public Sink {
   std::list<Gather*> by_use_;                               // open parts, least recently used first
   std::vector<Gather*> waiting_;
   std::unordered_set<std::string> swept_;
+  std::string key_;         // of the bucket that was looked up last
   Bucket* last_ = nullptr;  // of the event before; null: look it up
   std::uint64_t last_counter_ = 0;
 
