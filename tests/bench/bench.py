@@ -3,7 +3,7 @@
 
 usage: bench.py [--rounds N] [--lines N] [--bin DIR] [FIGURE...]
 
-Figures: pipe pipe100 acks regex file ts rss malloc latency (default: all). Every figure of speed is
+Figures: pipe pipe100 acks regex file gzip zstd ts rss malloc latency (default: all). Every figure of speed is
 a ratio to a reference in the same round; what counts is the median over the rounds. Ratios of wall
 time are reference / ours: above 1 is faster than the reference. Ratios of CPU time are ours /
 reference: below 1 is cheaper. A goal that is missed is marked, and the status is still 0.
@@ -245,6 +245,33 @@ class Bench:
         self.compare("stdin | ts | hdfs file:/// : mawk '{print}' > f", runs["fl"], runs["mawk"],
                      count, 0.8)
 
+    def gzip(self):
+        self.compressed("gzip", 6)
+
+    def zstd(self):
+        self.compressed("zstd", 1)
+
+    def compressed(self, codec, level):
+        """The library called directly, from file to file, against a pipeline into such a file."""
+        path, count = self.lines_file(300)
+        out = os.path.join(self.work, "out")
+        copy = os.path.join(self.work, "copy")
+
+        def remove():
+            shutil.rmtree(out, ignore_errors=True)
+            if os.path.exists(copy):
+                os.unlink(copy)
+            os.sync()  # the next one begins with a clean cache
+
+        runs = self.interleaved({
+            "fl": ([self.fl("fl-source", "stdin", path),
+                    self.fl("fl-sink", "hdfs", "--stream", "--file-type", "CompressedStream",
+                            "--code-c", codec, "--roll-size", "0", f"file://{out}")], None, remove),
+            "library": ([[os.path.join(self.tools, "compress_file"), codec, str(level), path,
+                          copy]], None, remove)})
+        self.compare(f"stdin | hdfs {codec} file:/// : its library alone", runs["fl"],
+                     runs["library"], count, 0.9)
+
     def ts(self):
         done = subprocess.run([os.path.join(self.tools, "ts_stage"), str(self.args.rounds), "300"],
                               stdout=subprocess.PIPE, text=True, check=True, timeout=LIMIT)
@@ -342,7 +369,7 @@ class Bench:
 
 
 def main() -> int:
-    figures = ["pipe", "pipe100", "regex", "file", "ts", "rss", "malloc", "latency"]
+    figures = ["pipe", "pipe100", "regex", "file", "gzip", "zstd", "ts", "rss", "malloc", "latency"]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0],
                                      formatter_class=argparse.RawDescriptionHelpFormatter,
                                      epilog=__doc__.split("\n\n", 2)[2])
