@@ -128,5 +128,23 @@ TEST(BucketNames, SteadyStateAllocatesNothing) {
   }
 }
 
+TEST(BucketNames, HeadersThatMakeAPathTooLongAreAnErrorOfTheInput) {
+  std::string path;
+  for (int i = 0; i < 40; ++i) {
+    path += "/%{h}";
+  }
+  HdfsOptions options;
+  auto names = BucketNames::make(options, path);
+  ASSERT_TRUE(names.ok());
+  Events fine;
+  ASSERT_TRUE(names->locate(fine.add("", {{"h", std::string(100, 'x')}}).batch()[0], 0).ok());
+  Events bad;
+  const auto located = names->locate(bad.add("", {{"h", std::string(250, 'x')}}).batch()[0], 0);
+  ASSERT_FALSE(located.ok());
+  EXPECT_EQ(located.error().kind, ErrorClass::input);
+  // The bucket before is still the one that is known.
+  EXPECT_FALSE(*names->locate(fine.batch()[0], 0));
+}
+
 }  // namespace
 }  // namespace fl

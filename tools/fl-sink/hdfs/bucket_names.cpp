@@ -7,6 +7,12 @@
 #include "tools/fl-sink/hdfs/store.h"
 
 namespace fl {
+namespace {
+
+// HDFS's limit of a path is 8000; the fixed beginning and the name need some of it.
+constexpr std::size_t kMaxDirectory = 7'000;
+
+}  // namespace
 
 Result<BucketNames> BucketNames::make(const HdfsOptions& options, std::string_view path) {
   BucketNames names;
@@ -98,6 +104,12 @@ Result<bool> BucketNames::locate(const Event& event, std::int64_t now_ms) {
   next_.clear();
   path_.expand(event, &moment_, next_);
   const std::size_t directory_size = next_.size();
+  if (directory_size > kMaxDirectory) {
+    return Error{ErrorClass::input,
+                 "the headers of an event make a path of " + std::to_string(directory_size) +
+                     " bytes, and HDFS takes no longer one than 8000",
+                 "fewer or shorter headers in PATH"};
+  }
   next_ += '\0';
   if (prefix_.is_constant()) {
     next_ += prefix_.fixed();

@@ -26,7 +26,8 @@ class BucketNames {
   bool uses_clock() const { return use_local_time_ && needs_time_; }
 
   /// Finds the bucket of `event`; `now_ms` is used if the clock decides. False: it is the bucket of
-  /// the event before. Allocates nothing in steady state. Errors, class input: no usable timestamp.
+  /// the event before. Allocates nothing in steady state. Errors, class input: no usable timestamp,
+  /// a path that is too long.
   Result<bool> locate(const Event& event, std::int64_t now_ms);
   /// Of the last located event; the directory is relative to fixed().
   std::string_view key() const { return key_; }

@@ -112,7 +112,12 @@ Status HdfsSink::deliver(const Batch& batch) {
 // An event that has no place: it goes to the dead letters, or ends the stage.
 Status HdfsSink::reject(const Event& event, const Error& why) {
   if (rejects_ != nullptr && why.kind == ErrorClass::input) {
-    if (Status kept = rejects_->reject(event, why.message); kept) {
+    Status kept = rejects_->reject(event, why.message);
+    if (kept) {
+      return kept;
+    }
+    if (kept.error().kind != ErrorClass::input) {
+      has_failed_ = true;  // the dead letters themselves cannot be written
       return kept;
     }
   }

@@ -160,6 +160,7 @@ class WebHdfsPart final : public Part {
       return outcome_of(renamed.error());
     }
     temporary_.clear();
+    remove_leftovers(client);
     spool_.release();
     return {};
   }
@@ -180,7 +181,10 @@ class WebHdfsPart final : public Part {
   // A repeated attempt takes a new name: the old one may be half written or still open.
   Outcome upload(Clients::Lease& client, const std::string& directory, std::uint64_t counter) {
     if (!temporary_.empty()) {
-      (void)client->remove(temporary_, false);
+      if (leftovers_.size() < kMaxLeftovers) {
+        leftovers_.push_back(std::move(temporary_));
+      }
+      remove_leftovers(client);
     }
     temporary_ = directory + "/" + temporary_name(names_.final_name(counter));
     WebHdfs::Upload upload = place_.upload;
@@ -206,13 +210,22 @@ class WebHdfsPart final : public Part {
     return {};
   }
 
+  // Of earlier attempts. What cannot be removed now is tried again with the next attempt.
+  void remove_leftovers(Clients::Lease& client) {
+    while (!leftovers_.empty() && client->remove(leftovers_.back(), false)) {
+      leftovers_.pop_back();
+    }
+  }
+  static constexpr std::size_t kMaxLeftovers = 32;  // more are for the sweep of a later run
+
   Place& place_;
   const FileNames& names_;
   SpoolFile spool_;
   bool is_complete_ = false;
   bool is_uploaded_ = false;
-  std::string temporary_;         // absolute; while one may exist
-  WebHdfs::FileStatus uploaded_;  // as it was when it was whole
+  std::string temporary_;               // absolute; while one may exist
+  std::vector<std::string> leftovers_;  // names of attempts before
+  WebHdfs::FileStatus uploaded_;        // as it was when it was whole
 };
 
 class WebHdfsStore final : public Store {
