@@ -21,9 +21,11 @@ std::vector<std::size_t> Turn::order() {
   }
   if (settings_.policy == Policy::random) {
     const std::string bytes = random_bytes(count * 2);
+    const auto byte = [&](std::size_t at) {
+      return std::size_t{static_cast<unsigned char>(bytes[at])};
+    };
     for (std::size_t i = count; i > 1; --i) {
-      const std::size_t number = static_cast<unsigned char>(bytes[2 * i - 2]) << 8 |
-                                 static_cast<unsigned char>(bytes[2 * i - 1]);
+      const std::size_t number = byte(2 * i - 2) << 8 | byte(2 * i - 1);
       std::swap(order[i - 1], order[number % i]);
     }
   }
