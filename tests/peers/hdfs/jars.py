@@ -38,15 +38,17 @@ def program(name):
 
 
 def fetch(name):
-    """The folder of jars `lib` or `lib-NAME`. Whole or not at all: the folder gets its name when
-    Maven is done."""
+    """The folder of jars `lib` or `lib-NAME`, fetched again when its pom has changed. Whole or not
+    at all: the folder gets its name when Maven is done."""
     folder = "lib" if name == "hdfs" else f"lib-{name}"
     pom = "pom.xml" if name == "hdfs" else f"pom-{name}.xml"
     lib = JARS / folder
+    wanted = pathlib.Path(__file__).with_name(pom).read_bytes()
+    made_of = JARS / f"{folder}.pom.xml"
     JARS.mkdir(parents=True, exist_ok=True)
     with open(JARS / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if lib.is_dir():
+        if lib.is_dir() and made_of.is_file() and made_of.read_bytes() == wanted:
             return lib
         if not shutil.which("mvn"):
             skip("no mvn to fetch Hadoop with")
@@ -66,5 +68,7 @@ def fetch(name):
         if code != 0:
             shutil.rmtree(partial, ignore_errors=True)
             skip(f"Maven cannot fetch the jars of {name}, see {log}")
+        shutil.rmtree(lib, ignore_errors=True)
         partial.rename(lib)
+        made_of.write_bytes(wanted)
         return lib
