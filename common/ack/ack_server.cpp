@@ -169,6 +169,15 @@ void AckServer::remove() {
   if (!socket_.path.empty()) {
     unlink(socket_.path.c_str());
     socket_.path.clear();
+    // Whoever connected before that and was not heard yet would take the loss of his connection for
+    // our death. Nobody can connect from now on.
+    accept_all();
+    for (Guest& guest : guests_) {
+      if (end_ && !guest.greeted) {
+        guest.socket.send("end", *end_);
+        (void)guest.socket.flush();
+      }
+    }
   }
 }
 

@@ -53,6 +53,16 @@ class AckServerTest : public testing::Test {
   std::unique_ptr<AckServer> server_;
 };
 
+TEST_F(AckServerTest, AReaderThatWasNotHeardYetHearsTheEndOfAWriterThatGoes) {
+  AckClient reader(connect_now(), server_->stream_id());
+  server_->end(0);
+  server_->remove();
+  server_.reset();
+  reader.handle();
+  ASSERT_TRUE(reader.end().has_value());
+  EXPECT_EQ(*reader.end(), 0U);
+}
+
 TEST_F(AckServerTest, AReaderAcknowledgesAndTheWriterSaysItsLines) {
   AckClient reader(connect_now(), server_->stream_id());
   reader.at("file synced and renamed");
