@@ -36,8 +36,11 @@ endfunction()
 function(fl_tool_page tool)
   set(scd ${CMAKE_CURRENT_BINARY_DIR}/${tool}.1.scd)
   set(template ${CMAKE_SOURCE_DIR}/man/${tool}.1.scd.in)
+  get_property(programs GLOBAL PROPERTY FL_PROGRAMS)
+  list(FILTER programs INCLUDE REGEX "^${tool}-")
   add_custom_command(OUTPUT ${scd}
-    COMMAND ${tool} --generate man < ${template} > ${scd} DEPENDS ${tool} ${template} VERBATIM)
+    COMMAND ${tool} --generate man < ${template} > ${scd}
+    DEPENDS ${tool} ${programs} ${template} VERBATIM)
   fl_render_page(${tool}.1 ${scd})
 endfunction()
 

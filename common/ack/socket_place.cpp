@@ -130,8 +130,7 @@ Result<ListeningSocket> listen_in_runtime_dir() {
         bind(made.fd.get(), reinterpret_cast<const sockaddr*>(&through), sizeof through) != 0) {
       continue;
     }
-    fchmodat(dir.get(), name.c_str(), 0666, 0);
-    if (listen(made.fd.get(), 16) != 0) {
+    if (fchmodat(dir.get(), name.c_str(), 0666, 0) != 0 || listen(made.fd.get(), 16) != 0) {
       unlinkat(dir.get(), name.c_str(), 0);
       continue;
     }

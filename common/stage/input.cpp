@@ -11,6 +11,7 @@ Input::Input(UniqueFd fd, std::string name, const Settings& settings)
       name_(std::move(name)),
       limits_(settings.limits),
       form_(settings.form),
+      delimiter_(settings.rules.delimiter),
       reader_(settings.limits),
       text_(settings.rules),
       builder_(settings.block_limit) {
@@ -26,7 +27,7 @@ Result<Input::Got> Input::detect() {
   if (bytes.starts_with(kMagic)) {
     form_ = Form::stream;
   } else if (bytes.size() >= kMagic.size() || eof_ || bytes.find('\n') != std::string_view::npos) {
-    if (Status status = check_text_start(bytes); !status) {
+    if (Status status = check_text_start(bytes, delimiter_); !status) {
       return status.error();
     }
     form_ = Form::text;

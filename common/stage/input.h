@@ -57,6 +57,7 @@ class Input {
   std::string name_;
   EventLimits limits_;
   Form form_;
+  const char delimiter_;
   bool announced_ = false;
   bool is_pipe_ = false;
   bool eof_ = false;

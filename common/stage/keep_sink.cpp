@@ -23,6 +23,11 @@ KeepSink::KeepSink(Settings settings) : settings_(std::move(settings)) {}
 Status KeepSink::open(const StageContext& context) {
   context_ = &context;
   const bool is_group = !settings_.members.empty();
+  for (const std::vector<std::string>& words : settings_.members) {
+    if (words.empty()) {
+      return Error{ErrorClass::usage, "a sink is missing beside '+'", {}};
+    }
+  }
   const std::vector<std::string>& outs = context.stage->out;
   if (is_group && !outs.empty()) {
     return Error{ErrorClass::usage, "a group of sinks has no --out", {}};
@@ -60,7 +65,8 @@ std::string KeepSink::rule() const { return rule_; }
 
 bool KeepSink::open_place(std::size_t index, std::int64_t now) {
   Place& place = places_[index];
-  if (!place.member || place.member->is_running() || now < turn_->free_at_ms(index)) {
+  if (!place.member || place.is_over || place.member->is_running() ||
+      now < turn_->free_at_ms(index)) {
     return false;
   }
   Result<UniqueFd> writer = place.member->start();
@@ -207,9 +213,12 @@ void KeepSink::hear(std::size_t index) {
       rule_ = *rule;
     }
   }
-  const std::optional<int> status = place.member ? place.member->ended() : std::nullopt;
+  std::optional<int> status = place.member ? place.member->ended() : std::nullopt;
   if (!place.branch) {
     return;
+  }
+  if (place.member && !status && place.branch->state() == Branch::State::lost) {
+    status = place.member->stop();  // its status says more than its closed pipe
   }
   const bool closed = place.branch->is_closed() && place.sent.empty();
   if (place.branch->state() == Branch::State::enough) {
@@ -222,11 +231,14 @@ void KeepSink::hear(std::size_t index) {
     place.is_over = true;
   } else if (status && !closed) {
     lose(index, "it ended with status " + std::to_string(*status));
+    if (*status == static_cast<int>(ErrorClass::usage) ||
+        *status == static_cast<int>(ErrorClass::config)) {
+      log(LogLevel::error,
+          "output '" + place.name + "' can never work as it is: not used any more");
+      place.is_over = true;
+    }
   } else if (place.branch->state() == Branch::State::lost) {
     lose(index, place.branch->why());
-    if (place.member) {
-      place.member->stop();
-    }
   }
 }
 
@@ -280,8 +292,9 @@ Status KeepSink::handle(const PollSet& set) {
   forget_safe();
   introduce();
   assign();
-  if (!kept_.empty() && !any_left()) {
-    return Error{ErrorClass::again, "no output is left", {}};
+  const bool is_group = !settings_.members.empty();
+  if (!any_left() && !reader_closed() && (is_group || !kept_.empty())) {
+    return Error{is_group ? ErrorClass::config : ErrorClass::again, "no output is left", {}};
   }
   return {};
 }

@@ -16,6 +16,7 @@ extern char** environ;
 namespace fl {
 namespace {
 
+constexpr std::int64_t kMomentMs = 300;
 constexpr std::int64_t kStopMs = 1000;
 
 }  // namespace
@@ -91,25 +92,36 @@ std::optional<int> Member::ended() {
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-void Member::stop() {
-  if (!is_running() || ended()) {
-    return;
-  }
-  (void)::kill(pid_, SIGTERM);
-  const std::int64_t give_up = monotonic_ms() + kStopMs;
-  while (monotonic_ms() < give_up) {
+// The status if it ends within `ms`.
+std::optional<int> Member::await(std::int64_t ms) {
+  const std::int64_t give_up = monotonic_ms() + ms;
+  for (;;) {
+    if (std::optional<int> status = ended(); status || monotonic_ms() >= give_up) {
+      return status;
+    }
     PollSet set;
     watch(set);
     set.wake_at(give_up);
     set.wait();
-    if (ended()) {
-      return;
-    }
+  }
+}
+
+std::optional<int> Member::stop() {
+  if (!is_running()) {
+    return std::nullopt;
+  }
+  if (std::optional<int> status = await(kMomentMs)) {
+    return status;
+  }
+  (void)::kill(pid_, SIGTERM);
+  if (std::optional<int> status = await(kStopMs)) {
+    return status;
   }
   (void)::kill(pid_, SIGKILL);
   (void)::waitpid(pid_, nullptr, 0);
   pid_ = -1;
   pidfd_.reset();
+  return std::nullopt;
 }
 
 }  // namespace fl

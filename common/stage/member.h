@@ -30,12 +30,15 @@ class Member {
   void watch(PollSet& set) const;
   /// Its exit status (128 + signal for a killed one) once it has ended, told once.
   std::optional<int> ended();
-  /// TERM, and KILL a second later.
-  void stop();
+  /// Ends it: a moment to end by itself, TERM, and KILL a second later. Its exit status; none if it
+  /// was killed, or did not run.
+  std::optional<int> stop();
   /// The words, for messages.
   std::string name() const;
 
  private:
+  std::optional<int> await(std::int64_t ms);
+
   std::vector<std::string> words_;
   pid_t pid_ = -1;
   UniqueFd pidfd_;

@@ -396,6 +396,10 @@ class ToolRun {
         plan.sink = type.sink(chosen.options);
       }
     }
+    if (tool_.kind == ComponentKind::sink && !stage_->out.empty()) {
+      return fail({ErrorClass::usage, "a sink writes no stream: --out has no meaning here",
+                   "fl-sink stdout writes to stdout: redirect that"});
+    }
     // Nobody types a stream; --text says that somebody means to type lines.
     if (reads_stdin(chain, plan) && !stage_->text && !stage_->dry_run &&
         ::isatty(STDIN_FILENO) == 1) {

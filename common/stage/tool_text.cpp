@@ -50,11 +50,15 @@ std::string sentence(std::string text) {
 
 std::string escaped_paragraphs(std::string_view text) { return scdoc_escaped(text) + "\n\n"; }
 
-// What scdoc shows between fences: its text is taken as it is.
+// Between fences scdoc takes the text as it is, but for backslashes.
 std::string examples_page(const std::vector<Example>& examples) {
   std::string out;
   for (const Example& example : examples) {
-    out += scdoc_escaped(example.text) + "\n\n```\n" + example.command + "\n```\n\n";
+    out += scdoc_escaped(example.text) + "\n\n```\n";
+    for (const char c : example.command) {
+      out += c == '\\' ? "\\\\" : std::string(1, c);
+    }
+    out += "\n```\n\n";
   }
   return out;
 }

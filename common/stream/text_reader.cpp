@@ -60,10 +60,11 @@ bool TextReader::read(InputBuffer& in, bool eof, BlockBuilder& out) {
   }
 }
 
-Status check_text_start(std::string_view bytes) {
+Status check_text_start(std::string_view bytes, char delimiter) {
   constexpr std::string_view kAllowed = "\t\n\r\f\x1b";
   for (const char c : bytes) {
-    if (static_cast<unsigned char>(c) < 0x20 && kAllowed.find(c) == std::string_view::npos) {
+    if (static_cast<unsigned char>(c) < 0x20 && c != delimiter &&
+        kAllowed.find(c) == std::string_view::npos) {
       return Error{ErrorClass::input, "the input is neither text nor the start of a stream",
                    "--text takes any bytes as lines, --stream insists on a stream"};
     }

@@ -45,7 +45,8 @@ class TextReader {
   std::uint64_t rejected_ = 0;
 };
 
-/// Ok if a first buffer may be text: no NUL and no control characters but \t \n \r \f \e.
-Status check_text_start(std::string_view bytes);
+/// Ok if a first buffer may be text: no NUL and no control characters but \t \n \r \f \e, and what
+/// ends a line.
+Status check_text_start(std::string_view bytes, char delimiter);
 
 }  // namespace fl

@@ -158,3 +158,13 @@ END
   runs "0 0" "fl-source seq --count 200000 | fl-sink balance --stream --backoff -- brittle x 1000000 + brittle y 1000000"
   holds_numbers y 200000
 }
+
+@test "groups: a sink that can never work is not tried for ever" {
+  runs "75 78" "fl-source seq --count 3 | fl-sink failover --stream -- nulll"
+  said "nulll"
+  pipe "fl-source seq --count 3 | fl-sink failover --stream -- null +"
+  matches "(0|75) 64"
+  runs "0 0" "fl-source seq --count 3 | fl-sink balance --stream -- null --cuont 3 + hdfs file://$DIR/x"
+  holds_numbers x 3
+  runs "64" "fl-sink stdout --stream --out x"
+}

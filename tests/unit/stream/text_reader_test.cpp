@@ -107,9 +107,10 @@ TEST(TextReader, AnyChunkingGivesTheSameEvents) {
 }
 
 TEST(TextStart, RefusesControlCharacters) {
-  EXPECT_TRUE(check_text_start("plain \t text\r\n\f \x1b[31m Grüße \xff").ok());
-  EXPECT_FALSE(check_text_start(std::string_view("a\0b", 3)).ok());
-  EXPECT_FALSE(check_text_start("\x01").ok());
+  EXPECT_TRUE(check_text_start("plain \t text\r\n\f \x1b[31m Grüße \xff", '\n').ok());
+  EXPECT_FALSE(check_text_start(std::string_view("a\0b", 3), '\n').ok());
+  EXPECT_FALSE(check_text_start("\x01", '\n').ok());
+  EXPECT_TRUE(check_text_start(std::string_view("a\0b", 3), '\0').ok());
 }
 
 }  // namespace
