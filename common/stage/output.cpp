@@ -338,11 +338,10 @@ Status Output::close(bool clean, bool hurry) {
     end_said_ = true;
   }
   const std::int64_t now = monotonic_ms();
-  if (hurry && sent_ == 0) {
-    close_now(clean);
-  } else if (end_.unread() != 0) {
-    empty_ms_ = now;
-  } else if (empty_ms_ < 0) {
+  // Told to stop with nothing sent: a reader that starts slowly gets the same time to hear `end`,
+  // but none that never takes the header.
+  const bool waits_until_taken = !hurry || sent_ > 0;
+  if (empty_ms_ < 0 || (waits_until_taken && end_.unread() != 0)) {
     empty_ms_ = now;
   } else if (now - empty_ms_ >= kEmptyMs || !server_) {
     reader_ = Reader::foreign;

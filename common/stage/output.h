@@ -73,8 +73,8 @@ class Output {
 
   void want(std::uint64_t n);
   /// Closes stdout, saying `end` first if `clean`. A foreign reader gets its time to connect: call
-  /// again until closed(). A file is synced. `hurry`: told to stop, so an empty stream waits for
-  /// nobody.
+  /// again until closed(). A file is synced. `hurry`: told to stop, so an empty stream waits for no
+  /// reader that leaves its header untouched.
   Status close(bool clean, bool hurry);
   bool closed() const { return closed_; }
   /// The stage ends with 0.
