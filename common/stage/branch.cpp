@@ -1,6 +1,7 @@
 #include "common/stage/branch.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -70,6 +71,24 @@ bool Branch::close(bool whole) {
     settle(output_->close(whole, stop_requested()));
   }
   return !is_live() || output_->closed();
+}
+
+Status check_distinct(const std::vector<std::string>& paths) {
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    struct stat one {};
+    const bool exists = ::stat(paths[i].c_str(), &one) == 0;
+    for (std::size_t k = 0; k < i; ++k) {
+      struct stat other {};
+      const bool same = paths[i] == paths[k] ||
+                        (exists && !S_ISCHR(one.st_mode) && ::stat(paths[k].c_str(), &other) == 0 &&
+                         one.st_dev == other.st_dev && one.st_ino == other.st_ino);
+      if (same) {
+        return Error{ErrorClass::usage, "--out '" + paths[i] + "' is given twice",
+                     "each output needs a file or pipe of its own"};
+      }
+    }
+  }
+  return {};
 }
 
 std::string weakest_rule(const std::vector<const Branch*>& branches) {

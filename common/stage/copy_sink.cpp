@@ -27,6 +27,9 @@ Status CopySink::open(const StageContext& context) {
   if (Status status = selector_->open(outs.size()); !status) {
     return status;
   }
+  if (Status status = check_distinct(outs); !status) {
+    return status;
+  }
   if (context.dry_run) {
     return {};
   }
@@ -79,6 +82,9 @@ std::int64_t CopySink::deadline_ms() const {
 }
 
 void CopySink::lose(Lane& lane, std::uint64_t events) {
+  if (!lane.is_optional) {
+    return;  // its loss ends the stage
+  }
   if (lane.lost_events == 0 && events > 0) {
     log(LogLevel::warning, "optional output '" + lane.branch.name() + "' " +
                                (lane.branch.is_live() ? "does not keep up" : "is gone") +
@@ -191,6 +197,7 @@ Status CopySink::commit(std::uint64_t) {
       lane.branch.output().want(lane.counts.outputs());
     }
   }
+  update_safe();
   return {};
 }
 

@@ -37,6 +37,9 @@ Status KeepSink::open(const StageContext& context) {
     return Error{ErrorClass::usage, "no --out is given",
                  "name each output: --out >(fl-sink ...) --out FILE"};
   }
+  if (Status status = check_distinct(outs); !status) {
+    return status;
+  }
   turn_.emplace(settings_.turn, count);
   if (context.dry_run) {
     return {};
@@ -108,6 +111,9 @@ void KeepSink::lose(std::size_t index, std::string why) {
     waiting_.push_front(*kept);
   }
   place.sent.clear();
+  if (place.member && place.branch) {
+    place.branch->output().remove_socket();  // its only reader is gone
+  }
   place.branch.reset();
   moved_ += events;
   const bool again = place.member.has_value();
@@ -268,6 +274,10 @@ void KeepSink::want_all() {
 
 Status KeepSink::commit(std::uint64_t) {
   want_all();
+  for (std::size_t i = 0; i < places_.size(); ++i) {
+    hear(i);
+  }
+  forget_safe();
   return {};
 }
 

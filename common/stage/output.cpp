@@ -255,6 +255,9 @@ std::uint64_t Output::acked() {
         handed_on();
       }
       break;
+    case Reader::file:
+      sync_wanted();
+      break;
     case Reader::none:
       if (!busy()) {
         safe_ = sent_;
@@ -285,14 +288,24 @@ std::optional<std::string> Output::rule() const {
 void Output::want(std::uint64_t n) {
   if (server_) {
     server_->want(n);
-  } else if (reader_ == Reader::file && !closed_ && !busy()) {
-    // A failed sync is told once; trying again would succeed and lie (reliability.md 10 A.6).
-    if (Status status = end_.sync(); !status) {
-      kept_error_ = status.error();
-    } else {
-      safe_ = sent_;
-      marks_.clear();
-    }
+  } else {
+    wanted_ = std::max(wanted_, n);
+    sync_wanted();
+  }
+}
+
+// A file is synced as soon as it holds what is wanted.
+void Output::sync_wanted() {
+  if (reader_ != Reader::file || closed_ || busy() || kept_error_ || wanted_ <= safe_ ||
+      sent_ < wanted_) {
+    return;
+  }
+  // A failed sync is told once; trying again would succeed and lie (reliability.md 10 A.6).
+  if (Status status = end_.sync(); !status) {
+    kept_error_ = status.error();
+  } else {
+    safe_ = sent_;
+    marks_.clear();
   }
 }
 

@@ -85,6 +85,7 @@ class Output {
   void judge();
   void reader_went();
   std::uint64_t handed_on();
+  void sync_wanted();
   std::string readable(const Block& block) const;
   bool pack(Block& block);
   void close_now(bool clean);
@@ -114,6 +115,7 @@ class Output {
   std::uint64_t sent_ = 0;     // events
   std::uint64_t sent_blocks_ = 0;
   std::uint64_t safe_ = 0;
+  std::uint64_t wanted_ = 0;    // of a file
   std::int64_t taken_ms_ = -1;  // when the header was seen taken
   std::int64_t empty_ms_ = -1;  // since when the pipe is empty, at the end
   struct Mark {

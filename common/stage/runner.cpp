@@ -636,6 +636,14 @@ void Runner::propagate() {
     }
     return;
   }
+  // First, since what is safe at once must be told at once: nothing else may wake us.
+  if (const std::uint64_t want = feed_->take_want(); want > 0) {
+    if (plan_.sink) {
+      failed(plan_.sink->commit(want));
+    } else {
+      output_->want(drops_.outputs());
+    }
+  }
   const bool at_put = plan_.channel && plan_.channel->acks_at_put();
   std::optional<std::string> rule;
   std::uint64_t safe = 0;
@@ -651,14 +659,6 @@ void Runner::propagate() {
   }
   if (rule) {
     feed_->at(*rule);
-  }
-  if (const std::uint64_t want = feed_->take_want(); want > 0) {
-    if (plan_.sink) {
-      failed(plan_.sink->commit(want));
-      safe = plan_.sink->safe();  // nothing else may wake us to tell it
-    } else {
-      output_->want(drops_.outputs());
-    }
   }
   if (failed(rejects_.sync())) {
     return;  // what was rejected counts as delivered only when it is on disk

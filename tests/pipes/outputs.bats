@@ -168,3 +168,21 @@ END
   holds_numbers x 3
   runs "64" "fl-sink stdout --stream --out x"
 }
+
+@test "a wrapped writer before a stage that writes a file: nobody waits for ever" {
+  LIMIT=20 runs "0 0" "timeout 15 fl-source seq --count 1000 | fl-channel memory --stream --out q1"
+  LIMIT=20 runs "0 0" "(fl-source seq --count 3000; fl-source seq --count 100) | fl-channel replicate --stream --out q2 --out q3"
+  LIMIT=20 runs "0 0" "(fl-source seq --count 3000; fl-source seq --count 100) | fl-intercept ts --stream > q4"
+  LIMIT=20 runs "0 0" "(fl-source seq --count 3000; fl-source seq --count 100) | fl-channel balance --stream --out q5 --out q6"
+  [ "$(fl-sink stdout --stream < q3 | wc -l)" = 3100 ]
+  [ "$(fl-sink stdout --stream < q4 | wc -l)" = 3100 ]
+}
+
+@test "two outputs that are one file are refused" {
+  pipe "fl-source seq --count 5 | fl-channel balance --stream --out m1 --out m1"
+  matches "(0|75) 64"
+  touch m2
+  ln m2 m3
+  pipe "fl-source seq --count 5 | fl-channel replicate --stream --out m2 --out m3"
+  matches "(0|75) 64"
+}

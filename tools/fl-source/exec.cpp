@@ -92,7 +92,7 @@ class ExecSource final : public Source {
 
   Status open(const StageContext& context) override;
   Result<State> produce(BlockBuilder& out) override;
-  bool whole() const override { return !failure_; }
+  bool whole() const override { return !failure_ && left_ == 0; }
   void stop() override;
   Status close() override;
   int wait_fd() const override { return epoll_.get(); }
