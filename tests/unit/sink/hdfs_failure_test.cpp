@@ -402,8 +402,7 @@ TEST_F(HdfsFailure, FiveThousandBucketsWithAHundredOpen) {
       send(std::to_string(round), std::to_string(i));
     }
   }
-  EXPECT_NE(figure_words(*sink_).find("100 files open"), std::string::npos)
-      << figure_words(*sink_);
+  EXPECT_NE(figure_words(*sink_).find("100 files open"), std::string::npos) << figure_words(*sink_);
   ASSERT_TRUE(drain(*sink_, 2 * kBuckets).ok());
   ASSERT_EQ(script_.files.size(), 2u * kBuckets);
   std::map<std::string, std::string> found;
