@@ -326,7 +326,7 @@ class Cluster:
             if state.get("NumLiveDataNodes", -1) < len(datanodes):
                 return name
         active = self.active()
-        if active is None or self.bean(active, "FSNamesystemState")["FSState"] != "Operational":
+        if active is None or self.bean(active, "FSNamesystemState").get("FSState") != "Operational":
             return active or self.namenodes()[0]
         if datanodes and self.answer(
                 f"{self.url(active)}/webhdfs/v1/.ready?op=CREATE&noredirect=true{self.user()}",
