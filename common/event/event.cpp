@@ -174,21 +174,6 @@ Headers headers_of(const Event& event) {
   return headers;
 }
 
-namespace {
-
-void append_varint(std::string& out, std::int64_t value) {
-  std::uint8_t bytes[kMaxVarint];
-  const std::uint8_t* end = write_varint(bytes, value);
-  out.append(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(end - bytes));
-}
-
-void append_text(std::string& out, std::string_view text) {
-  append_varint(out, static_cast<std::int64_t>(text.size()));
-  out.append(text);
-}
-
-}  // namespace
-
 void append_map_block(std::string& out, const Headers& headers) {
   std::size_t size = 0;
   for (const auto& [key, value] : headers) {
@@ -198,8 +183,8 @@ void append_map_block(std::string& out, const Headers& headers) {
   append_varint(out, -static_cast<std::int64_t>(headers.size()));
   append_varint(out, static_cast<std::int64_t>(size));
   for (const auto& [key, value] : headers) {
-    append_text(out, key);
-    append_text(out, value);
+    append_sized(out, key);
+    append_sized(out, value);
   }
 }
 
@@ -212,7 +197,7 @@ void append_map(std::string& out, const Headers& headers) {
 
 void append_event(std::string& out, const Headers& headers, std::string_view body) {
   append_map(out, headers);
-  append_text(out, body);
+  append_sized(out, body);
 }
 
 bool is_valid_utf8(std::string_view text) {

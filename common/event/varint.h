@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <string_view>
 
 namespace fl {
 
@@ -28,6 +30,18 @@ inline std::uint8_t* write_varint(std::uint8_t* out, std::int64_t value) {
   }
   *out++ = static_cast<std::uint8_t>(bits);
   return out;
+}
+
+inline void append_varint(std::string& out, std::int64_t value) {
+  std::uint8_t bytes[kMaxVarint];
+  const std::uint8_t* const end = write_varint(bytes, value);
+  out.append(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(end - bytes));
+}
+
+/// Appends the length and the bytes: Avro's string and bytes.
+inline void append_sized(std::string& out, std::string_view bytes) {
+  append_varint(out, static_cast<std::int64_t>(bytes.size()));
+  out += bytes;
 }
 
 /// Reads one integer at `p`; returns the end, or nullptr where [p, end) holds no whole legal one.

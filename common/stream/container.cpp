@@ -11,12 +11,6 @@
 namespace fl {
 namespace {
 
-void append_varint(std::string& out, std::int64_t value) {
-  std::uint8_t bytes[kMaxVarint];
-  const std::uint8_t* end = write_varint(bytes, value);
-  out.append(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(end - bytes));
-}
-
 Error damaged(std::string text) { return {ErrorClass::input, std::move(text), {}}; }
 
 // A cursor over bytes that may not all be there yet.
@@ -139,10 +133,8 @@ std::string container_header(const Metadata& metadata, const Marker& marker) {
   std::string out(kMagic);
   append_varint(out, static_cast<std::int64_t>(metadata.size()));
   for (const auto& [key, value] : metadata) {
-    append_varint(out, static_cast<std::int64_t>(key.size()));
-    out += key;
-    append_varint(out, static_cast<std::int64_t>(value.size()));
-    out += value;
+    append_sized(out, key);
+    append_sized(out, value);
   }
   out.push_back('\0');
   out.append(reinterpret_cast<const char*>(marker.data()), marker.size());

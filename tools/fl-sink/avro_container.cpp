@@ -1,26 +1,12 @@
 #include "tools/fl-sink/avro_container.h"
 
-#include <array>
 #include <new>
 #include <utility>
 
-#include "common/base/random.h"
 #include "common/base/text.h"
 #include "common/event/varint.h"
 
 namespace fl {
-
-void append_avro_long(std::string& out, std::int64_t value) {
-  std::array<std::uint8_t, kMaxVarint> bytes;
-  const std::uint8_t* const end = write_varint(bytes.data(), value);
-  out.append(reinterpret_cast<const char*>(bytes.data()),
-             static_cast<std::size_t>(end - bytes.data()));
-}
-
-void append_avro_bytes(std::string& out, std::string_view bytes) {
-  append_avro_long(out, static_cast<std::int64_t>(bytes.size()));
-  out += bytes;
-}
 
 Result<std::shared_ptr<AvroPacker>> AvroPacker::make(std::string_view codec) {
   const auto found = find_block_codec(codec);
@@ -54,24 +40,19 @@ AvroContainer::AvroContainer(std::shared_ptr<AvroPacker> packer, std::string_vie
     : packer_(std::move(packer)), schema_(schema), interval_(interval) {}
 
 void AvroContainer::begin(std::string& out) {
-  marker_ = random_bytes(16);
-  out += "Obj\1";
-  append_avro_long(out, 2);
-  append_avro_bytes(out, "avro.schema");
-  append_avro_bytes(out, schema_);
-  append_avro_bytes(out, "avro.codec");
-  append_avro_bytes(out, packer_->codec());
-  append_avro_long(out, 0);
-  out += marker_;
+  marker_ = random_marker();
+  out += container_header(
+      {{"avro.schema", std::string(schema_)}, {"avro.codec", std::string(packer_->codec())}},
+      marker_);
 }
 
 void AvroContainer::flush(std::string& out) {
   if (count_ == 0) {
     return;
   }
-  append_avro_long(out, count_);
-  append_avro_bytes(out, packer_->pack(block_));
-  out += marker_;
+  append_varint(out, count_);
+  append_sized(out, packer_->pack(block_));
+  out.append(reinterpret_cast<const char*>(marker_.data()), marker_.size());
   count_ = 0;
   block_.clear();
 }

@@ -10,13 +10,9 @@
 
 #include "common/base/error.h"
 #include "common/compress/block_codec.h"
+#include "common/stream/container.h"
 
 namespace fl {
-
-/// Appends a zig-zag variable-length integer.
-void append_avro_long(std::string& out, std::int64_t value);
-/// Appends a length and the bytes: Avro's string and bytes.
-void append_avro_bytes(std::string& out, std::string_view bytes);
 
 /// Compresses blocks; the files of a sink share it.
 class AvroPacker {
@@ -61,7 +57,7 @@ class AvroContainer {
   const std::shared_ptr<AvroPacker> packer_;
   const std::string_view schema_;
   const std::size_t interval_;
-  std::string marker_;
+  Marker marker_{};
   std::string block_;
   std::int64_t count_ = 0;
 };

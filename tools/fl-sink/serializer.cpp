@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/event/java_map.h"
+#include "common/event/varint.h"
 
 namespace fl {
 namespace {
@@ -59,14 +60,14 @@ class AvroEventSerializer final : public Serializer {
     std::string& block = container_.block();
     if (event.has_headers()) {
       map_.assign(event);
-      append_avro_long(block, static_cast<std::int64_t>(map_.entries().size()));
+      append_varint(block, static_cast<std::int64_t>(map_.entries().size()));
       for (const JavaMap::Entry& entry : map_.entries()) {
-        append_avro_bytes(block, entry.key);
-        append_avro_bytes(block, entry.value);
+        append_sized(block, entry.key);
+        append_sized(block, entry.value);
       }
     }
-    append_avro_long(block, 0);
-    append_avro_bytes(block, event.body());
+    append_varint(block, 0);
+    append_sized(block, event.body());
     container_.added(out);
   }
   void flush(std::string& out) override { container_.flush(out); }

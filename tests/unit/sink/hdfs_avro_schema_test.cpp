@@ -11,6 +11,7 @@
 
 #include <gtest/gtest.h>
 
+#include "common/event/varint.h"
 #include "tests/unit/sink/hdfs_test_help.h"
 #include "tools/fl-sink/avro_container.h"
 #include "tools/fl-sink/hdfs/schema_source.h"
@@ -26,9 +27,9 @@ constexpr const char* kPoint =
 
 std::string user(std::int64_t id, const std::string& name) {
   std::string out;
-  append_avro_long(out, id);
-  append_avro_long(out, 1);
-  append_avro_bytes(out, name);
+  append_varint(out, id);
+  append_varint(out, 1);
+  append_sized(out, name);
   return out;
 }
 
@@ -111,7 +112,7 @@ TEST(AvroSchema, HostileBytesAreNoDatum) {
   EXPECT_FALSE(is_datum(R"({"type":"enum","name":"e","symbols":["A"]})", "\x02"));
   // 2^62 items without bytes.
   std::string many;
-  append_avro_long(many, INT64_MAX / 2);
+  append_varint(many, INT64_MAX / 2);
   EXPECT_FALSE(is_datum(R"({"type":"array","items":"null"})", many + '\0'));
   // A block whose byte size is a lie.
   EXPECT_FALSE(is_datum(R"({"type":"array","items":"int"})", std::string("\x03\x06\x02\x04\0", 5)));
@@ -248,8 +249,8 @@ TEST(HdfsAvroSchema, EachSchemaHasAFileOfItsOwnAndWhatFitsNoneIsRejected) {
     const bool is_user = file.find(kUser) != std::string::npos;
     EXPECT_NE(is_user, file.find(kPoint) != std::string::npos);
     std::string data;
-    append_avro_long(data, 2);
-    append_avro_bytes(data, is_user ? user(1, "eva") + user(2, "bo") : "\x02\x04");
+    append_varint(data, 2);
+    append_sized(data, is_user ? user(1, "eva") + user(2, "bo") : "\x02\x04");
     EXPECT_TRUE(file.ends_with(marker + data + marker));
     seen |= is_user ? 1 : 2;
   }
