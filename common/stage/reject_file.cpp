@@ -19,21 +19,11 @@ namespace {
 constexpr std::size_t kLongestReason = 1000;
 constexpr EventLimits kAny{64u << 20, 1u << 20, 1024, 64u << 10, 1u << 20};
 
-Status sync_parent(const std::string& path) {
-  const std::size_t slash = path.find_last_of('/');
-  const std::string parent = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  const UniqueFd fd(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd || ::fsync(fd.get()) != 0) {
-    return system_error(ErrorClass::io, "cannot sync the directory '" + parent + "'", errno);
-  }
-  return {};
-}
-
 }  // namespace
 
 Status RejectFile::open(const std::string& path) {
   path_ = path;
-  fd_.reset(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644));
+  fd_.reset(::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644));
   if (!fd_) {
     return system_error(ErrorClass::create, "cannot open '" + path + "' for rejected events",
                         errno);
@@ -50,7 +40,10 @@ Status RejectFile::open(const std::string& path) {
   if (Status status = find_end(); !status) {
     return status;
   }
-  return sync_parent(path);
+  const std::size_t slash = path.find_last_of('/');
+  const Result<LocalDir> parent = LocalDir::open(
+      slash == std::string::npos ? "." : path.substr(0, slash + 1), LocalDir::Missing::fail);
+  return parent ? parent->sync() : Status(parent.error());
 }
 
 // Reads what earlier runs left; the position behind the last whole block is where we go on.
@@ -96,22 +89,12 @@ Status RejectFile::find_end() {
 }
 
 Status RejectFile::append(std::string_view bytes) {
-  std::uint64_t at = end_;
-  while (!bytes.empty()) {
-    const ssize_t n = ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(at));
-    if (n < 0 && errno == EINTR) {
-      continue;
-    }
-    if (n <= 0) {
-      const int number = n < 0 ? errno : EIO;
-      (void)::ftruncate(fd_.get(), static_cast<off_t>(end_));  // no half block stays behind
-      return system_error(ErrorClass::io, "cannot keep a rejected event in '" + path_ + "'",
-                          number);
-    }
-    at += static_cast<std::uint64_t>(n);
-    bytes.remove_prefix(static_cast<std::size_t>(n));
+  int number = 0;
+  if (write_some(fd_.get(), bytes, number) != bytes.size()) {
+    (void)::ftruncate(fd_.get(), static_cast<off_t>(end_));  // no half block stays behind
+    return system_error(ErrorClass::io, "cannot keep a rejected event in '" + path_ + "'", number);
   }
-  end_ = at;
+  end_ += bytes.size();
   unsynced_ = true;
   return {};
 }
