@@ -7,6 +7,7 @@
 #include "common/base/text.h"
 #include "common/io/poll_set.h"
 #include "common/io/signals.h"
+#include "common/stage/open_out.h"
 #include "common/stage/stage_options.h"
 
 namespace fl {
@@ -66,10 +67,10 @@ Status KeepSink::open(const StageContext& context) {
 // What is known of an output holds for the stage: the outputs of a group are used one by one.
 std::string KeepSink::rule() const { return rule_; }
 
-bool KeepSink::open_place(std::size_t index, std::int64_t now) {
+bool KeepSink::open_place(std::size_t index) {
   Place& place = places_[index];
   if (!place.member || place.is_over || place.member->is_running() ||
-      now < turn_->free_at_ms(index)) {
+      looked_ms_ < turn_->free_at_ms(index)) {
     return false;
   }
   Result<UniqueFd> writer = place.member->start();
@@ -95,9 +96,9 @@ void KeepSink::introduce() {
   if (!rule_.empty() || is_open) {
     return;
   }
-  const std::int64_t now = monotonic_ms();
+  looked_ms_ = monotonic_ms();
   for (const std::size_t index : turn_->order()) {
-    if (open_place(index, now)) {
+    if (open_place(index)) {
       return;
     }
   }
@@ -178,13 +179,13 @@ bool KeepSink::give(std::size_t index) {
 }
 
 void KeepSink::assign() {
-  const std::int64_t now = monotonic_ms();
+  looked_ms_ = monotonic_ms();
   while (!waiting_.empty()) {
     bool given = false;
     for (const std::size_t index : turn_->order()) {
       Place& place = places_[index];
       if (!place.branch) {
-        (void)open_place(index, now);
+        (void)open_place(index);
       }
       if (!place.branch || !place.branch->is_live()) {
         continue;
@@ -319,8 +320,9 @@ std::int64_t KeepSink::deadline_ms() const {
   if (!waiting_.empty() || rule_.empty()) {
     for (std::size_t i = 0; i < places_.size(); ++i) {
       const Place& place = places_[i];
-      if (place.member && !place.is_over && !place.branch) {
-        const std::int64_t at = turn_->free_at_ms(i);
+      const std::int64_t at = turn_->free_at_ms(i);
+      // Who was free at the last look was passed over: time does not change that.
+      if (place.member && !place.is_over && !place.branch && at > looked_ms_) {
         next = next < 0 ? at : std::min(next, at);
       }
     }

@@ -62,7 +62,7 @@ class KeepSink final : public Sink {
     bool wants_no_more = false;
   };
 
-  bool open_place(std::size_t index, std::int64_t now);
+  bool open_place(std::size_t index);
   void introduce();
   void lose(std::size_t index, std::string why);
   void hear(std::size_t index);
@@ -80,6 +80,7 @@ class KeepSink final : public Sink {
   std::deque<Kept*> waiting_;               // for an output
   std::vector<std::unique_ptr<Kept>> spare_;
   std::uint64_t kept_bytes_ = 0;
+  std::int64_t looked_ms_ = 0;  // when outputs were last looked at
   std::uint64_t safe_ = 0;
   std::uint64_t moved_ = 0;   // events that were given to another output
   std::uint64_t given_ = 0;   // blocks that outputs got
