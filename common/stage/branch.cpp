@@ -1,29 +1,23 @@
 #include "common/stage/branch.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <array>
-#include <cerrno>
 
 #include "common/io/signals.h"
-#include "common/io/standard_fds.h"
+#include "common/stage/open_out.h"
 #include "common/stage/stage_options.h"
 
 namespace fl {
 
 Result<Branch> Branch::open(const std::string& path, const StageContext& context) {
-  UniqueFd fd(path == "-" ? ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
-                          : ::open(path.c_str(),
-                                   O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0644));
+  std::vector<std::string> inputs = context.stage->in;
+  if (inputs.empty()) {
+    inputs.emplace_back("-");
+  }
+  Result<UniqueFd> fd = open_out(path, inputs);
   if (!fd) {
-    return system_error(ErrorClass::create, "cannot open '" + path + "' for writing", errno);
+    return fd.error();
   }
-  if (Status status = check_writable(fd.get()); !status) {
-    return status.error();
-  }
-  return open(std::move(fd), path, context);
+  return open(std::move(*fd), path, context);
 }
 
 Result<Branch> Branch::open(UniqueFd fd, std::string name, const StageContext& context) {
@@ -71,24 +65,6 @@ bool Branch::close(bool whole) {
     settle(output_->close(whole, stop_requested()));
   }
   return !is_live() || output_->closed();
-}
-
-Status check_distinct(const std::vector<std::string>& paths) {
-  for (std::size_t i = 0; i < paths.size(); ++i) {
-    struct stat one {};
-    const bool exists = ::stat(paths[i].c_str(), &one) == 0;
-    for (std::size_t k = 0; k < i; ++k) {
-      struct stat other {};
-      const bool same = paths[i] == paths[k] ||
-                        (exists && !S_ISCHR(one.st_mode) && ::stat(paths[k].c_str(), &other) == 0 &&
-                         one.st_dev == other.st_dev && one.st_ino == other.st_ino);
-      if (same) {
-        return Error{ErrorClass::usage, "--out '" + paths[i] + "' is given twice",
-                     "each output needs a file or pipe of its own"};
-      }
-    }
-  }
-  return {};
 }
 
 std::string weakest_rule(const std::vector<const Branch*>& branches) {

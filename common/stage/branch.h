@@ -52,9 +52,6 @@ class Branch {
   std::string why_;
 };
 
-/// Class usage: two of the paths are one file, which would get two streams through each other.
-Status check_distinct(const std::vector<std::string>& paths);
-
 /// The rule that promises least ("handed on" before "printed" before "held in memory" before what
 /// is durable); empty while one of them is unknown.
 std::string weakest_rule(const std::vector<const Branch*>& branches);

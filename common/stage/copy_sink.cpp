@@ -6,6 +6,7 @@
 #include "common/base/log.h"
 #include "common/base/text.h"
 #include "common/io/poll_set.h"
+#include "common/stage/open_out.h"
 #include "common/stage/stage_options.h"
 
 namespace fl {
@@ -94,7 +95,9 @@ void CopySink::lose(Lane& lane, std::uint64_t events) {
 }
 
 void CopySink::add(Lane& lane, const Event& event) {
-  if (lane.full.empty() || !lane.full.back().fits(event.size)) {
+  // The block that is being written does not grow.
+  const bool can_grow = lane.full.size() > (lane.sending ? 1u : 0u);
+  if (!can_grow || !lane.full.back().fits(event.size)) {
     if (spare_.empty()) {
       lane.full.emplace_back();
     } else {
@@ -111,10 +114,6 @@ Status CopySink::deliver(const Batch& batch) {
   for (Lane& lane : lanes_) {
     lane.keep.assign(lane.is_optional ? 0 : batch.size(), false);
     lane.kept = 0;
-    if (lane.full.size() == 1 && lane.sending) {
-      lane.full.emplace_back();  // the block that is being written does not grow
-      lane.full.back().set_limit(lane.branch.output().block_limit());
-    }
   }
   OutputSet open = 0;
   for (std::size_t k = 0; k < lanes_.size(); ++k) {
@@ -159,7 +158,7 @@ void CopySink::pump(Lane& lane) {
   lane.branch.pump();
   while (lane.branch.is_live() && !output.busy() && !lane.full.empty()) {
     BlockBuilder& front = lane.full.front();
-    if (!lane.sending && !front.empty()) {
+    if (!lane.sending) {
       output.send(front.block());
       lane.sending = true;
       lane.branch.pump();

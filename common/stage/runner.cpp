@@ -1,7 +1,5 @@
 #include "common/stage/runner.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,10 +13,10 @@
 #include "common/base/text.h"
 #include "common/io/poll_set.h"
 #include "common/io/signals.h"
-#include "common/io/standard_fds.h"
 #include "common/stage/feed.h"
 #include "common/stage/line_rules.h"
 #include "common/stage/metrics.h"
+#include "common/stage/open_out.h"
 #include "common/stage/output.h"
 #include "common/stage/progress.h"
 #include "common/stage/reject_file.h"
@@ -38,7 +36,6 @@ class Runner {
  private:
   Status open();
   Status open_output();
-  Status check_not_input(int out) const;
   void fail(const Error& error);
   bool failed(const Status& status);
 
@@ -156,52 +153,19 @@ bool Runner::failed(const Status& status) {
 
 // ---------------------------------------------------------------- opening
 
-// A file that is read and written at once would grow for ever or be emptied unread.
-Status Runner::check_not_input(int out) const {
-  struct stat output {};
-  if (plan_.source || fstat(out, &output) != 0 || !S_ISREG(output.st_mode)) {
-    return {};
-  }
-  const auto same = [&](const struct stat& input) {
-    return input.st_dev == output.st_dev && input.st_ino == output.st_ino;
-  };
-  const Error error{ErrorClass::usage, "the output is also an input", {}};
+Status Runner::open_output() {
   std::vector<std::string> inputs = plan_.files;
   inputs.insert(inputs.end(), plan_.options.in.begin(), plan_.options.in.end());
-  struct stat input {};
-  for (const std::string& path : inputs) {
-    if (path != "-" && stat(path.c_str(), &input) == 0 && same(input)) {
-      return error;
-    }
+  if (inputs.empty() && !plan_.source) {
+    inputs.emplace_back("-");
   }
-  if (inputs.empty() && fstat(STDIN_FILENO, &input) == 0 && same(input)) {
-    return error;
-  }
-  return {};
-}
-
-Status Runner::open_output() {
-  UniqueFd fd;
-  const std::string path = plan_.options.out.empty() ? "" : plan_.options.out.front();
-  if (path.empty() || path == "-") {
-    fd.reset(STDOUT_FILENO);
-  } else {
-    fd.reset(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644));
-    if (!fd) {
-      return system_error(ErrorClass::create, "cannot open '" + path + "' for writing", errno);
-    }
-  }
-  if (Status status = check_writable(fd.get()); !status) {
-    return status;
-  }
-  if (Status status = check_not_input(fd.get()); !status) {
-    return status;
-  }
-  if (!path.empty() && path != "-" && ::ftruncate(fd.get(), 0) != 0 && errno != EINVAL) {
-    return system_error(ErrorClass::io, "cannot empty '" + path + "'", errno);
+  Result<UniqueFd> fd =
+      open_out(plan_.options.out.empty() ? std::string() : plan_.options.out.front(), inputs);
+  if (!fd) {
+    return fd.error();
   }
   Result<std::unique_ptr<Output>> output = Output::open(
-      std::move(fd), {plan_.options.ack == "on", plan_.options.ack_wait.ms, context_.codec});
+      std::move(*fd), {plan_.options.ack == "on", plan_.options.ack_wait.ms, context_.codec});
   if (!output) {
     return output.error();
   }

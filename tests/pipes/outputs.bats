@@ -49,6 +49,17 @@ END
   said "went without"
 }
 
+@test "replicate, balance: an output that is also the input is refused, and the file stays" {
+  fl-source seq --count 10 > in.avro
+  cp in.avro before
+  for each in replicate balance; do
+    runs "64" "fl-channel $each --out in.avro < in.avro"
+    said "also an input"
+    runs "64" "fl-channel $each --in in.avro --out in.avro"
+    cmp in.avro before
+  done
+}
+
 @test "replicate: readers that ask for no more end it quietly" {
   runs "0 0" "fl-source seq | fl-channel replicate --stream --out >(fl-sink stdout --stream | head -1) --out >(fl-sink stdout --stream | head -1)"
 }
@@ -134,6 +145,18 @@ END
   touch x.broken y.broken
   pipe "fl-source seq --count 3 | { fl-sink failover --stream --grace 300ms -- brittle x 1 + brittle y 1 <&0 & until [ \"\$(grep -c . starts)\" -ge 2 ]; do sleep 0.05; done; kill -TERM \$!; wait \$!; echo \$? > sink; }"
   [ "$(cat sink)" = 75 ]
+}
+
+@test "failover: while the sink in use takes nothing, the others cost no time" {
+  mkdir bin
+  printf '#!/bin/sh\nread go < gate\nexec fl-sink hdfs --stream "file://%s/x"\n' "$DIR" > bin/fl-sink-late
+  chmod +x bin/fl-sink-late
+  mkfifo gate
+  # More than pipe and window hold; the second sink stays free. A loop that does not sleep makes
+  # tens of thousands of calls in this second.
+  runs "0 0" "export PATH=$DIR/bin:\$PATH; (sleep 1; echo go > gate) & fl-source seq --count 400000 | strace -o calls -e trace=poll,ppoll fl-sink failover --stream -- late + null"
+  [ "$(grep -c poll calls)" -lt 3000 ]
+  holds_numbers x 400000
 }
 
 @test "failover: a source with state waits for the first sink that shakes hands" {
