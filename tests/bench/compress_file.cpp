@@ -1,5 +1,5 @@
 // The libraries alone: reads a file, compresses it in pieces of 256 KiB, writes and syncs another.
-// usage: compress_file gzip|zstd LEVEL FROM TO
+// usage: compress_file gzip|deflate|zstd LEVEL FROM TO
 #include <fcntl.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -24,9 +24,10 @@ void write_all(int fd, const char* bytes, std::size_t size) {
   }
 }
 
-void gzip(int from, int to, int level) {
+/// `window`: as zlib knows it, with 16 more for gzip's frame, negative for none.
+void zlib(int from, int to, int level, int window) {
   z_stream stream{};
-  if (deflateInit2(&stream, level, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
+  if (deflateInit2(&stream, level, Z_DEFLATED, window, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
     std::exit(70);
   }
   std::vector<char> in(kPiece);
@@ -79,7 +80,9 @@ int main(int argc, char** argv) {
     return 74;
   }
   if (std::strcmp(argv[1], "gzip") == 0) {
-    gzip(from, to, std::atoi(argv[2]));
+    zlib(from, to, std::atoi(argv[2]), 15 + 16);
+  } else if (std::strcmp(argv[1], "deflate") == 0) {
+    zlib(from, to, std::atoi(argv[2]), -15);
   } else {
     zstd(from, to, std::atoi(argv[2]));
   }

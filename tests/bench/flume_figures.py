@@ -1,0 +1,145 @@
+"""The same flow by a real Flume 1.11 and by us: exec cat FILE, memory channel, hdfs on file:///."""
+import contextlib
+import io
+import json
+import os
+import shutil
+import statistics
+import sys
+import time
+import urllib.request
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "peers", "flume"))
+import agent  # noqa: E402
+from hdfs_figures import bytes_below  # noqa: E402
+
+ROUNDS = 3  # at most: a JVM takes its time
+RUN_LIMIT = 300  # seconds
+# A production heap and the compiler's defaults, where the tests choose a quick start.
+JVM = ["-Xmx1g", "-Djava.net.preferIPv4Stack=true"]
+CONFIG = """
+a1.sources = r1
+a1.channels = c1
+a1.sinks = k1
+a1.sources.r1.type = exec
+a1.sources.r1.command = cat {path}
+a1.sources.r1.batchSize = 1000
+a1.sources.r1.channels = c1
+a1.channels.c1.type = memory
+a1.channels.c1.capacity = 100000
+a1.channels.c1.transactionCapacity = 1000
+a1.sinks.k1.type = hdfs
+a1.sinks.k1.channel = c1
+a1.sinks.k1.hdfs.path = file://{out}
+a1.sinks.k1.hdfs.fileType = DataStream
+a1.sinks.k1.hdfs.rollInterval = 0
+a1.sinks.k1.hdfs.rollSize = 0
+a1.sinks.k1.hdfs.rollCount = 0
+a1.sinks.k1.hdfs.batchSize = 1000
+"""
+
+
+class Result:
+    """`cpu`: seconds without what the start costs; `whole_cpu`: with it; `memory`: KiB at most."""
+
+    def __init__(self, cpu, whole_cpu, memory, wall):
+        self.cpu, self.whole_cpu, self.memory, self.wall = cpu, whole_cpu, memory, wall
+
+
+def processor_seconds(pid):
+    """Of a process and its children that have ended."""
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def taken(port):
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as reply:
+        sink = json.load(reply).get("SINK.k1", {})
+    return int(sink.get("EventDrainSuccessCount", 0))
+
+
+def by_flume(bench, path, count, out, high_water):
+    directory = os.path.join(bench.work, "agent")
+    port = agent.free_ports(1)[0]
+    begin = time.monotonic()
+    with agent.Agent(directory, CONFIG.format(path=path, out=out),
+                     ["-Dflume.monitoring.type=http", f"-Dflume.monitoring.port={port}"]) as one:
+        one.wait_for(r"Component type: SOURCE, name: r1 started")
+        started = processor_seconds(one.process.pid)
+        one.wait_for(r"Started @\d+ms")  # its metrics can be asked for
+
+        def is_done():
+            time.sleep(0.1)  # each answer costs the agent something
+            return taken(port) >= count
+
+        one.poll(is_done, f"{count} events in files", RUN_LIMIT)
+        wall = time.monotonic() - begin
+        memory = high_water(one.process.pid)
+        one.stop()  # closes the file
+    # Popen has waited for it: what it used stands in the sum of our children.
+    shutil.rmtree(directory)
+    return started, memory, wall
+
+
+def flume(bench, high_water):
+    figure = "exec | memory | hdfs : Flume"
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            agent.java()
+            agent.fetch_jars()
+    except SystemExit:
+        bench.skip(figure, said.getvalue().strip().removeprefix("skipped: "))
+        return
+    agent.JVM = JVM
+    path, count = bench.lines_file(300)
+    size = os.path.getsize(path)
+    out = os.path.join(bench.work, "out")
+
+    def ours():
+        begin = time.monotonic()
+        run = bench.watched([
+            bench.fl("fl-source", "exec", "--", "cat", path),
+            bench.fl("fl-channel", "memory", "--stream", "--capacity", "100000"),
+            bench.fl("fl-sink", "hdfs", "--stream", "--roll-size", "0", "--roll-interval", "0",
+                     f"file://{out}")])
+        return Result(run.cpu, run.cpu, sum(run.memory), time.monotonic() - begin)
+
+    def theirs():
+        before = os.times()
+        started, memory, wall = by_flume(bench, path, count, out, high_water)
+        after = os.times()
+        cpu = (after.children_user + after.children_system
+               - before.children_user - before.children_system)
+        return Result(cpu - started, cpu, memory, wall)
+
+    results = {"fl": [], "flume": []}
+    for _ in range(min(bench.args.rounds, ROUNDS)):
+        order = [("fl", ours), ("flume", theirs)]
+        bench.rng.shuffle(order)
+        for name, run in order:
+            results[name].append(run())
+            if bytes_below(out) != size:
+                bench.complain(f"{name} wrote {bytes_below(out)} bytes of {size}")
+            shutil.rmtree(out, ignore_errors=True)
+            os.sync()
+
+    def middle(name, value):
+        return statistics.median(value(result) for result in results[name])
+
+    pairs = list(zip(results["fl"], results["flume"]))
+    for words, value in (("", lambda r: r.cpu), (" with start", lambda r: r.whole_cpu)):
+        bench.row(f"{figure}, events a CPU s{words}", "ratio",
+                  [value(flume_run) / value(our_run) for our_run, flume_run in pairs], None, True,
+                  f"{count / middle('fl', value) / 1e6:.3f} M, "
+                  f"Flume {count / middle('flume', value) / 1e6:.3f} M")
+    bench.row(f"{figure}, peak memory", "ratio",
+              [our_run.memory / flume_run.memory for our_run, flume_run in pairs], None, False,
+              f"{middle('fl', lambda r: r.memory) / 1024:.0f} MiB in three stages, "
+              f"Flume {middle('flume', lambda r: r.memory) / 1024:.0f} MiB")
+    bench.row(f"{figure}, wall with start", "ratio",
+              [flume_run.wall / our_run.wall for our_run, flume_run in pairs], None, True,
+              f"{middle('fl', lambda r: r.wall):.1f} s, "
+              f"Flume {middle('flume', lambda r: r.wall):.1f} s")
