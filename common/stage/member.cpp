@@ -1,15 +1,15 @@
 #include "common/stage/member.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cerrno>
+#include <utility>
 
 #include "common/base/clock.h"
+#include "common/io/child.h"
 
 extern char** environ;
 
@@ -32,29 +32,20 @@ std::string Member::name() const {
 }
 
 Result<UniqueFd> Member::start() {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) {
-    return system_error(ErrorClass::io, "cannot make a pipe", errno);
+  Result<Pipe> pipe = open_pipe();
+  if (!pipe) {
+    return pipe.error();
   }
-  UniqueFd reader(ends[0]);
-  UniqueFd writer(ends[1]);
-
-  std::string self = "/proc/self/exe";
-  std::string program = "fl-sink";
-  std::string stream = "--stream";
-  std::vector<std::string> words = words_;
-  std::vector<char*> argv = {program.data()};
-  for (std::string& word : words) {
-    argv.push_back(word.data());
-  }
-  argv.push_back(stream.data());
-  argv.push_back(nullptr);
+  std::vector<std::string> words = {"fl-sink"};
+  words.insert(words.end(), words_.begin(), words_.end());
+  words.emplace_back("--stream");
+  const ArgumentVector argv(std::move(words));
 
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   posix_spawn_file_actions_init(&actions);
   posix_spawnattr_init(&attributes);
-  posix_spawn_file_actions_adddup2(&actions, reader.get(), STDIN_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, pipe->read.get(), STDIN_FILENO);
   sigset_t all;
   sigset_t none;
   sigfillset(&all);
@@ -63,7 +54,8 @@ Result<UniqueFd> Member::start() {
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
   pid_t pid = -1;
-  const int number = ::posix_spawn(&pid, self.c_str(), &actions, &attributes, argv.data(), environ);
+  const int number =
+      ::posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   if (number != 0) {
@@ -71,7 +63,7 @@ Result<UniqueFd> Member::start() {
   }
   pid_ = pid;
   pidfd_.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-  return writer;
+  return std::move(pipe->write);
 }
 
 void Member::watch(PollSet& set) const {

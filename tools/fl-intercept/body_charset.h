@@ -1,18 +1,15 @@
 // Text in another encoding than UTF-8, by iconv(3).
 #pragma once
 
-#include <iconv.h>
-
-#include <memory>
 #include <string>
 #include <string_view>
-#include <type_traits>
 
+#include "common/base/charset.h"
 #include "common/base/error.h"
 
 namespace fl {
 
-class Charset {
+class BodyCharset {
  public:
   /// Errors (class config): a name that the system does not know; UTF-16 and UTF-32 without their
   /// byte order, which each reader and writer chooses for itself.
@@ -25,10 +22,6 @@ class Charset {
   Status encode(std::string_view text, std::string& bytes);
 
  private:
-  struct Close {
-    void operator()(iconv_t converter) const { iconv_close(converter); }
-  };
-  using Converter = std::unique_ptr<std::remove_pointer_t<iconv_t>, Close>;
   static bool convert(iconv_t converter, std::string_view in, std::string& out);
 
   std::string name_;

@@ -15,6 +15,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/unique_fd.h"
+#include "common/io/child.h"
 #include "common/io/signals.h"
 
 namespace fl {
@@ -23,50 +24,12 @@ namespace {
 constexpr std::size_t kRead = 64 << 10;
 constexpr std::int64_t kLookMs = 100;  // at a signal that came between two polls
 
-struct Pipe {
-  UniqueFd read;
-  UniqueFd write;
-};
-
-Result<Pipe> open_pipe() {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) {
-    return system_error(ErrorClass::io, "cannot make a pipe", errno);
-  }
-  Pipe out;
-  out.read.reset(ends[0]);
-  out.write.reset(ends[1]);
-  return out;
-}
-
 // In the child of a fork: only calls that are safe there. All signals are blocked.
 [[noreturn]] void be_command(char* const* words, int input, int output, int failure, pid_t parent) {
-  ::setpgid(0, 0);
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != parent) {
-    ::_exit(127);  // it was killed before the line above
-  }
+  follow_parent(parent);
   ::dup2(input, STDIN_FILENO);
   ::dup2(output, STDOUT_FILENO);
-  for (int number = 1; number < NSIG; ++number) {
-    struct sigaction action {};
-    // What our parent ignores (nohup) stays ignored; PIPE and XFSZ are ignored by the runner.
-    if (::sigaction(number, nullptr, &action) == 0 &&
-        (action.sa_handler != SIG_IGN || number == SIGPIPE || number == SIGXFSZ)) {
-      action = {};
-      action.sa_handler = SIG_DFL;
-      ::sigaction(number, &action, nullptr);
-    }
-  }
-  ::close_range(3, static_cast<unsigned>(failure) - 1, 0);
-  ::close_range(static_cast<unsigned>(failure) + 1, ~0u, 0);
-  sigset_t none;
-  sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  ::execvp(words[0], words);
-  const int number = errno;
-  (void)!::write(failure, &number, sizeof number);
-  ::_exit(127);
+  execute(words, failure);
 }
 
 /// A started command, ended and reaped at the latest by the destructor.
@@ -86,25 +49,14 @@ class Child {
         return each->error();
       }
     }
-    std::vector<std::string> copy = words;
-    std::vector<char*> argv;
-    for (std::string& word : copy) {
-      argv.push_back(word.data());
-    }
-    argv.push_back(nullptr);
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    ::sigprocmask(SIG_SETMASK, &all, &before);
+    const ArgumentVector argv(words);
     const pid_t parent = ::getpid();
-    pid_ = ::fork();
+    pid_ = fork_blocked();
     if (pid_ == 0) {
       be_command(argv.data(), input->read.get(), output->write.get(), failure->write.get(), parent);
     }
-    const int number = errno;
-    ::sigprocmask(SIG_SETMASK, &before, nullptr);
     if (pid_ < 0) {
-      return system_error(ErrorClass::io, "cannot start a process", number);
+      return system_error(ErrorClass::io, "cannot start a process", errno);
     }
     ::setpgid(pid_, pid_);
     failure->write.reset();

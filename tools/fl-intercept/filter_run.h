@@ -24,9 +24,10 @@ Status check_command(const std::string& word);
 /// closes its stdin early is no error.
 ///
 /// The command has a process group of its own, signals at their defaults (SIGPIPE too), our stderr
-/// and none of our other descriptors. When this returns, nothing of the group is left; if we are
-/// killed, so is the command. Errors: it cannot be started (config), is silent for too long
-/// (unavailable), prints too much (input); a signal came and the grace is over (again).
+/// and what else we were started with (`sed -f <(…)`), none of what we opened. When this returns,
+/// nothing of the group is left; if we are killed, so is the command. Errors: it cannot be started
+/// (config), is silent for too long (unavailable), prints too much (input); a signal came and the
+/// grace is over (again).
 Result<int> run_filter(const std::vector<std::string>& words, std::string_view input,
                        const FilterLimits& limits, std::string& output);
 

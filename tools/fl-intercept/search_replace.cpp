@@ -7,7 +7,7 @@
 #include "common/regex/regex.h"
 #include "common/regex/replacement.h"
 #include "common/stage/component_type.h"
-#include "tools/fl-intercept/charset.h"
+#include "tools/fl-intercept/body_charset.h"
 
 namespace fl {
 namespace {
@@ -128,7 +128,7 @@ class SearchReplaceInterceptor final : public Interceptor {
   const Options options_;
   std::optional<Regex> regex_;
   Replacement replacement_;
-  Charset charset_;
+  BodyCharset charset_;
   std::size_t limit_ = 0;
   std::string body_;
   std::string text_;

@@ -14,24 +14,10 @@
 #include <cstring>
 
 #include "common/base/clock.h"
+#include "common/io/child.h"
 
 namespace fl {
 namespace {
-
-struct Pipe {
-  UniqueFd read;
-  UniqueFd write;
-};
-
-Status open_pipe(Pipe& out) {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) {
-    return system_error(ErrorClass::io, "cannot make a pipe", errno);
-  }
-  out.read.reset(ends[0]);
-  out.write.reset(ends[1]);
-  return {};
-}
 
 /// What the keeper tells us, written at once.
 struct Report {
@@ -41,56 +27,9 @@ struct Report {
 
 // Everything below runs in the children of a fork: only calls that are safe there.
 
-void close_range_of(unsigned first, unsigned last) {
-  if (::close_range(first, last, 0) == 0) {
-    return;
-  }
-  constexpr unsigned kMost = 1 << 16;  // a kernel without that call
-  for (unsigned fd = first; fd <= std::min(last, kMost); ++fd) {
-    ::close(static_cast<int>(fd));
-  }
-}
-
-// Closes all descriptors from 3 on but these.
-void close_others(std::array<int, 3> kept) {
-  std::sort(kept.begin(), kept.end());
-  unsigned next = 3;
-  for (const int fd : kept) {
-    if (fd >= static_cast<int>(next)) {
-      if (static_cast<unsigned>(fd) > next) {
-        close_range_of(next, static_cast<unsigned>(fd) - 1);
-      }
-      next = static_cast<unsigned>(fd) + 1;
-    }
-  }
-  close_range_of(next, ~0u);
-}
-
-void reset_signals() {
-  for (int number = 1; number < NSIG; ++number) {
-    struct sigaction action {};
-    if (::sigaction(number, nullptr, &action) != 0) {
-      continue;
-    }
-    // The runner ignores PIPE and XFSZ for itself; what our parent ignores (nohup) stays ignored.
-    if (action.sa_handler != SIG_IGN || number == SIGPIPE || number == SIGXFSZ) {
-      action = {};
-      action.sa_handler = SIG_DFL;
-      ::sigaction(number, &action, nullptr);
-    }
-  }
-  sigset_t none;
-  sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
-}
-
 [[noreturn]] void be_command(char* const* words, int output, int errors, int exec_error,
                              pid_t keeper) {
-  ::setpgid(0, 0);
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != keeper) {
-    ::_exit(127);  // it was killed before the line above
-  }
+  follow_parent(keeper);
   const int null = ::open("/dev/null", O_RDONLY);
   ::dup2(null, STDIN_FILENO);
   ::dup2(output, STDOUT_FILENO);
@@ -100,11 +39,7 @@ void reset_signals() {
   if (null > STDERR_FILENO) {
     ::close(null);
   }
-  reset_signals();
-  ::execvp(words[0], words);
-  const int number = errno;
-  (void)!::write(exec_error, &number, sizeof number);
-  ::_exit(127);
+  execute(words, exec_error);
 }
 
 // Ends what is left of the group. The keeper is the reaper of orphans below it, so that the whole
@@ -213,30 +148,20 @@ Result<Command> Command::start(const std::vector<std::string>& words, bool captu
     if (each == &errors && !capture_errors) {
       continue;
     }
-    if (Status status = open_pipe(*each); !status) {
-      return status.error();
+    Result<Pipe> made = open_pipe();
+    if (!made) {
+      return made.error();
     }
+    *each = std::move(*made);
   }
-  std::vector<std::string> copy = words;
-  std::vector<char*> argv;
-  for (std::string& word : copy) {
-    argv.push_back(word.data());
-  }
-  argv.push_back(nullptr);
-
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  ::sigprocmask(SIG_SETMASK, &all, &before);
-  const pid_t keeper = ::fork();
+  const ArgumentVector argv(words);
+  const pid_t keeper = fork_blocked();
   if (keeper == 0) {
     be_keeper(argv.data(), control.read.get(), result.write.get(), output.write.get(),
               capture_errors ? errors.write.get() : -1);
   }
-  const int number = errno;
-  ::sigprocmask(SIG_SETMASK, &before, nullptr);
   if (keeper < 0) {
-    return system_error(ErrorClass::io, "cannot start a process", number);
+    return system_error(ErrorClass::io, "cannot start a process", errno);
   }
   Command command;
   command.output_ = std::move(output.read);

@@ -14,8 +14,8 @@ namespace fl {
 /// we hold open. Should the keeper be killed, the kernel kills the command.
 ///
 /// The command has a process group of its own, /dev/null as stdin, the signals that we were started
-/// with (SIGPIPE at its default), and none of our descriptors. A process of it that leaves the
-/// group (setsid) is left alone.
+/// with (SIGPIPE at its default), and none of the descriptors that we opened. A process of it that
+/// leaves the group (setsid) is left alone.
 class Command {
  public:
   Command() = default;

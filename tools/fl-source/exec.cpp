@@ -17,8 +17,8 @@
 #include "common/io/input_buffer.h"
 #include "common/stage/component_type.h"
 #include "common/stage/line_rules.h"
-#include "tools/fl-source/charset.h"
 #include "tools/fl-source/command.h"
+#include "tools/fl-source/line_charset.h"
 
 namespace fl {
 namespace {
@@ -165,7 +165,7 @@ Status ExecSource::open(const StageContext& context) {
   }
   rules_ = *rules;
   rules_.strip_cr = rules_.strip_cr || options_.strip_cr;
-  if (const auto charset = Charset::open(options_.charset); !charset) {
+  if (const auto charset = LineCharset::open(options_.charset); !charset) {
     return charset.error();
   }
   if (context.dry_run) {

@@ -19,7 +19,7 @@
 #include "common/base/log.h"
 #include "common/base/text.h"
 #include "common/stage/component_type.h"
-#include "tools/fl-source/charset.h"
+#include "tools/fl-source/line_charset.h"
 #include "tools/fl-source/netcat_connection.h"
 #include "tools/fl-source/tcp_listener.h"
 
@@ -109,7 +109,7 @@ class NetcatSource final : public Source {
   const Options options_;
   EventLimits limits_;
   LineLimit limit_;
-  std::optional<Charset> charset_;
+  std::optional<LineCharset> charset_;
   std::string converted_;
 
   Listener listener_;
@@ -143,7 +143,7 @@ Status NetcatSource::open(const StageContext& context) {
   if (options_.max_connections == 0) {
     return Error{ErrorClass::config, "--max-connections 0 would let nobody in", {}};
   }
-  auto charset = Charset::open(options_.encoding);
+  auto charset = LineCharset::open(options_.encoding);
   if (!charset) {
     return charset.error();
   }

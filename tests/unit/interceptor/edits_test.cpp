@@ -197,13 +197,14 @@ TEST(SearchReplace, WhatCanBeCheckedIsCheckedAtTheStart) {
 }
 
 TEST(SearchReplace, AnotherCharset) {
-  Stage stage(
-      search_replace_interceptor(),
-      {{"searchPattern", "\xC3\xA9."}, {"replaceString", "\xC3\xBC"}, {"charset", "ISO-8859-1"}});
-  ASSERT_TRUE(stage.open().ok());
-  stage.add({}, "\xE9\xFF\xE9");
-  ASSERT_TRUE(stage.run().ok());
-  EXPECT_EQ(stage.body(0), "\xFC\xE9");
+  for (const char* const name : {"ISO-8859-1", "ISO8859_1", "iso8859-1"}) {
+    Stage stage(search_replace_interceptor(),
+                {{"searchPattern", "\xC3\xA9."}, {"replaceString", "\xC3\xBC"}, {"charset", name}});
+    ASSERT_TRUE(stage.open().ok()) << name;
+    stage.add({}, "\xE9\xFF\xE9");
+    ASSERT_TRUE(stage.run().ok());
+    EXPECT_EQ(stage.body(0), "\xFC\xE9");
+  }
 }
 
 TEST(SearchReplace, WhatIsNotTextInTheCharsetEndsTheStage) {
