@@ -17,6 +17,9 @@ namespace fl {
 /// A set of outputs, as bits in the order of --out.
 using OutputSet = std::uint64_t;
 inline constexpr std::size_t kMaxOutputs = 64;
+inline constexpr OutputSet all_outputs(std::size_t count) {
+  return count == kMaxOutputs ? ~OutputSet{0} : (OutputSet{1} << count) - 1;
+}
 
 /// Decides where an event goes.
 class Selector {

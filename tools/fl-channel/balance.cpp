@@ -3,13 +3,14 @@
 
 #include "common/stage/component_type.h"
 #include "common/stage/keep_sink.h"
+#include "common/stage/output_options.h"
 
 namespace fl {
 namespace {
 
 struct Options {
-  std::string policy = "round_robin";
-  Bytes capacity{64ull << 20};
+  std::string policy = kSharingPolicies.front();
+  Bytes capacity = kKeptBytes;
 };
 
 OptionSet options() {
@@ -17,11 +18,8 @@ OptionSet options() {
   table
       .add("policy", &Options::policy, "POLICY",
            "Whose turn it is: round_robin begins with the first --out; random.")
-      .choices({"round_robin", "random"});
-  table
-      .add("capacity", &Options::capacity, "SIZE",
-           "Memory for events that are not acknowledged yet; when it is used up, reading stops.")
-      .cli_only();
+      .choices(kSharingPolicies);
+  add_capacity(table, &Options::capacity);
   return std::move(table).erased();
 }
 
@@ -50,8 +48,7 @@ ComponentType balance_channel() {
   type.sink = [](const std::shared_ptr<void>& made) -> std::unique_ptr<Sink> {
     const auto& options = *std::static_pointer_cast<Options>(made);
     KeepSink::Settings settings;
-    settings.turn.policy =
-        options.policy == "random" ? Turn::Policy::random : Turn::Policy::round_robin;
+    settings.turn.policy = sharing_policy(options.policy);
     settings.capacity = options.capacity.value;
     return std::make_unique<KeepSink>(std::move(settings));
   };

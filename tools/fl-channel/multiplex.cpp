@@ -7,6 +7,7 @@
 
 #include "common/stage/component_type.h"
 #include "common/stage/copy_sink.h"
+#include "common/stage/output_options.h"
 #include "tools/fl-channel/output_numbers.h"
 
 namespace fl {
@@ -33,8 +34,7 @@ OptionSet options() {
             "mapped.");
   table.add("optional", &Options::optional, "VALUE=N[,N...]",
             "Outputs that get events of this value too, but may miss some.");
-  table.add("keepAlive", &Options::keep_alive, "TIME",
-            "How long a full optional output is waited for before it misses events.");
+  add_keep_alive(table, &Options::keep_alive);
   return std::move(table).erased();
 }
 
@@ -77,8 +77,7 @@ class Multiplex final : public Selector {
       maybe |= route.optional;
     }
     only_optional_ = maybe & ~required;
-    const OutputSet all = outputs == kMaxOutputs ? ~OutputSet{0} : (OutputSet{1} << outputs) - 1;
-    if ((required | maybe) != all) {
+    if ((required | maybe) != all_outputs(outputs)) {
       return Error{ErrorClass::usage,
                    "an --out is named neither by --map, --default nor --optional",
                    "--default N gives it what no other output gets"};

@@ -4,6 +4,7 @@
 
 #include "common/stage/component_type.h"
 #include "common/stage/copy_sink.h"
+#include "common/stage/output_options.h"
 #include "tools/fl-channel/output_numbers.h"
 
 namespace fl {
@@ -18,8 +19,7 @@ OptionSet options() {
   OptionTable<Options> table;
   table.add("optional", &Options::optional, "N[,N...]",
             "Outputs, counted from 1 in the order of --out, that may miss events.");
-  table.add("keepAlive", &Options::keep_alive, "TIME",
-            "How long a full optional output is waited for before it misses events.");
+  add_keep_alive(table, &Options::keep_alive);
   return std::move(table).erased();
 }
 
@@ -35,8 +35,7 @@ class Replicate final : public Selector {
       }
       route_.optional |= *set;
     }
-    const OutputSet all = outputs == kMaxOutputs ? ~OutputSet{0} : (OutputSet{1} << outputs) - 1;
-    route_.required = all & ~route_.optional;
+    route_.required = all_outputs(outputs) & ~route_.optional;
     return {};
   }
   Route route(const Event&) const override { return route_; }

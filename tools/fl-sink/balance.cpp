@@ -4,6 +4,7 @@
 
 #include "common/stage/component_type.h"
 #include "common/stage/keep_sink.h"
+#include "common/stage/output_options.h"
 #include "tools/fl-sink/group.h"
 
 namespace fl {
@@ -11,10 +12,10 @@ namespace {
 
 struct Options {
   std::vector<std::string> sinks;
-  std::string selector = "round_robin";
+  std::string selector = kSharingPolicies.front();
   bool backoff = false;
   Duration max_time_out{30'000};
-  Bytes capacity{64ull << 20};
+  Bytes capacity = kKeptBytes;
 };
 
 OptionSet options() {
@@ -28,7 +29,7 @@ OptionSet options() {
       .add("processor.selector", &Options::selector, "POLICY",
            "Whose turn it is: round_robin begins with the first; random.")
       .named("selector")
-      .choices({"round_robin", "random"});
+      .choices(kSharingPolicies);
   table
       .add("processor.backoff", &Options::backoff, "BOOL",
            "Leave a sink that failed out for 2 s, and twice as long after each further failure; "
@@ -39,10 +40,7 @@ OptionSet options() {
            "The longest time for which --backoff leaves a sink out.")
       .named("max-time-out")
       .flume_ms();
-  table
-      .add("capacity", &Options::capacity, "SIZE",
-           "Memory for events that are not acknowledged yet; when it is used up, reading stops.")
-      .cli_only();
+  add_capacity(table, &Options::capacity);
   return std::move(table).erased();
 }
 
@@ -72,8 +70,7 @@ ComponentType balance_sink() {
   type.sink = [](const std::shared_ptr<void>& made) -> std::unique_ptr<Sink> {
     const auto& options = *std::static_pointer_cast<Options>(made);
     KeepSink::Settings settings;
-    settings.turn.policy =
-        options.selector == "random" ? Turn::Policy::random : Turn::Policy::round_robin;
+    settings.turn.policy = sharing_policy(options.selector);
     settings.turn.most_penalty_ms = options.backoff ? options.max_time_out.ms : 0;
     settings.capacity = options.capacity.value;
     settings.members = split_members(options.sinks);

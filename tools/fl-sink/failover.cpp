@@ -4,6 +4,7 @@
 
 #include "common/stage/component_type.h"
 #include "common/stage/keep_sink.h"
+#include "common/stage/output_options.h"
 #include "tools/fl-sink/group.h"
 
 namespace fl {
@@ -12,7 +13,7 @@ namespace {
 struct Options {
   std::vector<std::string> sinks;
   Duration max_penalty{30'000};
-  Bytes capacity{64ull << 20};
+  Bytes capacity = kKeptBytes;
 };
 
 OptionSet options() {
@@ -29,10 +30,7 @@ OptionSet options() {
            "at most TIME.")
       .named("max-penalty")
       .flume_ms();
-  table
-      .add("capacity", &Options::capacity, "SIZE",
-           "Memory for events that are not acknowledged yet; when it is used up, reading stops.")
-      .cli_only();
+  add_capacity(table, &Options::capacity);
   return std::move(table).erased();
 }
 

@@ -1,0 +1,38 @@
+// Options that components with several outputs share.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/units.h"
+#include "common/option/option_table.h"
+#include "common/stage/turn.h"
+
+namespace fl {
+
+/// Bytes of unacknowledged events that a KeepSink keeps unless told otherwise.
+inline constexpr Bytes kKeptBytes{64ull << 20};
+
+template <class Options>
+void add_capacity(OptionTable<Options>& table, Bytes Options::*member) {
+  table
+      .add("capacity", member, "SIZE",
+           "Memory for events that are not acknowledged yet; when it is used up, reading stops.")
+      .cli_only();
+}
+
+/// The choices of a policy in which the outputs take turns, the first one being the default.
+inline const std::vector<std::string> kSharingPolicies = {"round_robin", "random"};
+
+inline Turn::Policy sharing_policy(std::string_view choice) {
+  return choice == kSharingPolicies[1] ? Turn::Policy::random : Turn::Policy::round_robin;
+}
+
+template <class Options>
+void add_keep_alive(OptionTable<Options>& table, Duration Options::*member) {
+  table.add("keepAlive", member, "TIME",
+            "How long a full optional output is waited for before it misses events.");
+}
+
+}  // namespace fl
