@@ -3,7 +3,8 @@
 on 127.0.0.1.
 
 usage: cluster.py start DIR [--datanodes 2] [--port-base N] [--block-size BYTES] [--ha] [--httpfs]
-                  [--kerberos [--ticket-lifetime SECONDS]] [--tls [only|both]] [--client-cert]
+                  [--kerberos [--ticket-lifetime SECONDS] [--token-renewal SECONDS]]
+                  [--tls [only|both]] [--client-cert]
            starts it in DIR (made anew), waits until it can be written to, and prints lines for the
            environment: HADOOP_CONF_DIR, HDFS_HTTP (https with --tls), HDFS_DIR and
            --ha          HDFS_HTTP_NN1, HDFS_HTTP_NN2; two NameNodes nn1 (active) and nn2 of the
@@ -12,7 +13,8 @@ usage: cluster.py start DIR [--datanodes 2] [--port-base N] [--block-size BYTES]
            --kerberos    KRB5_CONFIG, HDFS_KEYTABS (a directory: alice.keytab, bob.keytab,
                          hdfs-localhost.keytab, HTTP-localhost.keytab; realm EXAMPLE.COM); MiniKdc
                          is the daemon "kdc". Tickets live --ticket-lifetime (86400), the login
-                         cookie of HTTP a quarter of that.
+                         cookie of HTTP a quarter of that; a delegation token wants to be renewed
+                         after --token-renewal (86400).
            --tls         HDFS_TLS (a directory: ca.pem, other-ca.pem, client.pem, client.key);
                          only (default): no HTTP at all; both: HDFS_HTTP stays HTTP, HDFS_HTTPS is
                          the other. --client-cert: the servers want a client certificate.
@@ -37,6 +39,7 @@ import getpass
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -50,7 +53,8 @@ import credentials
 import jars
 from jars import fail
 
-START_LIMIT = 120  # seconds
+START_LIMIT = 300  # seconds; a busy machine takes thirty times as long as an idle one
+START_TRIES = 5  # of a daemon whose port is in use for a moment
 CLASSES = {
     "nn": "org.apache.hadoop.hdfs.server.namenode.NameNode",
     "dn": "org.apache.hadoop.hdfs.server.datanode.DataNode",
@@ -63,16 +67,26 @@ CLASSES = {
 
 
 def choose_ports(count, base):
+    """Ports that are free now and that no client gets for its end of a connection: such a one
+    would be in the way of a daemon that starts again."""
     if base:
         return iter(range(base, base + count))
-    # All are held at once so that no two are the same.
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return iter(ports)
+    first_of_clients = int(
+        pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    wanted = list(range(10_000, max(12_000, min(first_of_clients, 32_768))))
+    random.shuffle(wanted)
+    ports = []
+    for port in wanted:
+        with socket.socket() as one:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                one.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        ports.append(port)
+        if len(ports) == count:
+            return iter(ports)
+    fail("there are not enough free ports")
 
 
 class Cluster:
@@ -145,6 +159,7 @@ class Cluster:
             "kdc": next(ports) if args.kerberos else 0,
             "tls": args.tls or "", "client_cert": args.client_cert,
             "block_size": args.block_size, "ticket": args.ticket_lifetime,
+            "token": args.token_renewal,
         }
         (self.run / "state.json").write_text(json.dumps(self.state))
         configuration.write_all(self.state)
@@ -225,17 +240,20 @@ class Cluster:
 
     def signal(self, name, number):
         pid = self.pid(name)
-        if pid is not None:
-            os.kill(pid, number)
+        try:
+            if pid is not None:
+                os.kill(pid, number)
+        except ProcessLookupError:
+            return None
         return pid
 
     def wait_gone(self, name, seconds):
         end = time.monotonic() + seconds
-        while self.pid(name) is not None:
+        while (pid := self.pid(name)) is not None:
             if time.monotonic() > end:
                 return False
             try:
-                os.waitpid(self.pid(name) or -1, os.WNOHANG)  # when it is our own child
+                os.waitpid(pid, os.WNOHANG)  # when it is our own child
             except ChildProcessError:
                 pass
             time.sleep(0.02)
@@ -243,7 +261,8 @@ class Cluster:
 
     def kill(self, name):
         self.signal(name, signal.SIGKILL)
-        self.wait_gone(name, 10)
+        if not self.wait_gone(name, 60):
+            raise RuntimeError(f"{name} does not end")
 
     def launch(self, name):
         self.kill(name)
@@ -343,10 +362,15 @@ class Cluster:
     def wait_until(self, late, needed):
         """Waits until late() is None; it names the daemon that is waited for."""
         end = time.monotonic() + START_LIMIT
+        tries = dict.fromkeys(needed, 1)
         while True:
             for name in needed:
-                if self.pid(name) is None:
+                if self.pid(name) is not None:
+                    continue
+                if "BindException" not in self.log(name) or tries[name] == START_TRIES:
                     raise RuntimeError(f"{name} has ended\n" + self.tail(name))
+                tries[name] += 1  # connections of its earlier life may still be there
+                self.spawn(name)
             name = late()
             if name is None:
                 return
@@ -365,10 +389,17 @@ class Cluster:
         return subprocess.run(self.command(CLASSES[main], *args, flags=flags), env=env, **more)
 
     def transition(self, *args):
-        done = self.call("ha", args, input=b"Y\n", stdout=subprocess.PIPE,
-                         stderr=subprocess.STDOUT)
-        if done.returncode != 0:
-            raise RuntimeError(f"{' '.join(args)} fails:\n{done.stdout.decode(errors='replace')}")
+        """Asks until it works: a NameNode that listens may not be ready for it."""
+        end = time.monotonic() + START_LIMIT
+        while True:
+            done = self.call("ha", args, input=b"Y\n", stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT)
+            if done.returncode == 0:
+                return
+            if time.monotonic() > end:
+                said = done.stdout.decode(errors="replace")
+                raise RuntimeError(f"{' '.join(args)} fails:\n{said}")
+            time.sleep(0.5)
 
     def force_active(self, name):
         self.transition("-transitionToActive", "--forceactive", name)
@@ -457,6 +488,7 @@ def make_parser():
     parser.add_argument("--httpfs", action="store_true")
     parser.add_argument("--kerberos", action="store_true")
     parser.add_argument("--ticket-lifetime", type=int, default=86400)
+    parser.add_argument("--token-renewal", type=int, default=86400)
     parser.add_argument("--tls", nargs="?", choices=["only", "both"], const="only")
     parser.add_argument("--client-cert", action="store_true")
     return parser

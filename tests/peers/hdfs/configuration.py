@@ -13,7 +13,9 @@ The `state` is a dict of JSON values:
   client_cert the servers ask for one (with tls)
   block_size  bytes
   ticket      seconds that a Kerberos ticket lives
+  token       seconds after which a delegation token is to be renewed
 """
+import os
 import pathlib
 from xml.sax.saxutils import escape
 
@@ -53,8 +55,8 @@ def core_site(state):
             # The cookie must not outlive the ticket that a test lets expire.
             "hadoop.http.authentication.token.validity": max(2, state["ticket"] // 4),
             "hadoop.kerberos.min.seconds.before.relogin": 1,
-            "hadoop.proxyuser.hdfs.hosts": "*",
-            "hadoop.proxyuser.hdfs.groups": "*",
+            **{f"hadoop.proxyuser.{user}.{what}": "*" for user in ("hdfs", "alice")
+               for what in ("hosts", "users")},
         }
     return properties
 
@@ -68,10 +70,12 @@ def hdfs_site(state):
         "dfs.namenode.datanode.registration.ip-hostname-check": "false",
         "dfs.datanode.hostname": host,
         # Without these a restart means half a minute of safe mode, a killed DataNode is
-        # offered for ten minutes and every second small file takes 0.4 s to close.
+        # offered for ten minutes, a DataNode waits for a frozen one behind it for more than a
+        # minute, and every second small file takes 0.4 s to close.
         "dfs.namenode.safemode.extension": 0,
         "dfs.heartbeat.interval": 1,
         "dfs.namenode.heartbeat.recheck-interval": 1000,
+        "dfs.client.socket-timeout": 60_000 if os.environ.get("FL_TEST_LONG") == "1" else 5_000,
         "dfs.client.block.write.locateFollowingBlock.initial.delay.ms": 20,
     }
     for name, ports in state["namenodes"].items():
@@ -102,6 +106,7 @@ def hdfs_site(state):
         keytab = f"{directory}/kdc/all.keytab"
         properties |= {
             "dfs.block.access.token.enable": "true",
+            "dfs.namenode.delegation.token.renew-interval": state["token"] * 1000,
             "ignore.secure.ports.for.testing": "true",
             "dfs.namenode.keytab.file": keytab,
             "dfs.datanode.keytab.file": keytab,
