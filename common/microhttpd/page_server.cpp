@@ -1,4 +1,6 @@
-// Connections, header sizes and waiting times are bounded; a request costs one page.
+// Connections, header sizes and waiting times are bounded; a request costs one page. Clients that
+// connect and say nothing cannot keep others out: of more than kConnections, the one that asked
+// longest ago is closed.
 #include "common/io/page_server.h"
 
 #include <arpa/inet.h>
@@ -12,6 +14,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <list>
 #include <string_view>
 #include <utility>
 
@@ -21,6 +24,9 @@ namespace fl {
 namespace {
 
 constexpr unsigned kConnections = 16;
+// Those that are being closed count until the server's loop has seen it.
+constexpr unsigned kAccepted = 2 * kConnections;
+constexpr int kBacklog = 128;
 constexpr unsigned kIdleSeconds = 10;
 constexpr std::size_t kConnectionBytes = 16 << 10;
 
@@ -87,9 +93,9 @@ class MicrohttpdServer final : public PageServer {
     pthread_sigmask(SIG_SETMASK, &all, &before);
     daemon_ = MHD_start_daemon(
         MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL, 0, nullptr, nullptr, &on_request, this,
-        MHD_OPTION_LISTEN_SOCKET, socket_.get(), MHD_OPTION_CONNECTION_LIMIT, kConnections,
+        MHD_OPTION_LISTEN_SOCKET, socket_.get(), MHD_OPTION_CONNECTION_LIMIT, kAccepted,
         MHD_OPTION_CONNECTION_TIMEOUT, kIdleSeconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        kConnectionBytes, MHD_OPTION_END);
+        kConnectionBytes, MHD_OPTION_NOTIFY_CONNECTION, &on_connection, this, MHD_OPTION_END);
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     if (daemon_ == nullptr) {
       return trouble(ErrorClass::io, address_, "the HTTP server does not start");
@@ -118,7 +124,7 @@ class MicrohttpdServer final : public PageServer {
       const int on = 1;
       if (socket && setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
           ::bind(socket.get(), each->ai_addr, each->ai_addrlen) == 0 &&
-          ::listen(socket.get(), static_cast<int>(kConnections)) == 0) {
+          ::listen(socket.get(), kBacklog) == 0) {
         socket_ = std::move(socket);
         return learn_address();
       }
@@ -139,6 +145,29 @@ class MicrohttpdServer final : public PageServer {
     return {};
   }
 
+  static void on_connection(void* self, MHD_Connection* connection, void**,
+                            MHD_ConnectionNotificationCode code) {
+    auto* const server = static_cast<MicrohttpdServer*>(self);
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+      server->connections_.push_back(connection);
+      if (server->connections_.size() > kConnections) {
+        server->close_oldest();
+      }
+    } else {
+      server->connections_.remove(connection);
+    }
+  }
+
+  // The library has no call for it, but notices when its socket is at an end.
+  void close_oldest() {
+    const MHD_ConnectionInfo* const info =
+        MHD_get_connection_info(connections_.front(), MHD_CONNECTION_INFO_CONNECTION_FD);
+    if (info != nullptr) {
+      ::shutdown(info->connect_fd, SHUT_RDWR);
+    }
+    connections_.pop_front();
+  }
+
   static MHD_Result on_request(void* self, MHD_Connection* connection, const char* url,
                                const char* method, const char*, const char*, std::size_t*,
                                void** state) {
@@ -153,6 +182,8 @@ class MicrohttpdServer final : public PageServer {
     // The first call is for the headers alone; the answer to what has no body comes in the second.
     if (*state == nullptr) {
       *state = this;
+      connections_.remove(connection);
+      connections_.push_back(connection);
       return MHD_YES;
     }
     if (url != settings_.path) {
@@ -181,6 +212,7 @@ class MicrohttpdServer final : public PageServer {
   const Settings settings_;
   UniqueFd socket_;
   MHD_Daemon* daemon_ = nullptr;
+  std::list<MHD_Connection*> connections_;  // of the server's thread; who asked last stands last
   std::string address_;
   bool is_loopback_ = false;
 };
