@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 """fl-sink file_roll: names, rolling, what an ack means, full disks."""
-import glob
 import os
 import re
 import shutil
@@ -11,6 +10,8 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tools"))
 import harness
+
+ALL = b"".join(b"%d\n" % i for i in range(500_000))
 
 
 class FileRoll(harness.Case):
@@ -177,43 +178,98 @@ class FileRoll(harness.Case):
                 self.check(self.pipeline("fl-source seq --count 3", f"fl-sink file_roll {words}"),
                            75, 78)
 
-    def test_a_full_disk_blocks_and_goes_on(self):
-        mount = self.path("small")
-        os.mkdir(mount)
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", mount],
+    def small_disk(self) -> str:
+        """A file system of 1 MiB, at self.out."""
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", self.out],
                               check=False, stderr=subprocess.DEVNULL)
         if done.returncode != 0:
             self.skipTest("cannot mount a tmpfs here")
-        self.addCleanup(subprocess.run, ["umount", "-l", mount], check=False)
+        self.addCleanup(subprocess.run, ["umount", "-l", self.out], check=False)
+        return self.out
+
+    def enlarge(self):
+        subprocess.run(["mount", "-o", "remount,size=64m", self.out], check=True)
+
+    def fill(self, options: str = "") -> harness.Pipeline:
+        """500,000 numbers into the small disk; returns when it is full."""
         pipeline = self.pipeline("fl-source seq --count 500000",
-                                 f"fl-sink file_roll --stream {mount} --roll-interval 100ms")
+                                 f"fl-sink file_roll --stream {self.out} {options}")
         harness.poll(lambda: "No space" in pipeline.errors(1), "a word about the disk")
         self.assertEqual([p.poll() for p in pipeline.processes], [None] * 2, pipeline.report())
-        subprocess.run(["mount", "-o", "remount,size=64m", mount], check=True)
+        return pipeline
+
+    def test_a_full_disk_blocks_and_goes_on(self):
+        self.small_disk()
+        pipeline = self.fill("--roll-interval 100ms")
+        self.enlarge()
         self.check(pipeline, 0, 0, limit=60)
-        self.out = mount
-        self.assertEqual(self.content(), b"".join(b"%d\n" % i for i in range(500_000)))
+        self.assertEqual(self.content(), ALL)
         self.assertIn("room again", pipeline.errors(1))
 
+    def test_a_file_that_is_removed_from_a_full_disk_gives_its_room_back(self):
+        self.small_disk()
+        pipeline = self.fill()
+        [path] = self.files()
+        with open(path, "rb") as file:
+            saved = file.read()
+        os.unlink(path)
+        harness.poll(lambda: len(self.files()) == 1 and os.path.getsize(self.files()[0]) > 0,
+                     "room for another file")
+        self.enlarge()
+        self.check(pipeline, 0, 0, limit=60)
+        self.assertIn("was removed", pipeline.errors(1))
+        # What the removed file had as synced is gone with it; everything behind that is here.
+        rest = self.content()
+        self.assertTrue(ALL.endswith(rest), rest[:100])
+        self.assertGreaterEqual(saved.rindex(b"\n") + 1 + len(rest), len(ALL))
+
+    def test_hup_ends_a_file_on_a_full_disk(self):
+        self.small_disk()
+        for serializer in ("text", "avro_event"):
+            with self.subTest(serializer=serializer):
+                subprocess.run(["mount", "-o", "remount,size=1m", self.out], check=True)
+                pipeline = self.fill(f"--serializer {serializer}")
+                [path] = self.files()
+                moved = os.path.join(self.out, "0")
+                os.rename(path, moved)
+                pipeline.processes[1].send_signal(signal.SIGHUP)
+                harness.poll(lambda: not self.has_open(pipeline, moved), "it is closed")
+                self.enlarge()
+                self.check(pipeline, 0, 0, limit=60)
+                self.assertGreater(os.path.getsize(moved), 500_000)
+                lines = b""
+                for each in self.files():
+                    with open(each, "rb") as file:
+                        done = subprocess.run(["fl-sink", "stdout"], stdin=file, check=True,
+                                              env=self.env(), stdout=subprocess.PIPE)
+                    lines += done.stdout
+                    os.unlink(each)
+                self.assertEqual(lines, ALL)
+
+    def test_events_behind_a_removed_file_go_to_another_one(self):
+        sink, feed = self.fed("--roll-interval 0")
+        feed.write(b"a\n")
+        harness.poll(lambda: self.content() == b"a\n", "the event is visible at once")
+        os.unlink(self.files()[0])
+        feed.write(b"b\n")
+        harness.poll(lambda: self.content().endswith(b"b\n"), "a new file")
+        feed.write(b"c\n")
+        harness.poll(lambda: self.content().endswith(b"b\nc\n"), "which takes events")
+        self.assertEqual(sink.errors(0).count("was removed"), 1)
+        feed.close()
+        self.check(sink, 0)
+
     def test_half_an_event_does_not_stay_when_it_gives_up_on_a_full_disk(self):
-        mount = self.path("small")
-        os.mkdir(mount)
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", mount],
-                              check=False, stderr=subprocess.DEVNULL)
-        if done.returncode != 0:
-            self.skipTest("cannot mount a tmpfs here")
-        self.addCleanup(subprocess.run, ["umount", "-l", mount], check=False)
-        pipeline = self.pipeline("fl-source seq --count 500000",
-                                 f"fl-sink file_roll --stream --grace 100ms {mount}")
-        harness.poll(lambda: "No space" in pipeline.errors(1), "a word about the disk")
+        self.small_disk()
+        pipeline = self.fill("--grace 100ms")
         pipeline.send(signal.SIGTERM)
         statuses = pipeline.wait()
         self.assertEqual(statuses[1], 75, pipeline.report())
-        [path] = glob.glob(mount + "/*")
+        [path] = self.files()
         with open(path, "rb") as file:
             lines = file.read()
         self.assertTrue(lines.endswith(b"\n"))
-        self.assertEqual(lines.splitlines(), [b"%d" % i for i in range(lines.count(b"\n"))])
+        self.assertTrue(ALL.startswith(lines))
 
 
 if __name__ == "__main__":

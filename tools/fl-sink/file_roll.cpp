@@ -1,5 +1,6 @@
 // Appends events to local files, a new one every so often, as Flume's file_roll sink does.
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,6 +25,8 @@ namespace {
 
 /// Written data is synced at the latest after this, also if nobody asks for it.
 constexpr std::int64_t kSyncMs = 1000;
+/// As much as has to be read back at most when a file is removed behind our back.
+constexpr std::uint64_t kSyncBytes = 64 << 20;
 constexpr std::int64_t kFullRetryMs = 500;
 /// Names that may be taken by files of others before we give up.
 constexpr int kMaxTaken = 100'000;
@@ -86,8 +89,8 @@ class FileRollSink final : public Sink {
   Status progress() override;
   std::int64_t deadline_ms() const override;
   Status close() override;
-  void reopen() override { must_roll_ = true; }
-  std::string status() const override { return count_of(files_, "file"); }
+  void reopen() override { must_reopen_ = true; }
+  void figures(FigureList& out) const override;
 
  private:
   Status show_plan();
@@ -96,6 +99,13 @@ class FileRollSink final : public Sink {
   Status write_out();
   Status sync();
   Status roll();
+  bool is_removed() const;
+  Status sync_file();
+  Status take_back(std::uint64_t from);
+  void forget_file();
+  void cut_half_event();
+  Status leave_removed();
+  Status leave_full();
   Status set_full(const Error& why);
 
   const Options options_;
@@ -106,11 +116,15 @@ class FileRollSink final : public Sink {
   std::unique_ptr<Serializer> serializer_;
   UniqueFd fd_;
   std::string name_;
+  std::string header_;            // what the file begins with
   bool is_entry_synced_ = false;  // of the directory
   std::uint64_t written_ = 0;     // bytes
   std::uint64_t whole_ = 0;       // bytes up to the end of the last whole event
+  std::uint64_t synced_bytes_ = 0;
+  std::uint64_t whole_events_ = 0;  // as delivered_: those that whole_ holds
   std::int64_t roll_at_ms_ = -1;
   bool must_roll_ = false;
+  bool must_reopen_ = false;
   bool is_ended_ = false;  // the serializer's end() is in the buffer
 
   std::string buffer_;  // serialized, not written
@@ -120,6 +134,7 @@ class FileRollSink final : public Sink {
   bool is_full_ = false;
   std::int64_t full_retry_ms_ = -1;
   std::uint64_t files_ = 0;
+  std::uint64_t completed_ = 0;
 };
 
 // ---------------------------------------------------------------- start
@@ -170,6 +185,7 @@ Status FileRollSink::begin_file() {
   }
   serializer_ = std::move(*serializer);
   serializer_->begin(buffer_);
+  header_ = buffer_;
   is_ended_ = false;
   roll_at_ms_ = options_.roll_interval.ms > 0 ? monotonic_ms() + options_.roll_interval.ms : -1;
   return write_out();
@@ -186,6 +202,7 @@ Result<bool> FileRollSink::create() {
       is_entry_synced_ = false;
       written_ = 0;
       whole_ = 0;
+      synced_bytes_ = 0;
       ++files_;
       return true;
     }
@@ -224,6 +241,7 @@ Status FileRollSink::write_out() {
     return is_disk_full(number) ? set_full(error) : Status(error);
   }
   whole_ = written_;
+  whole_events_ = delivered_;
   if (std::exchange(is_full_, false)) {
     log(LogLevel::info, "there is room again: reading goes on");
   }
@@ -256,7 +274,10 @@ Status FileRollSink::deliver(const Batch& batch) {
   if (sync_at_ms_ < 0) {
     sync_at_ms_ = monotonic_ms() + kSyncMs;
   }
-  return write_out();
+  if (Status status = write_out(); !status || written_ - synced_bytes_ < kSyncBytes) {
+    return status;
+  }
+  return sync();
 }
 
 // Makes everything delivered durable, unless the disk is full: then later.
@@ -266,22 +287,103 @@ Status FileRollSink::sync() {
       return status;
     }
   }
-  if (fd_ && synced_ < delivered_) {
-    // A failed sync is never tried again: the page cache may have forgotten the data, and the
-    // second call would succeed (reliability.md 10 A6).
-    if (::fdatasync(fd_.get()) != 0) {
-      return system_error(ErrorClass::io, "cannot sync '" + dir_->path_of(name_) + "'", errno);
+  if (synced_ < delivered_ && is_removed()) {
+    if (Status status = leave_removed(); !status) {
+      return status;
     }
-    if (!is_entry_synced_) {
-      if (Status status = dir_->sync(); !status) {
-        return status;
-      }
-      is_entry_synced_ = true;
+    if (Status status = write_out(); !status || !buffer_.empty()) {
+      return status;
+    }
+  }
+  if (fd_ && synced_ < delivered_) {
+    if (Status status = sync_file(); !status) {
+      return status;
     }
   }
   synced_ = delivered_;
+  synced_bytes_ = whole_;
   sync_at_ms_ = -1;
   return {};
+}
+
+Status FileRollSink::sync_file() {
+  // A failed sync is never tried again: the page cache may have forgotten the data, and the second
+  // call would succeed (reliability.md 10 A6).
+  if (::fdatasync(fd_.get()) != 0) {
+    return system_error(ErrorClass::io, "cannot sync '" + dir_->path_of(name_) + "'", errno);
+  }
+  if (!is_entry_synced_) {
+    if (Status status = dir_->sync(); !status) {
+      return status;
+    }
+    is_entry_synced_ = true;
+  }
+  return {};
+}
+
+bool FileRollSink::is_removed() const {
+  struct stat about {};
+  return fd_ && fstat(fd_.get(), &about) == 0 && about.st_nlink == 0;
+}
+
+// Takes back what the file holds behind `from`: it belongs into the next one, before what is in the
+// buffer.
+Status FileRollSink::take_back(std::uint64_t from) {
+  std::string rest(written_ - from, '\0');
+  for (std::size_t done = 0; done < rest.size();) {
+    const ssize_t n =
+        ::pread(fd_.get(), rest.data() + done, rest.size() - done, static_cast<off_t>(from + done));
+    if (n <= 0) {
+      return system_error(ErrorClass::io, "cannot read '" + dir_->path_of(name_) + "'",
+                          n < 0 ? errno : EIO);
+    }
+    done += static_cast<std::size_t>(n);
+  }
+  buffer_.insert(0, from > 0 ? header_ + rest : rest);
+  return {};
+}
+
+void FileRollSink::forget_file() {
+  fd_.reset();
+  written_ = 0;
+  whole_ = 0;
+  synced_bytes_ = 0;
+  if (options_.roll_interval.ms > 0) {
+    roll_at_ms_ = monotonic_ms() + options_.roll_interval.ms;
+  }
+}
+
+// What was not synced when somebody removed the file is not lost with it.
+Status FileRollSink::leave_removed() {
+  log(LogLevel::warning, "'" + dir_->path_of(name_) + "' was removed: another file is begun");
+  Status status = take_back(synced_bytes_);
+  forget_file();
+  return status;
+}
+
+// Ends the file, so that its room can be given back: it keeps its whole events.
+Status FileRollSink::leave_full() {
+  if (Status status = take_back(whole_); !status) {
+    return status;
+  }
+  if (whole_ > 0) {
+    if (Status status = sync_file(); !status) {
+      return status;
+    }
+    synced_ = whole_events_;
+    ++completed_;
+  }
+  cut_half_event();
+  forget_file();
+  return {};
+}
+
+void FileRollSink::cut_half_event() {
+  const bool is_cut = whole_ == 0 ? bool(dir_->remove(name_))
+                                  : ::ftruncate(fd_.get(), static_cast<off_t>(whole_)) == 0;
+  if (!is_cut) {
+    log(LogLevel::warning, "'" + dir_->path_of(name_) + "' ends in a part of an event");
+  }
 }
 
 // Completes the file, unless the disk is full: then must_roll_ stays.
@@ -294,6 +396,7 @@ Status FileRollSink::roll() {
     if (Status status = sync(); !status || !buffer_.empty()) {
       return status;
     }
+    completed_ += fd_ ? 1U : 0U;
     serializer_.reset();
     fd_.reset();
     roll_at_ms_ = -1;
@@ -305,14 +408,26 @@ Status FileRollSink::roll() {
 Status FileRollSink::progress() {
   const std::int64_t now = monotonic_ms();
   if (is_full_) {
-    if (now < full_retry_ms_) {
+    const bool is_asked = std::exchange(must_reopen_, false);
+    if (now < full_retry_ms_ && !is_asked) {
       return {};
+    }
+    // A file that is held open keeps its room, also when it has no name any more.
+    if (is_removed()) {
+      if (Status status = leave_removed(); !status) {
+        return status;
+      }
+    } else if (is_asked && fd_) {
+      if (Status status = leave_full(); !status) {
+        return status;
+      }
     }
     if (Status status = write_out(); !status || is_full_) {
       return status;
     }
   }
-  if (must_roll_ || (roll_at_ms_ >= 0 && now >= roll_at_ms_)) {
+  if (std::exchange(must_reopen_, false) || must_roll_ ||
+      (roll_at_ms_ >= 0 && now >= roll_at_ms_)) {
     return roll();
   }
   return sync_at_ms_ >= 0 && now >= sync_at_ms_ ? sync() : Status();
@@ -329,16 +444,20 @@ std::int64_t FileRollSink::deadline_ms() const {
 }
 
 Status FileRollSink::close() {
-  if (!fd_ || buffer_.empty()) {
-    return {};
+  if (fd_ && !buffer_.empty()) {
+    cut_half_event();  // it was not acknowledged and comes again
+  } else if (fd_) {
+    ++completed_;
   }
-  // Half an event stands at the end: it was not acknowledged and comes again.
-  const bool is_cut = whole_ == 0 ? bool(dir_->remove(name_))
-                                  : ::ftruncate(fd_.get(), static_cast<off_t>(whole_)) == 0;
-  if (!is_cut) {
-    log(LogLevel::warning, "'" + dir_->path_of(name_) + "' ends in a part of an event");
-  }
+  fd_.reset();
   return {};
+}
+
+void FileRollSink::figures(FigureList& out) const {
+  out.gauge("files_open", "Files that take events.", fd_ ? 1 : 0).said("files open");
+  out.counter("files_opened_total", "Files that were made.", files_);
+  out.counter("files_committed_total", "Files that are complete and synced.", completed_)
+      .said("committed");
 }
 
 }  // namespace
@@ -356,7 +475,8 @@ ComponentType file_roll_sink() {
       "they are complete.\n\n"
       "An existing file is never touched: if a name is taken, the next number is. HUP ends the "
       "open file, and the next event begins another one. A full disk makes the stage wait until "
-      "there is room.";
+      "there is room; HUP ends the file then too, behind its last whole event, so that it can be "
+      "moved away. When the open file is removed, events go on in another one.";
   type.delivery =
       "An event is acknowledged when its file, and the directory, are synced: at the request of "
       "the stages in front, when a file ends, and after a second at the latest. After a crash a "
