@@ -301,9 +301,7 @@ void append_hash(std::string& out, std::string_view text) {
 void finish_component(std::string& out, std::size_t start, std::size_t max) {
   const std::string_view text = std::string_view(out).substr(start);
   if (text.empty()) {
-    out += '_';
-  } else if (text == "_") {
-    out.replace(start, 1, "%5F");
+    out += "%-";
   } else if (text == ".") {
     out.replace(start, 1, "%2E");
   } else if (text == "..") {
@@ -330,7 +328,11 @@ void finish_component(std::string& out, std::size_t start, std::size_t max) {
 
 }  // namespace
 
-void append_path_safe(std::string& out, std::string_view value) {
+void append_path_safe(std::string& out, std::string_view value, bool is_first) {
+  if (is_first && value.starts_with('_')) {
+    append_escaped_byte(out, '_');
+    value.remove_prefix(1);
+  }
   bool at_start = true;
   while (!value.empty()) {
     const auto c = static_cast<unsigned char>(value.front());
@@ -562,7 +564,7 @@ Result<PathTemplate> PathTemplate::parse(std::string_view text, std::size_t max_
         if (!value) {
           return value.error();
         }
-        append_path_safe(literal, *value);
+        append_path_safe(literal, *value, literal.empty() && component.pieces.empty());
       }
       i += close + 1;
     } else if (rest.front() == '%') {
@@ -578,7 +580,9 @@ Result<PathTemplate> PathTemplate::parse(std::string_view text, std::size_t max_
     } else if (is_word(rest.front())) {
       if (step_of(rest.front()) != PathTimeStep::never) {
         add_time(rest.front());
-      }  // an unknown letter is the empty string, as in Flume
+      } else {
+        result.unknown_ += rest.front();  // the empty string, as in Flume
+      }
       ++i;
     } else {
       literal += c;
@@ -627,7 +631,7 @@ void PathTemplate::expand(const Event* event, const PathClock::Moment* moment,
           if (event == nullptr) {
             out += "%{" + piece.text + "}";
           } else if (const auto value = find_header(*event, piece.text)) {
-            append_path_safe(out, *value);
+            append_path_safe(out, *value, out.size() == start);
           }
           break;
       }

@@ -2,10 +2,12 @@
 // (flume/sinks.md "Escape sequences"), with one promise Flume does not give: a header value stays
 // inside the one path component it was put in.
 //
-// A value is made safe reversibly: '%', '/', ':', NUL, control characters, dots at its start and
-// invalid UTF-8 become %XX (upper-case hex). A component that would be empty becomes "_" (and one
-// that would be "_" becomes "%5F"), "." and ".." become "%2E", "%2E%2E"; one longer than the limit
-// is cut and ends in "%~" and 32 hex digits of a hash of the whole, so that it stays distinct.
+// A value is made safe reversibly: '%', '/', ':', NUL, control characters, dots at its start, an
+// underscore at the start of a component (readers of Hadoop pass over names that begin with '_' or
+// '.') and invalid UTF-8 become %XX (upper-case hex). A component that would be empty becomes "%-",
+// "." and ".." become "%2E", "%2E%2E"; one longer than the limit is cut and ends in "%~" and 32 hex
+// digits of a hash of the whole, so that it stays distinct. What stands in the template itself is
+// left as it is written.
 #pragma once
 
 #include <cstdint>
@@ -91,6 +93,8 @@ class PathTemplate {
   bool has_headers() const { return has_headers_; }
   PathTimeStep time_step() const { return time_step_; }
   bool needs_time() const { return time_step_ != PathTimeStep::never; }
+  /// The letters that no escape has: "Q" for "%Q", which is the empty string.
+  const std::string& unknown() const { return unknown_; }
   std::size_t components() const { return fixed_count_ + components_.size(); }
 
   /// Appends the components after fixed(), joined by '/'. `moment` may be null if !needs_time().
@@ -114,6 +118,7 @@ class PathTemplate {
 
   std::vector<Component> components_;
   std::string fixed_;
+  std::string unknown_;
   std::size_t fixed_count_ = 0;
   std::size_t max_component_ = kMaxComponent;
   bool is_absolute_ = false;
@@ -122,7 +127,8 @@ class PathTemplate {
 };
 
 /// Appends `value` as it may stand within one component (see above; not the rules for a whole one).
-void append_path_safe(std::string& out, std::string_view value);
+/// `is_first`: nothing of the component stands before it.
+void append_path_safe(std::string& out, std::string_view value, bool is_first);
 
 /// Milliseconds from a `timestamp` header: decimal digits with an optional sign.
 std::optional<std::int64_t> parse_timestamp(std::string_view text);

@@ -171,9 +171,8 @@ TEST(PathEscape, AHeaderValueIsOneComponent) {
   const auto value = [](const std::string& text) { return full("p/%{h}/q", {{"h", text}}); };
   EXPECT_EQ(value("../../etc"), "p/%2E%2E%2F..%2Fetc/q");
   EXPECT_EQ(value(".."), "p/%2E%2E/q");
-  EXPECT_EQ(value(""), "p/_/q");
-  EXPECT_EQ(value("_"), "p/%5F/q");
-  EXPECT_EQ(value("_a"), "p/_a/q");
+  EXPECT_EQ(value(""), "p/%-/q");
+  EXPECT_EQ(value("%-"), "p/%25-/q");
   EXPECT_EQ(value("a:b"), "p/a%3Ab/q");
   EXPECT_EQ(value("100%"), "p/100%25/q");
   EXPECT_EQ(value(std::string("a\0b", 3)), "p/a%00b/q");
@@ -182,6 +181,26 @@ TEST(PathEscape, AHeaderValueIsOneComponent) {
   EXPECT_EQ(value("\xff\xc2\x85"), "p/%FF%C2%85/q");
   EXPECT_EQ(full(".%{h}"), "%2E");
   EXPECT_EQ(full("%{h}..%{h}"), "%2E%2E");
+}
+
+TEST(PathEscape, AHeaderValueHidesNothing) {
+  const Headers headers = {{"h", "_x"}, {"d", ".x"}, {"none", ""}, {"_", "_"}};
+  EXPECT_EQ(full("p/%{h}/%{_}/%{d}/q", headers), "p/%5Fx/%5F/%2Ex/q");
+  EXPECT_EQ(full("%{none}%{h}", headers), "%5Fx");
+  EXPECT_EQ(full("host=%{h}/a%{h}", headers), "host=_x/a_x");
+  EXPECT_EQ(full("%{h}%{h}", headers), "%5Fx_x");
+  EXPECT_EQ(full("%{__}", {{"__", "__x"}}), "%5F_x");
+}
+
+TEST(PathEscape, WhatTheOperatorWroteStays) {
+  const Headers headers = {{"h", "_x"}, {"none", ""}};
+  EXPECT_EQ(full("_a/.b/_%{h}/.%{h}", headers), "_a/.b/__x/._x");
+  EXPECT_EQ(full("x/_%{none}", headers), "x/_");
+}
+
+TEST(PathEscape, UnknownLettersAreNamed) {
+  EXPECT_EQ(PathTemplate::parse("/a%Q/%Y%_/%{h}%%")->unknown(), "Q_");
+  EXPECT_EQ(PathTemplate::parse("/%Y-%-/%D")->unknown(), "");
 }
 
 TEST(PathEscape, LongValuesAreCutAndStayDistinct) {

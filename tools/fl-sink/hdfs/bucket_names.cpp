@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/base/log.h"
 #include "tools/fl-sink/hdfs/options.h"
 #include "tools/fl-sink/hdfs/store.h"
 
@@ -36,6 +37,11 @@ Result<BucketNames> BucketNames::make(const HdfsOptions& options, std::string_vi
   }
   if (prefix->components() > 1) {
     return Error{ErrorClass::config, "a file's prefix may not hold %D: it has slashes", {}};
+  }
+  for (const char letter : parsed->unknown() + prefix->unknown()) {
+    log(LogLevel::warning, std::string("'%") + letter +
+                               "' is no escape and becomes nothing, as in Flume; a percent sign is "
+                               "written %%");
   }
   names.path_ = std::move(*parsed);
   names.prefix_ = std::move(*prefix);

@@ -192,8 +192,9 @@ ComponentType hdfs_sink() {
       "`fl-intercept ts` in front, use --use-local-time-stamp, or keep it aside with "
       "--reject.\n\n"
       "The value of a header stays within its part of the path: slash, colon, percent sign, NUL, "
-      "control characters, leading dots and invalid UTF-8 are written as %XX, an empty part "
-      "becomes _, and one longer than 255 bytes is cut and gets a hash. Below the fixed beginning "
+      "control characters, leading dots, an underscore that would begin the part (Hive, Spark and "
+      "MapReduce pass over _ and . names) and invalid UTF-8 are written as %XX, an empty part "
+      "becomes %-, and one longer than 255 bytes is cut and gets a hash. Below the fixed beginning "
       "of a "
       "local PATH no symbolic link is followed.";
   type.delivery =
