@@ -51,6 +51,7 @@ constexpr std::string_view kHeld = "another writer holds the file";
 constexpr std::string_view kDenied = "permission denied";
 constexpr std::string_view kNoLogin = "the login is refused";
 constexpr std::string_view kBadToken = "the token is not valid any more";
+constexpr std::string_view kBroken = "its connection to another server broke";
 constexpr std::string_view kQuota = "a quota is used up";
 
 // The name of an exception decides, then its text, then a name inside the text (HttpFS and some
@@ -93,7 +94,6 @@ constexpr std::array kRules = {
     Rule{In::text, "does not have any open files", HdfsTrouble::lease, "the lease was lost"},
     Rule{In::text, "lease is currently owned by", HdfsTrouble::lease, kHeld},
     Rule{In::text, "not have enough number of replicas", HdfsTrouble::lease, "replication"},
-    Rule{In::text, "not enough number of replicas", HdfsTrouble::lease, "replication"},
     Rule{In::text, "can't be found in cache", HdfsTrouble::token, kBadToken},
     Rule{In::text, "InvalidToken", HdfsTrouble::token, kBadToken},
     Rule{In::text, "token is expired", HdfsTrouble::token, kBadToken},
@@ -129,6 +129,11 @@ constexpr std::array kRules = {
     Rule{In::name, "SecurityException", HdfsTrouble::permission, kNoLogin},
     Rule{In::name, "EOFException", HdfsTrouble::wait, "its NameNode went away"},
     Rule{In::name, "ConnectException", HdfsTrouble::wait, "its NameNode is away"},
+    // Of a DataNode's own connections: to the NameNode, or to the next DataNode.
+    Rule{In::name, "SocketException", HdfsTrouble::wait, kBroken},
+    Rule{In::name, "ClosedChannelException", HdfsTrouble::wait, kBroken},
+    Rule{In::text, "Connection reset", HdfsTrouble::wait, kBroken},
+    Rule{In::text, "Broken pipe", HdfsTrouble::wait, kBroken},
     Rule{In::name, "NoRouteToHostException", HdfsTrouble::wait, "its NameNode is away"},
     Rule{In::name, "SocketTimeoutException", HdfsTrouble::wait, "its NameNode does not answer"},
     Rule{In::name, "ConnectTimeoutException", HdfsTrouble::wait, "its NameNode does not answer"},

@@ -230,10 +230,12 @@ void NameNodes::log_out() {
   call.method = "PUT";
   call.path = "/";
   call.query = "op=CANCELDELEGATIONTOKEN&token=" + url_encode(token);
-  HdfsLogin::Proof ticket;
-  ticket.negotiate = true;
+  // The token itself is proof enough, and needs no KDC, which may be away.
+  HdfsLogin::Proof proof;
+  proof.token = token;
+  proof.query = "&delegation=" + url_encode(token);
   last_ = session_->active().index;
-  (void)send_with(call, ticket);
+  (void)send_with(call, proof);
 }
 
 std::variant<HttpReply, HttpFailure> NameNodes::send_to_last(HttpRequest request) {

@@ -166,6 +166,7 @@ HdfsStatus Uploader::send_file(const std::string& action, const std::string& loc
   request.headers = {"Content-Type: application/octet-stream", "X-XSRF-HEADER: fl"};
   request.body = &body;
   request.max_reply = kMaxReply;
+  request.answer_ms = settings_.call_timeout_ms;  // it begins when all is stored
   // A DataNode says 100 Continue at once, a gateway only its last word.
   const bool is_gateway = namenodes_.endpoint().starts_with(target.origin);
   if (!is_gateway) {

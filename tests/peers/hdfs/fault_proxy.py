@@ -123,15 +123,21 @@ class Endless(Fault):
 class Drip(Fault):
     """The answer comes byte by byte, in `seconds` altogether."""
 
-    def __init__(self, seconds):
+    def __init__(self, seconds, after_status=False):
+        """`after_status`: its first line (behind 100 Continue) comes at once."""
         super().__init__(f"answer in {seconds} s")
         self.seconds = seconds
+        self.after_status = after_status
+        self.is_whole = False  # the client has waited for its end
 
     async def reply(self, reply, writer):
-        for at in range(len(reply)):
+        start = reply.index(b"\r\n", reply.rindex(b"HTTP/1.")) + 2 if self.after_status else 0
+        writer.write(reply[:start])
+        for at in range(start, len(reply)):
             writer.write(reply[at:at + 1])
             await writer.drain()
             await asyncio.sleep(self.seconds / len(reply))
+        self.is_whole = True
         return True
 
 
@@ -258,8 +264,8 @@ class FaultProxy:
         try:
             while await self.exchange(reader, writer, target, is_datanode):
                 pass
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass  # the client or the server has had enough
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # the client or the server has had enough, or the test is over
         except Exception as error:  # would vanish in the event loop
             self.faults.append(repr(error))
         finally:

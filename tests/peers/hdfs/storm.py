@@ -111,6 +111,96 @@ class Flow:
         return self.pipeline.processes[-1].pid
 
 
+class Uploads:
+    """Who uploads to the servers of a cluster, and how to kill a server that takes a file."""
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+        self.sinks = []
+
+    def add(self, sink):
+        """`sink()` is the process that uploads."""
+        self.sinks.append(sink)
+
+    def repair(self):
+        """After a failure others still need the servers."""
+        for name in self.cluster.names():
+            if self.cluster.signal(name, signal.SIGCONT) is None:
+                self.cluster.launch(name)
+
+    def senders(self) -> set:
+        """Sockets of those who send files to DataNodes or to the gateway."""
+        pids = []
+        for sink in self.sinks:
+            pids += [sink(), *harness.children_of(sink())]
+        if self.cluster.state["httpfs"]:
+            pids.append(self.cluster.pid("httpfs"))
+        found = set()
+        for pid in pids:
+            try:
+                found |= {os.readlink(f"/proc/{pid}/fd/{fd}")
+                          for fd in os.listdir(f"/proc/{pid}/fd")}
+            except OSError:
+                continue  # has ended, or has closed one just now
+        return found
+
+    def waits_at(self, port: int, least: int) -> bool:
+        """So many bytes of one of the senders have not been read by who listens at the port."""
+        mine = self.senders()
+        clients, waiting = set(), set()
+        for family in ("tcp", "tcp6"):
+            with open(f"/proc/net/{family}") as table:
+                for row in list(table)[1:]:
+                    words = row.split()
+                    here, there = (int(word.rsplit(":", 1)[1], 16) for word in words[1:3])
+                    if there == port and f"socket:[{words[9]}]" in mine:
+                        clients.add(here)
+                    elif here == port and int(words[4].split(":")[1], 16) >= least:
+                        waiting.add(there)
+        return bool(clients & waiting)
+
+    def datanode_places(self) -> dict:
+        """For kill_in_upload(): a whole head and some data from a sink, or a greeting of TLS; from
+        a gateway a word."""
+        scheme = clusters.configuration.http_ports(self.cluster.state)
+        return {name: [(ports[scheme], 4096 if scheme == "http" else 1), (ports["transfer"], 1)]
+                for name, ports in zip(self.cluster.datanodes(), self.cluster.state["datanodes"])}
+
+    def gateway_places(self) -> dict:
+        return {"httpfs": [(self.cluster.state["httpfs"], 4096)]}
+
+    def kill_in_upload(self, ports, let, check=lambda: None) -> str:
+        """Kills one of the daemons while a file is on its way to it: all are frozen until one of
+        them has something to read, so none can have done before. The others go on. `ports`: name
+        of a daemon -> [(port, bytes that tell of a file)]; `let` makes files come; `check` is called
+        now and then."""
+        end = time.monotonic() + LIMIT
+        patience = 0.5  # seconds; more each time: a busy machine is slow to connect
+        is_let = False
+        while True:
+            for name in ports:
+                self.cluster.signal(name, signal.SIGSTOP)
+            if not is_let:
+                let()
+                is_let = True
+            try:
+                victim = poll(lambda: next((name for name, places in ports.items() if any(
+                    self.waits_at(*place) for place in places)), None), "an upload", patience)
+            except harness.Hang:
+                victim = None  # those who were asked for something else go on first
+            if victim:
+                self.cluster.kill(victim)
+            for name in ports:
+                self.cluster.signal(name, signal.SIGCONT)
+            if victim:
+                return victim
+            if time.monotonic() > end:
+                raise harness.Hang(f"no file on its way to {' or '.join(ports)}")
+            check()
+            time.sleep(patience / 4)
+            patience = min(1.5 * patience, 5)
+
+
 class Storm:
     def __init__(self, case, cluster, content, env, name, steps):
         """`steps`: each a tuple of disturbances that come together."""
@@ -121,6 +211,7 @@ class Storm:
         self.base = f"/chaos/{os.getpid()}/{name}"
         self.random = random.Random(f"{harness.SEED}/{name}")
         self.flows = []
+        self.uploads = Uploads(cluster)
         self.steps = steps
         self.share = 0.0  # of the log that the flows were let
         self.slice = 1.0 / (len(steps) + 1)
@@ -138,6 +229,7 @@ class Storm:
         roll = int(len(self.content) * self.slice / files)
         self.flows.append(Flow(self, form, form, f"{target or self.base}/{form}", path, roll,
                                **more))
+        self.uploads.add(self.flows[-1].sink)
 
     def watch(self):
         urls = [self.cluster.url(name) + "/webhdfs/v1" + self.base
@@ -152,7 +244,7 @@ class Storm:
 
     def rage(self):
         """Does the steps, one for each slice of the log, then lets the flows end and checks."""
-        self.case.addCleanup(self.repair)
+        self.case.addCleanup(self.uploads.repair)
         for step in self.steps:
             begin = time.monotonic()
             self.step(step)
@@ -168,12 +260,6 @@ class Storm:
         for flow in self.flows:
             self.check(flow)
 
-    def repair(self):
-        """After a failure others still need the servers."""
-        for name in self.cluster.names():
-            if self.cluster.signal(name, signal.SIGCONT) is None:
-                self.cluster.launch(name)
-
     def step(self, names):
         """The disturbances begin in this order and end in the other."""
         running = []
@@ -186,8 +272,7 @@ class Storm:
             for _ in disturbance:
                 raise AssertionError("a disturbance has two parts")
         self.cluster.wait_ready(self.cluster.names())
-        for flow in self.flows:
-            flow.check_alive()
+        self.check_alive()
 
     def end_watch(self):
         self.watcher.send_signal(signal.SIGTERM)
@@ -256,76 +341,21 @@ class Storm:
                               for entry in listed["FileStatuses"]["FileStatus"]}
         return found
 
-    def senders(self) -> set:
-        """Sockets of those who send files to DataNodes or to the gateway."""
-        pids = []
-        for flow in self.flows:
-            pids += [flow.sink(), *harness.children_of(flow.sink())]
-        if self.cluster.state["httpfs"]:
-            pids.append(self.cluster.pid("httpfs"))
-        found = set()
-        for pid in pids:
-            try:
-                found |= {os.readlink(f"/proc/{pid}/fd/{fd}")
-                          for fd in os.listdir(f"/proc/{pid}/fd")}
-            except OSError:
-                continue  # has ended, or has closed one just now
-        return found
-
-    def waits_at(self, port: int, least: int) -> bool:
-        """So many bytes of one of the senders have not been read by who listens at the port."""
-        mine = self.senders()
-        clients, waiting = set(), set()
-        for family in ("tcp", "tcp6"):
-            with open(f"/proc/net/{family}") as table:
-                for row in list(table)[1:]:
-                    words = row.split()
-                    here, there = (int(word.rsplit(":", 1)[1], 16) for word in words[1:3])
-                    if there == port and f"socket:[{words[9]}]" in mine:
-                        clients.add(here)
-                    elif here == port and int(words[4].split(":")[1], 16) >= least:
-                        waiting.add(there)
-        return bool(clients & waiting)
-
     def hold(self, seconds=OUTAGE):
         """The trouble lasts a little; a flow that ends meanwhile has given up."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            for flow in self.flows:
-                flow.check_alive()
+            self.check_alive()
             time.sleep(0.05)
 
     def kill_in_upload(self, ports) -> str:
-        """Kills one of the daemons while a file is on its way to it: all are frozen until one of
-        them has something to read, so none can have done before. The others go on. `ports`: name
-        of a daemon -> [(port, bytes that tell of a file)]."""
-        end = time.monotonic() + LIMIT
-        patience = 0.5  # seconds; more each time: a busy machine is slow to connect
-        is_let = False
-        while True:
-            for name in ports:
-                self.cluster.signal(name, signal.SIGSTOP)
-            if not is_let:
-                self.let()
-                is_let = True
-            try:
-                victim = poll(lambda: next((name for name, places in ports.items() if any(
-                    self.waits_at(*place) for place in places)), None), "an upload", patience)
-            except harness.Hang:
-                victim = None  # those who were asked for something else go on first
-            if victim:
-                self.cluster.kill(victim)
-                self.hits += 1
-            for name in ports:
-                self.cluster.signal(name, signal.SIGCONT)
-            if victim:
-                return victim
-            if time.monotonic() > end:
-                raise harness.Hang(f"no file on its way to {' or '.join(ports)}")
-            for flow in self.flows:
-                flow.check_alive()
-            time.sleep(patience / 4)
-            patience = min(1.5 * patience, 5)
+        name = self.uploads.kill_in_upload(ports, self.let, self.check_alive)
+        self.hits += 1
+        return name
+
+    def check_alive(self):
+        for flow in self.flows:
+            flow.check_alive()
 
     def expect_hits(self):
         """Each step that kills one who takes files has met one at work."""
@@ -342,17 +372,10 @@ class Storm:
     def active(self) -> str:
         return poll(self.cluster.active, "an active NameNode", clusters.START_LIMIT)
 
-    def scheme(self):
-        return clusters.configuration.http_ports(self.cluster.state)
-
     # The disturbances: up to the yield things get worse, after it better.
 
     def datanode_killed(self):
-        scheme = self.scheme()
-        name = self.kill_in_upload({
-            # From a sink a whole head and some data, or a greeting of TLS; from a gateway a word.
-            name: [(ports[scheme], 4096 if scheme == "http" else 1), (ports["transfer"], 1)]
-            for name, ports in zip(self.cluster.datanodes(), self.cluster.state["datanodes"])})
+        name = self.kill_in_upload(self.uploads.datanode_places())
         self.hold()
         yield
         self.cluster.launch(name)
@@ -398,7 +421,7 @@ class Storm:
         self.admin("-clrSpaceQuota", *paths)
 
     def gateway_killed(self):
-        self.kill_in_upload({"httpfs": [(self.cluster.state["httpfs"], 4096)]})
+        self.kill_in_upload(self.uploads.gateway_places())
         self.hold()
         yield
         self.cluster.launch("httpfs")

@@ -15,7 +15,7 @@ from fault_proxy import (Answer, CutReply, CutRequest, Drip, Endless, FaultProxy
 from storm import clusters, harness
 
 LIMIT = 1800 if storm.LONG else 300  # seconds until a flow hangs
-CUTS = 240  # of about 4000, without FL_TEST_LONG
+CUTS = 120  # of about 4000, without FL_TEST_LONG
 LANES = 4  # uploads at a time
 MEMORY = 64 << 20  # resident bytes of the sink, at most
 UPLOAD = ("create", "data", "status", "rename")
@@ -149,7 +149,7 @@ def memory_of(pid) -> int:
 class Lane:
     """A sink behind a proxy of its own that makes a file of each line."""
 
-    def __init__(self, case, plan, name, **proxy):
+    def __init__(self, case, plan, name, options=(), **proxy):
         cluster = case.cluster
         self.case = case
         self.name = name
@@ -161,7 +161,7 @@ class Lane:
         reader, self.writer = os.pipe()
         self.pipeline = case.pipeline(
             ["fl-sink", "hdfs", "--text", "--roll-count", "1", "--grace", "120s",
-             "--retry-interval", "200ms", "--log-level", "debug",
+             "--retry-interval", "200ms", "--log-level", "debug", *options,
              f"webhdfs://127.0.0.1:{self.proxy.port}{self.path}"],
             stdin=reader, env=case.env(HADOOP_USER_NAME="root"))
         os.close(reader)
@@ -197,19 +197,15 @@ class Lane:
             self.case.assertTrue(row.isprintable(), row[:200])
         return process.returncode
 
-    def stored(self) -> list:
+    def has_files(self) -> bool:
         entries = self.case.cluster.answer(
             f"{self.case.cluster.url('nn')}/webhdfs/v1{self.path}?op=LISTSTATUS&user.name=root")
         entries = entries["FileStatuses"]["FileStatus"] if entries else []
-        if not any(harness.is_final(entry["pathSuffix"]) for entry in entries):
-            return []
-        done = self.case.cluster.call("shell", ["-cat", f"{self.path}/FlumeData.*"],
-                                      stdout=subprocess.PIPE, timeout=LIMIT)
-        self.case.assertEqual(done.returncode, 0)
-        return done.stdout.decode().splitlines()
+        return any(harness.is_final(entry["pathSuffix"]) for entry in entries)
 
-    def check_all_once(self):
-        stored = self.stored()
+    def check_all_once(self, stored):
+        """`stored`: lines of all lanes."""
+        stored = [line for line in stored if line.startswith(self.name + " ")]
         lost = sorted(set(self.lines) - set(stored))
         doubled = sorted({line for line in stored if stored.count(line) > 1})
         report = self.pipeline.errors(0)[-3000:]
@@ -223,22 +219,33 @@ class Faults(harness.Case):
     def setUpClass(cls):
         cls.cluster = clusters.Cluster(os.environ["HDFS_DIR"]).load()
 
-    def lane(self, plan, name, **proxy):
-        return Lane(self, plan, name, **proxy)
+    def lane(self, plan, name, **more):
+        return Lane(self, plan, name, **more)
 
-    def run_all(self, faults, name, **proxy):
+    def stored(self, lanes) -> list:
+        """Lines of all committed files, as Hadoop's own client reads them."""
+        places = [f"{lane.path}/FlumeData.*" for lane in lanes if lane.has_files()]
+        if not places:
+            return []
+        done = self.cluster.call("shell", ["-cat", *places], stdout=subprocess.PIPE, timeout=LIMIT)
+        self.assertEqual(done.returncode, 0)
+        return done.stdout.decode().splitlines()
+
+    def run_all(self, faults, name, **more):
         """Each fault meets a file, in several lanes; each line is there once."""
         lanes = []
         for number in range(LANES):
             share = faults[number::LANES]
             if share:
-                lane = self.lane(Sequence(share), f"{name}-{number}", **proxy)
+                lane = self.lane(Sequence(share), f"{name}-{number}", **more)
                 lane.give(len(share) + 1)
                 lanes.append(lane)
         hits = 0
         for lane in lanes:
             self.assertEqual(lane.wait(), 0, lane.pipeline.report())
-            lane.check_all_once()
+        stored = self.stored(lanes)
+        for lane in lanes:
+            lane.check_all_once(stored)
             hits += lane.plan.hits
         print(f"     {name}: {len(faults)} faults, {hits} met, memory at most "
               f"{max(lane.memory for lane in lanes) >> 20} MiB", flush=True)
@@ -250,7 +257,7 @@ class Faults(harness.Case):
         lane = self.lane(plan, "measure")
         lane.give(3)
         self.assertEqual(lane.wait(), 0, lane.pipeline.report())
-        lane.check_all_once()
+        lane.check_all_once(self.stored([lane]))
         self.assertTrue(set(UPLOAD) <= set(plan.lengths), plan.lengths)
         return plan.lengths
 
@@ -290,6 +297,13 @@ class Faults(harness.Case):
         faults = [(kind, Drip(1.0)) for kind in UPLOAD]
         self.assertEqual(self.run_all(faults, "slow"), len(faults))
 
+    def test_answers_that_take_too_long(self):
+        """A byte now and then must not hold an upload."""
+        faults = [(kind, Drip(60.0, after)) for kind in UPLOAD for after in (False, True)]
+        self.assertEqual(self.run_all(faults, "drip", options=["--call-timeout", "5s"]),
+                         len(faults))
+        self.assertEqual([(kind, drip.after_status) for kind, drip in faults if drip.is_whole], [])
+
     def test_answers_that_end_it(self):
         for kind in ("create", "data"):
             for name, text in FATAL.items():
@@ -297,7 +311,7 @@ class Faults(harness.Case):
                     lane = self.lane(FirstOf(kind, Answer(name, text)), f"fatal-{kind}-{name}")
                     lane.give(1)
                     self.assertEqual(lane.wait(), 78, lane.pipeline.report())
-                    self.assertEqual(lane.stored(), [])
+                    self.assertEqual(self.stored([lane]), [])
 
     def test_secrets_stay_secret(self):
         """A token in each Location and a login cookie in each answer, and every kind of trouble."""

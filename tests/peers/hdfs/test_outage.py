@@ -7,15 +7,18 @@ import os
 import re
 import signal
 import sys
+import threading
 import urllib.parse
 import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools"))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness
+import storm
+from storm import clusters
 from test_flow import LIMIT, USER, cluster, finals, hdfs, listing
 
-BIG = 64 << 20
+BIG = 8 << 20
 
 
 def webhdfs(method, path, **query):
@@ -131,25 +134,17 @@ class Outage(harness.Case):
             cluster("thaw", "nn")
 
     def test_a_data_node_dies_in_mid_upload(self):
+        made = storm.Uploads(clusters.Cluster(os.environ["HDFS_DIR"]).load())
+        self.addCleanup(made.repair)
         pipeline, lines = self.sink("--roll-size", str(BIG))
-        block = b"".join(b"%015d\n" % i for i in range(1 << 16))
-        content = b""
-        for round_ in range(8):
-            daemon = f"dn{1 + round_ % 2}"
-            files = len(finals(self.target))
-            for _ in range(BIG // len(block) + 1):
-                lines.write(block)
-                content += block
-            harness.poll(lambda: any(e["pathSuffix"].startswith("_")
-                                     for e in listing(self.target)), "an upload", LIMIT)
-            os.kill(pid_of(daemon), signal.SIGKILL)
-            try:
-                harness.poll(lambda: len(finals(self.target)) > files, "its file", LIMIT)
-            finally:
-                cluster("restart", daemon)
-            if "waiting, trying again" in pipeline.errors(0):
-                break  # the upload went to this one
-        self.assertIn("waiting, trying again", pipeline.errors(0), "no upload was hit")
+        made.add(lambda: pipeline.processes[0].pid)
+        content = b"".join(b"%015d\n" % i for i in range(2 * BIG // 16))
+        feeder = threading.Thread(target=lines.write, args=(content,), daemon=True)
+        victim = made.kill_in_upload(made.datanode_places(), feeder.start)
+        self.says(pipeline, "waiting, trying again")
+        self.says(pipeline, "writing goes on")
+        cluster("restart", victim)
+        feeder.join()
         self.ends(pipeline, lines, content)
 
     def test_stale_temporaries_are_swept(self):  # Property: hdfs.staleTemp

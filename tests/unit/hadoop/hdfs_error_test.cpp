@@ -147,6 +147,13 @@ INSTANTIATE_TEST_SUITE_P(
         // Exception: SocketTimeoutException
         Case{"SocketTimeoutException", 403, remote("SocketTimeoutException", "m"), wait,
              E::unavailable},
+        // Exception: SocketException
+        Case{"SocketException", 403, remote("SocketException", "Connection reset"), wait,
+             E::unavailable},
+        // Exception: ClosedChannelException
+        Case{"ClosedChannelException", 403,
+             R"({"RemoteException":{"exception":"ClosedChannelException","message":null}})", wait,
+             E::unavailable},
         // Exception: ConnectTimeoutException
         Case{"ConnectTimeoutException", 403, remote("ConnectTimeoutException", "m"), wait,
              E::unavailable}),
@@ -220,6 +227,55 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"MessageIsANumber", 403,
              R"({"RemoteException":{"exception":"IOException","message":7}})", other, E::io},
         Case{"OtherJson", 500, R"([1,2])", wait, E::unavailable}),
+    [](const auto& entry) { return std::string(entry.param.name); });
+
+// What servers say where the name tells nothing: the whole sentence, so that the word that is
+// looked for is seen where it stands.
+INSTANTIATE_TEST_SUITE_P(
+    Sentences, HdfsErrorTest,
+    testing::Values(
+        Case{"CloseBeforeReplicas", 403,
+             remote("IOException",
+                    "Unable to close file because the last block "
+                    "BP-1-127.0.0.1-1:blk_1073741825_1001 does "
+                    "not have enough number of replicas."),
+             lease, E::unavailable},
+        Case{"LoginCookie", 401, remote("IOException", "AuthenticationToken expired"), token,
+             E::unavailable},
+        Case{
+            "NoReplicaOfHadoop2", 500,
+            remote("RemoteException",
+                   "File /x could only be replicated to 0 nodes instead of minReplication (=1).  "
+                   "There are 2 datanode(s) running and 2 node(s) are excluded in this operation."),
+            datanode, E::unavailable},
+        Case{"NoActiveOfHadoop2", 403, remote("IOException", "No active nodes contain this block"),
+             datanode, E::unavailable},
+        Case{"NoBlock", 403, remote("IOException", "Unable to create new block."), datanode,
+             E::unavailable},
+        Case{"NoLocations", 403,
+             remote(
+                 "IOException",
+                 "Could not get block locations. Source file \\\"/x\\\" - Aborting...block==null"),
+             datanode, E::unavailable},
+        Case{"NoReplacement", 403,
+             remote("IOException",
+                    "Failed to replace a bad datanode on the existing pipeline due to no more good "
+                    "datanodes being available to try. (Nodes: "
+                    "current=[DatanodeInfoWithStorage[127.0.0.1:9866,DS-1,DISK]], "
+                    "original=[DatanodeInfoWithStorage[127.0.0.1:9866,DS-1,DISK]])."),
+             datanode, E::unavailable},
+        Case{"ReservedName", 403,
+             remote("RemoteException", "\\\".snapshot\\\" is a reserved name."), invalid,
+             E::config},
+        Case{"TooManyReplicas", 403,
+             remote("IOException",
+                    "Requested replication factor of 600 exceeds maximum of 512 for /x"),
+             invalid, E::config},
+        Case{"DirectoryInText", 500, remote("RemoteException", "/x already exists as a directory"),
+             exists, E::create},
+        Case{"PipelineReset", 403, remote("IOException", "Connection reset by peer"), wait,
+             E::unavailable},
+        Case{"PipelineBroken", 403, remote("IOException", "Broken pipe"), wait, E::unavailable}),
     [](const auto& entry) { return std::string(entry.param.name); });
 
 TEST(HdfsErrorText, StandbyAsksTheOtherNameNode) {

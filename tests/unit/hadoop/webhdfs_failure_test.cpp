@@ -128,6 +128,19 @@ TEST_F(WebHdfsFailure, LastDataNodeIsTriedAgainRatherThanNone) {
   EXPECT_TRUE(second.ok()) << second.error().message;
 }
 
+TEST_F(WebHdfsFailure, DataNodeThatDripsItsAnswerIsLeft) {
+  FakeServer datanode([](const std::string&) {
+    return "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Created\r\n" + kDrip + "X-More: and more\r\n";
+  });
+  FakeServer namenode([&](const std::string&) { return redirect_to(datanode.url()); });
+  WebHdfs client(settings_for({namenode.url()}));
+  const HdfsStatus done = client.create("/x", upload_);
+  ASSERT_FALSE(done.ok());
+  EXPECT_EQ(done.error().trouble, HdfsTrouble::datanode) << done.error().message;
+  EXPECT_TRUE(has(done.error().message, "the answer was not complete after 500 ms"))
+      << done.error().message;
+}
+
 TEST_F(WebHdfsFailure, DyingDataNodeIsNotTheNameNodes) {
   FakeServer datanode([](const std::string&) { return reply("500 Server Error", "<html>"); });
   FakeServer namenode([&](const std::string&) { return redirect_to(datanode.url()); });

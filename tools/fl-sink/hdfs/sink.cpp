@@ -563,6 +563,7 @@ Status HdfsSink::close() {
   parts_.clear();
   buckets_.clear();
   last_ = nullptr;
+  store_->log_out();
   return {};
 }
 

@@ -93,6 +93,8 @@ class Store {
   virtual bool commit_frees_room() const { return false; }
   /// Ends requests that run in other threads, and refuses new ones.
   virtual void cancel() {}
+  /// Gives back what a server keeps for us, when no part is left; waits a few seconds at most.
+  virtual void log_out() {}
 };
 
 }  // namespace fl

@@ -100,7 +100,7 @@ struct Place {
   WebHdfs::Upload upload;  // what all files are made like
   Clients clients;
   Clients last_clients;  // for the last removals, after clients were cancelled: short time-outs
-  std::atomic<bool> is_removal_hopeless{false};  // the last removals: nobody answers
+  std::atomic<bool> is_removal_hopeless{false};  // the last requests: nobody answers
   Spool spool;
 };
 
@@ -310,6 +310,11 @@ class WebHdfsStore final : public Store {
   bool has_room() const override { return place_.spool.has_room(); }
   bool commit_frees_room() const override { return true; }
   void cancel() override { place_.clients.cancel(); }
+  void log_out() override {
+    if (!place_.is_removal_hopeless) {
+      Clients::Lease(place_.last_clients)->log_out();
+    }
+  }
 
  private:
   WebHdfsStoreSettings settings_;
