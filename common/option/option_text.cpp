@@ -35,7 +35,7 @@ std::string option_term(const OptionSpec& spec) {
 }
 
 std::string shown_default(const OptionSpec& spec, const std::string& value) {
-  if (spec.is_flag && value == "false") {
+  if (spec.is_required || (spec.is_flag && value == "false")) {
     return {};
   }
   return value;

@@ -249,7 +249,7 @@ class ToolRun {
       return print(tool_page(tool_, all_types(true), read_stdin()));
     }
     if (line->generate == "completion") {
-      return print(completion(tool_, all_types(true), completion_arms()));
+      return print(completion(tool_, all_types(true), completion_arms(), groups()));
     }
     if (line->generate == "options-json") {
       return print(tool_json(tool_, components_));
@@ -308,6 +308,22 @@ class ToolRun {
     std::sort(list.begin(), list.end(),
               [](const Listed& a, const Listed& b) { return a.name < b.name; });
     return list;
+  }
+
+  /// Names of the components whose words behind -- are a chain of others.
+  std::vector<std::string> groups() const {
+    std::vector<std::string> names;
+    for (const ComponentType& type : components_) {
+      const bool is_group = std::any_of(
+          type.options.options.begin(), type.options.options.end(), [](const OptionSpec& spec) {
+            return spec.is_positional && spec.metavar.find('+') != std::string::npos;
+          });
+      if (is_group) {
+        names.push_back(type.name);
+        names.insert(names.end(), type.aliases.begin(), type.aliases.end());
+      }
+    }
+    return names;
   }
 
   std::vector<std::string> completion_arms() const {
@@ -407,7 +423,14 @@ class ToolRun {
       return fail({ErrorClass::usage, "stdin is a terminal: there is nothing to read",
                    "pipe something into it, or give --text to type lines"});
     }
-    return run_stage(std::move(plan));
+    const std::string rule = plan.sink ? plan.sink->rule() : std::string();
+    const int status = run_stage(std::move(plan));
+    if (stage_->dry_run && status == 0) {
+      log(LogLevel::info,
+          "dry run: the options are in order; nothing was read or written" +
+              (rule.empty() ? rule : ". An event would count as delivered when it is: " + rule));
+    }
+    return status;
   }
 
   LogLevel log_level() const {

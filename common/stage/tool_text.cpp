@@ -254,7 +254,8 @@ std::string component_page(const Tool& tool, const ComponentType& type) {
 }
 
 std::string completion(const Tool& tool, const std::vector<Listed>& list,
-                       const std::vector<std::string>& arms) {
+                       const std::vector<std::string>& arms,
+                       const std::vector<std::string>& groups) {
   std::vector<std::string> names;
   std::vector<std::string> known;
   for (const Listed& entry : list) {
@@ -268,6 +269,10 @@ std::string completion(const Tool& tool, const std::vector<Listed>& list,
   for (const std::string& arm : arms) {
     all_arms += arm;
   }
+  const std::string group_case =
+      groups.empty()
+          ? ""
+          : fmt::format("      --) case \"$type\" in {}) type='' ;; esac ;;\n", join(groups, "|"));
   // Only words before the cursor count; in a chain, the type behind the last "+" does.
   return fmt::format(R"(# bash completion for {tool}, generated from the declarations.
 {function}_words() {{
@@ -285,7 +290,7 @@ std::string completion(const Tool& tool, const std::vector<Listed>& list,
   for word in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
     case "$word" in
       +) type='' ;;
-      {name_pattern}) [ -n "$type" ] || type="$word" ;;
+{group_case}      {name_pattern}) [ -n "$type" ] || type="$word" ;;
     esac
   done
   {function}_words "$type" "$previous"
@@ -296,7 +301,8 @@ complete -o default -F {function} {tool}
                      fmt::arg("tool", tool.name), fmt::arg("function", function),
                      fmt::arg("stage_choices", choice_arms(stage_options(), "    ")),
                      fmt::arg("stage_options", option_names(stage_options())),
-                     fmt::arg("names", join(names, " ")), fmt::arg("type_arms", all_arms),
+                     fmt::arg("names", join(names, " ")), fmt::arg("group_case", group_case),
+                     fmt::arg("type_arms", all_arms),
                      fmt::arg("name_pattern", known.empty() ? "''" : join(known, "|")));
 }
 

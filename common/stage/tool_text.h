@@ -31,9 +31,11 @@ std::string tool_page(const Tool& tool, const std::vector<Listed>& list,
 std::string component_page(const Tool& tool, const ComponentType& type);
 
 /// The bash completion of the tool. `arms`: completion_arm() of each component, those in programs
-/// of their own included.
+/// of their own included. `groups`: the names of those that are followed by -- and a chain of
+/// others.
 std::string completion(const Tool& tool, const std::vector<Listed>& list,
-                       const std::vector<std::string>& arms);
+                       const std::vector<std::string>& arms,
+                       const std::vector<std::string>& groups);
 /// Lines of the completion's `case` for one component.
 std::string completion_arm(const ComponentType& type);
 

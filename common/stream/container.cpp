@@ -213,7 +213,7 @@ Status check_event_schema(std::string_view json) {
   Error error = damaged("the input is an Avro container of another schema" +
                         (name != nullptr ? " ('" + printable(name->string) + "')" : std::string()) +
                         " than an event's");
-  error.hint = "to make an event of each of its records: fl-source file --format avro";
+  error.hint = "to make an event of each of its records, as JSON: avrocat FILE | fl-source stdin";
   return error;
 }
 

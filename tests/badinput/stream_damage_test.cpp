@@ -263,7 +263,7 @@ TEST(StreamDamage, AnotherSchemaIsRefusedAndTheDoorIsNamed) {
   ASSERT_FALSE(item.ok());
   EXPECT_EQ(item.error().kind, ErrorClass::input);
   EXPECT_NE(item.error().message.find("'Trade'"), std::string::npos) << item.error().message;
-  EXPECT_NE(item.error().hint.find("fl-source file --format avro"), std::string::npos);
+  EXPECT_NE(item.error().hint.find("avrocat FILE | fl-source stdin"), std::string::npos);
 }
 
 TEST(StreamDamage, AnotherCodecIsRefusedAndNamed) {

@@ -46,7 +46,8 @@ markers() {
 
 @test "multiplex.keepAlive: within it an optional output is waited for and misses nothing" {
   mkfifo slow
-  runs "0 0 0" "(until [ -s go ]; do sleep 0.01; done; fl-sink hdfs --stream file://$DIR/x) < slow & (sleep 1; echo go > go) & fl-source seq --count 200000 | fl-intercept static --stream --key k --value v | fl-channel multiplex --stream --keep-alive 1h --header k --map v=2 --optional v=1 --out slow --out >(fl-sink hdfs --stream file://$DIR/y)"
+  # Slower than the three seconds that are the default.
+  runs "0 0 0" "(until [ -s go ]; do sleep 0.01; done; fl-sink hdfs --stream file://$DIR/x) < slow & (sleep 4; echo go > go) & fl-source seq --count 200000 | fl-intercept static --stream --key k --value v | fl-channel multiplex --stream --keep-alive 1h --header k --map v=2 --optional v=1 --out slow --out >(fl-sink hdfs --stream file://$DIR/y)"
   holds_numbers y 200000
   holds_numbers x 200000
 }

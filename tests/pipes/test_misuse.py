@@ -52,6 +52,24 @@ class Attack(harness.Case):
         with open(self.path("x")) as file:
             self.assertEqual(file.read(), "1\n2\n3\n")
 
+    def test_a_dry_run_says_what_it_would_do(self):
+        for command, text in (("fl-sink null", "when it is: discarded"),
+                              ("fl-sink stdout", "when it is: printed"),
+                              ("fl-intercept ts + host", "nothing was read or written"),
+                              ("fl-channel memory", "nothing was read or written"),
+                              ("fl-source seq", "nothing was read or written"),
+                              ("fl-sink balance -- null + null", "nothing was read or written")):
+            with self.subTest(command=command):
+                made = self.pipeline(command + " --dry-run" if "--" not in command else
+                                     command.replace(" --", " --dry-run --"))
+                self.check(made, 0)
+                self.assertIn("dry run: ", made.errors(0))
+                self.assertIn(text, made.errors(0))
+                self.assertEqual(made.output(), b"")
+        made = self.pipeline(f"fl-sink file_roll --dry-run {self.dir}")
+        self.check(made, 0)
+        self.assertRegex(made.output().decode(), rf"^rule: file synced\nfile: {self.dir}/\d+-1\n$")
+
 
 if __name__ == "__main__":
     harness.main()

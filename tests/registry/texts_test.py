@@ -4,6 +4,7 @@ usage: texts_test.py BUILD_DIRECTORY PROGRAM
 """
 
 import os
+import re
 import subprocess
 import sys
 
@@ -38,6 +39,10 @@ def check_texts(report, program, component, options):
             report.check(choice in help_run.stdout, f"{where} --help: {name} without {choice}")
             report.check(choice in completions(program, typed + [name, ""]),
                          f"{where}: no completion of {name} {choice}")
+        if option["required"]:
+            entry = re.search(rf"--{option['name']}\b.*?Required\.([^-]*)", help_run.stdout, re.S)
+            report.check(entry and "[" not in entry.group(1),
+                         f"{where} --help: {name} is required and has a default")
         if component and not option["cli_only"]:
             report.check(option["key"] in page, f"{where}: page without key {option['key']}")
         check_nearest(report, program, component, option["name"])
@@ -56,6 +61,18 @@ def check_nearest(report, program, component, name):
                  f"{wrong}: {result.stderr}")
 
 
+def check_group(report, program, name):
+    """Behind -- and behind + stand components of the tool and their options."""
+    for component in program.components:
+        for typed in ([name, "--"], [name, "--", "null", "+"]):
+            where = " ".join([program.tool, *typed])
+            report.check(component["name"] in completions(program, typed + [""]),
+                         f"no completion of {where} {component['name']}")
+            report.check(completions(program, typed + [component["name"], "--"]) ==
+                         completions(program, [component["name"], "--"]),
+                         f"completion of the options of {where} {component['name']}")
+
+
 def check_tool(report, program):
     listing = run(program.command() + ["list"])
     offered = completions(program, [""])
@@ -65,6 +82,9 @@ def check_tool(report, program):
                      f"{program.tool} list: no {name}")
         report.check(component["summary"] in listing.stdout, f"{program.tool} list: {name}")
         report.check(name in offered, f"no completion of {program.tool} {name}")
+        if any(option["positional"] and "+" in option["metavar"]
+               for option in component["options"]):
+            check_group(report, program, name)
     if not program.is_tool:
         return
     check_texts(report, program, None, program.declared["stage_options"])

@@ -163,7 +163,7 @@ TEST(StreamReader, AnotherSchemaNamesTheDoor) {
   const auto item = reader.next(in, false);
   ASSERT_FALSE(item.ok());
   EXPECT_NE(std::string::npos, item.error().message.find("User"));
-  EXPECT_NE(std::string::npos, item.error().hint.find("fl-source file --format avro"));
+  EXPECT_NE(std::string::npos, item.error().hint.find("avrocat FILE | fl-source stdin"));
 }
 
 TEST(StreamReader, AnUnknownCodecIsNamed) {
