@@ -1,23 +1,26 @@
 #include "common/ack/ack_map.h"
 
+#include <algorithm>
+
 namespace fl {
 
-void DropMap::add(std::uint64_t in, std::uint64_t out, const std::vector<bool>& keep) {
+void InputMap::add(std::uint64_t in, std::uint64_t out, const std::vector<bool>& keep,
+                   const std::vector<std::uint32_t>& done) {
   inputs_ += in;
   outputs_ += out;
-  if (in == out) {
-    if (!runs_.empty() && runs_.back().in == runs_.back().out) {
+  if (in == out && done.empty()) {
+    if (!runs_.empty() && runs_.back().is_plain()) {
       runs_.back().in += in;
       runs_.back().out += out;
       return;
     }
-    runs_.push_back({in, out, {}});
+    runs_.push_back({in, out, {}, {}});
   } else {
-    runs_.push_back({in, out, keep});
+    runs_.push_back({in, out, keep, done});
   }
 }
 
-std::uint64_t DropMap::safe_inputs(std::uint64_t out) {
+std::uint64_t InputMap::safe_inputs(std::uint64_t out) {
   // A run is over when all its outputs are safe; one without outputs is over at once.
   while (!runs_.empty() && done_out_ + runs_.front().out <= out) {
     done_in_ += runs_.front().in;
@@ -28,20 +31,20 @@ std::uint64_t DropMap::safe_inputs(std::uint64_t out) {
   if (!runs_.empty() && out >= done_out_) {
     const Run& run = runs_.front();
     std::uint64_t left = out - done_out_;
-    if (run.in == run.out) {
+    if (run.is_plain()) {
       safe += left;
     } else {
-      // Up to the first kept event that is not safe: dropped ones before it are done with.
-      std::size_t i = 0;
-      for (; i < run.keep.size(); ++i) {
-        if (run.keep[i]) {
+      // Up to the first output event that is not safe: dropped ones before it are done with.
+      const std::size_t row = std::max(run.keep.size(), run.done.size());
+      for (std::size_t i = 0; i < row; ++i) {
+        if (run.keep.empty() || run.keep[i]) {
           if (left == 0) {
             break;
           }
           --left;
         }
+        safe += run.done.empty() ? 1 : run.done[i];
       }
-      safe += i;
     }
   }
   if (safe > safe_) {

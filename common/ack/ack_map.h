@@ -1,4 +1,4 @@
-// Counts of a stage's output mapped back to its input, exactly, through dropped events.
+// Counts of a stage's output mapped back to its input, exactly, through dropped and added events.
 #pragma once
 
 #include <cstdint>
@@ -7,13 +7,16 @@
 
 namespace fl {
 
-/// Input events are numbered in the order in which they came; each gives one output event or none.
-/// Memory: one bit per event of a block that lost some; blocks that lost none share one entry.
-class DropMap {
+/// Input events are numbered in the order in which they came; each becomes one output event, none,
+/// or, with others, several. Memory: as much as `keep` and `done` of the blocks that need them;
+/// neighbours that became one event each share one entry.
+class InputMap {
  public:
-  /// The next `in` input events gave `out` output events. `keep` has a flag for each of them where
-  /// out < in, and is empty where out == in.
-  void add(std::uint64_t in, std::uint64_t out, const std::vector<bool>& keep);
+  /// The next `in` input events became `out` output events, by way of a row of events. `keep`:
+  /// which of the row are output events; empty: all. `done`: how many of the input events are done
+  /// with once an event of the row, and all before it, are safe; empty: one for each.
+  void add(std::uint64_t in, std::uint64_t out, const std::vector<bool>& keep = {},
+           const std::vector<std::uint32_t>& done = {});
   /// The first `out` output events are safe: how many of the first input events are done with.
   /// Never falls; `out` may repeat or fall.
   std::uint64_t safe_inputs(std::uint64_t out);
@@ -26,6 +29,8 @@ class DropMap {
     std::uint64_t in;
     std::uint64_t out;
     std::vector<bool> keep;
+    std::vector<std::uint32_t> done;
+    bool is_plain() const { return keep.empty() && done.empty(); }
   };
   std::deque<Run> runs_;  // not wholly acknowledged
   std::uint64_t done_in_ = 0;

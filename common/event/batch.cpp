@@ -1,6 +1,7 @@
 #include "common/event/batch.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "common/event/varint.h"
 
@@ -28,6 +29,8 @@ void Batch::clear() {
   events_.clear();
   keep_.clear();
   alone_.clear();
+  done_.clear();
+  inserted_ = 0;
   have_headers_ = 0;
   dropped_ = 0;
   rewritten_ = 0;
@@ -96,6 +99,39 @@ void Batch::set_body(std::size_t i, std::string_view body) {
     replace(i, headers(i), body);
   } else if (kept(i)) {
     store(i, events_[i].bytes().substr(0, events_[i].map_size), body);
+  }
+}
+
+void Batch::insert(std::size_t i, const std::vector<std::string_view>& bodies) {
+  if (!alone(i) && !puts_.empty()) {
+    replace(i, headers(i), events_[i].body());  // from now on it has all its headers itself
+  }
+  const std::string_view map = events_[i].bytes().substr(0, events_[i].map_size);
+  if (done_.empty()) {
+    done_.assign(events_.size(), 1);
+  }
+  const auto behind = static_cast<std::ptrdiff_t>(i) + 1;
+  events_.insert(events_.begin() + behind, bodies.size(), Event{});
+  done_.insert(done_.begin() + behind, bodies.size(), 0);
+  if (!keep_.empty()) {
+    keep_.insert(keep_.begin() + behind, bodies.size(), true);
+  }
+  if (!alone_.empty()) {
+    alone_.insert(alone_.begin() + behind, bodies.size(), false);
+  }
+  inserted_ += bodies.size();
+  for (std::size_t k = 0; k < bodies.size(); ++k) {
+    store(i + 1 + k, map, bodies[k]);
+  }
+  join(i, i + bodies.size());
+}
+
+void Batch::join(std::size_t first, std::size_t last) {
+  if (done_.empty()) {
+    done_.assign(events_.size(), 1);
+  }
+  for (std::size_t i = first; i < last; ++i) {
+    done_[last] += std::exchange(done_[i], 0);
   }
 }
 

@@ -49,6 +49,11 @@ class Batch {
   Headers headers(std::size_t i) const;
   /// Event i gets this body and keeps its headers.
   void set_body(std::size_t i, std::string_view body);
+  /// Events with these bodies and event i's headers come behind it. They and event i count as one:
+  /// see join().
+  void insert(std::size_t i, const std::vector<std::string_view>& bodies);
+  /// What came in as these events is acknowledged when all of them are safe, not one by one.
+  void join(std::size_t first, std::size_t last);
   /// Event i becomes this one.
   void replace(std::size_t i, const Headers& headers, std::string_view body);
 
@@ -60,6 +65,10 @@ class Batch {
   }
   /// One flag per event; empty when all are kept.
   const std::vector<bool>& keep() const { return keep_; }
+  /// How many events were added: size() without those that were inserted.
+  std::size_t inputs() const { return events_.size() - inserted_; }
+  /// How many of them are done with once event i and all before it are safe; empty: one each.
+  const std::vector<std::uint32_t>& done() const { return done_; }
 
  private:
   // An event that cannot share the prefix, because it has one of its headers already, is
@@ -70,6 +79,8 @@ class Batch {
   std::vector<Event> events_;
   std::vector<bool> keep_;
   std::vector<bool> alone_;
+  std::vector<std::uint32_t> done_;
+  std::size_t inserted_ = 0;
   std::size_t have_headers_ = 0;  // events that came with some
   std::size_t dropped_ = 0;
   std::size_t rewritten_ = 0;

@@ -22,7 +22,7 @@ Figures Runner::figures() {
     out.events_out = output_->sent();
     out.bytes_out = output_->sent_bytes();
     out.blocks_out = output_->sent_blocks();
-    out.dropped = drops_.inputs() - drops_.outputs();
+    out.dropped = dropped_;
   }
   out.waiting = waits_for();
   own_figures(out.own);

@@ -272,7 +272,7 @@ Status Runner::take_block() {
     return plan_.sink->deliver(feed_->batch());
   }
   if (plan_.channel) {
-    drops_.add(block.count, block.count, {});
+    map_.add(block.count, block.count);
     return plan_.channel->put(block);
   }
   if (!plan_.interceptors.empty()) {
@@ -282,7 +282,8 @@ Status Runner::take_block() {
         return status;
       }
     }
-    drops_.add(batch.size(), batch.size() - batch.dropped(), batch.keep());
+    dropped_ += batch.dropped();
+    map_.add(batch.inputs(), batch.size() - batch.dropped(), batch.keep(), batch.done());
     if (!batch.unchanged() || !output_->builder().empty()) {
       batch_ = &batch;
       batch_next_ = 0;
@@ -290,7 +291,7 @@ Status Runner::take_block() {
       return {};
     }
   } else {
-    drops_.add(block.count, block.count, {});
+    map_.add(block.count, block.count);
   }
   output_->send(block);
   return output_->pump();
@@ -358,7 +359,7 @@ void Runner::propagate() {
     if (plan_.sink) {
       failed(plan_.sink->commit(want));
     } else {
-      output_->want(drops_.outputs());
+      output_->want(map_.outputs());
     }
   }
   const bool at_put = plan_.channel && plan_.channel->acks_at_put();
@@ -372,7 +373,7 @@ void Runner::propagate() {
   } else {
     const std::uint64_t acked = output_->acked();
     rule = at_put ? "held in memory" : output_->rule();
-    safe = at_put ? feed_->total() : drops_.safe_inputs(acked);
+    safe = at_put ? feed_->total() : map_.safe_inputs(acked);
   }
   if (rule) {
     feed_->at(*rule);
@@ -387,7 +388,7 @@ void Runner::commit_all() {
   if (plan_.sink) {
     failed(plan_.sink->commit(feed_->total()));
   } else if (output_ && output_->started()) {
-    output_->want(drops_.outputs());
+    output_->want(map_.outputs());
   }
 }
 
@@ -395,7 +396,7 @@ void Runner::commit_all() {
 
 // Events are taken in or produced that are not written yet.
 bool Runner::in_hand() const {
-  return output_->busy() || (plan_.source ? produced_ : drops_.outputs()) > output_->sent();
+  return output_->busy() || (plan_.source ? produced_ : map_.outputs()) > output_->sent();
 }
 
 void Runner::watch_reader() {

@@ -71,7 +71,8 @@ class Runner {
   RejectFile rejects_;
   std::unique_ptr<Feed> feed_;      // what comes in; none for a source
   std::unique_ptr<Output> output_;  // what goes out; none for a sink
-  DropMap drops_;                   // output counts to input counts
+  InputMap map_;                    // output counts to input counts
+  std::uint64_t dropped_ = 0;       // by interceptors
   bool channel_sending_ = false;    // the channel's front is on its way out
   Batch* batch_ = nullptr;          // being copied into the output's builder
   std::size_t batch_next_ = 0;

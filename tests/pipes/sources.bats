@@ -59,3 +59,11 @@ load helper
 @test "spooldir: no such directory is 78" {
   runs "78 75" "fl-source spooldir none --once | fl-sink hdfs --stream $OUT"
 }
+
+@test "exec: added lines are events, and a file is done when all of them are stored" {
+  spool a=2000 b=1
+  runs "0 0 0" "fl-source spooldir spool --once | fl-intercept exec --stream --lines any -- sed 'p; s/^/+/' | fl-sink hdfs --stream $OUT"
+  [ "$(completed)" = 2 ]
+  [ "$(lines out | wc -l)" = 4002 ]
+  [ "$(lines out | grep -c '^+')" = 2001 ]
+}

@@ -15,6 +15,8 @@
 namespace fl {
 namespace {
 
+constexpr std::size_t kMostLines = 1'000'000;
+
 struct Options {
   std::vector<std::string> words;
   std::string lines = "same";
@@ -29,9 +31,10 @@ OptionSet options() {
       .required()
       .cli_only();
   table
-      .add("lines", &Options::lines, "same|fewer",
-           "same: the command prints one line for each. fewer: it may leave lines out.")
-      .choices({"same", "fewer"})
+      .add("lines", &Options::lines, "same|fewer|any",
+           "same: the command prints one line for each. fewer: it may leave lines out. any: it may "
+           "add lines and change their order, too.")
+      .choices({"same", "fewer", "any"})
       .cli_only();
   table
       .add("okStatus", &Options::ok_status, "N",
@@ -68,28 +71,30 @@ class ExecInterceptor final : public Interceptor {
     return check_command(options_.words.front());
   }
 
-  // One run of the command for all events, or, where lines may be missing, for neighbours with
-  // the same headers: then it does not matter which of them a line came from.
+  // One run of the command for all events, or, where another number of lines may come back, for
+  // neighbours with the same headers: then it does not matter which of them a line came from.
   Status process(Batch& batch) override {
-    std::vector<std::size_t> events;
+    std::vector<std::size_t> row;
     Headers headers;
     for (std::size_t i = 0; i < batch.size(); ++i) {
       if (!batch.kept(i)) {
         continue;
       }
-      if (options_.lines == "fewer") {
+      if (options_.lines != "same") {
         Headers own = batch.headers(i);
-        if (!events.empty() && own != headers) {
-          if (Status status = filter(batch, events); !status) {
+        if (!row.empty() && own != headers) {
+          const std::size_t before = batch.size();
+          if (Status status = filter(batch, row); !status) {
             return status;
           }
-          events.clear();
+          i += batch.size() - before;  // lines that were added stand before it
+          row.clear();
         }
         headers = std::move(own);
       }
-      events.push_back(i);
+      row.push_back(i);
     }
-    return events.empty() ? Status() : filter(batch, events);
+    return row.empty() ? Status() : filter(batch, row);
   }
 
  private:
@@ -113,32 +118,56 @@ class ExecInterceptor final : public Interceptor {
     if (Status judged = judge(*status); !judged) {
       return judged;
     }
-    std::size_t used = 0;
-    std::string_view rest = output_;
-    for (; !rest.empty() && used < events.size(); ++used) {
-      const std::size_t end = std::min(rest.find(delimiter_), rest.size());
-      const std::string_view line = rest.substr(0, end);
-      rest.remove_prefix(std::min(end + 1, rest.size()));
-      if (line.size() > body_limit_) {
-        return Error{ErrorClass::input,
-                     "the command '" + options_.words.front() + "' prints a line of " +
-                         std::to_string(line.size()) + " bytes",
-                     "--max-event N allows longer ones; the stages behind this one need it too"};
-      }
-      if (line != batch[events[used]].body()) {
-        batch.set_body(events[used], line);
-      }
+    if (Status parted = part_output(); !parted) {
+      return parted;
     }
-    const bool fewer = used < events.size();
-    if (!rest.empty() || (fewer && options_.lines == "same")) {
+    const std::size_t used = std::min(lines_.size(), events.size());
+    if (options_.lines == "same" ? lines_.size() != events.size()
+                                 : options_.lines == "fewer" && lines_.size() > used) {
       return Error{ErrorClass::input,
                    "the command '" + options_.words.front() + "' printed " +
-                       (fewer ? std::to_string(used) : std::string("more")) + " lines for " +
+                       std::to_string(lines_.size()) + " lines for " +
                        count_of(events.size(), "event"),
-                   fewer ? "--lines fewer allows lines to be left out" : ""};
+                   used < events.size() ? "--lines fewer allows lines to be left out"
+                                        : "--lines any allows lines to be added"};
     }
-    for (; used < events.size(); ++used) {
-      batch.drop(events[used]);
+    for (std::size_t k = 0; k < used; ++k) {
+      if (lines_[k] != batch[events[k]].body()) {
+        batch.set_body(events[k], lines_[k]);
+      }
+    }
+    for (std::size_t k = used; k < events.size(); ++k) {
+      batch.drop(events[k]);
+    }
+    if (options_.lines == "any" && used > 0) {
+      lines_.erase(lines_.begin(), lines_.begin() + static_cast<std::ptrdiff_t>(used));
+      if (!lines_.empty()) {
+        batch.insert(events.back(), lines_);
+      }
+      batch.join(events.front(), events.back() + lines_.size());
+    }
+    return {};
+  }
+
+  // Fills lines_ from output_.
+  Status part_output() {
+    lines_.clear();
+    std::string_view rest = output_;
+    while (!rest.empty()) {
+      const std::size_t end = std::min(rest.find(delimiter_), rest.size());
+      lines_.push_back(rest.substr(0, end));
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+      if (lines_.back().size() > body_limit_ || lines_.size() > kMostLines) {
+        const bool is_long = lines_.size() <= kMostLines;
+        return Error{
+            ErrorClass::input,
+            "the command '" + options_.words.front() + "' prints " +
+                (is_long ? "a line of " + std::to_string(lines_.back().size()) + " bytes"
+                         : "more than " + std::to_string(kMostLines) + " lines for one batch"),
+            is_long ? "--max-event N allows longer ones; the stages behind this one need "
+                      "it too"
+                    : ""};
+      }
     }
     return {};
   }
@@ -165,6 +194,7 @@ class ExecInterceptor final : public Interceptor {
   FilterLimits limits_;
   std::string input_;
   std::string output_;
+  std::vector<std::string_view> lines_;  // of output_
 };
 
 }  // namespace
@@ -185,9 +215,10 @@ ComponentType exec_interceptor() {
       "nothing of earlier batches: a line counter begins anew, and sort sorts within the batch. "
       "Each run costs about a millisecond.\n\n"
       "The command must print as many lines as it gets; another number ends the stage with status "
-      "65. With --lines fewer it may leave lines out, as grep does: then it runs once for each row "
-      "of neighbours with the same headers, since nothing tells which of them a line came from. "
-      "More lines than events are never allowed: they could not be acknowledged.\n\n"
+      "65. With --lines fewer it may leave lines out, as grep does, with --lines any it may also "
+      "add lines, as fold does, and change their order, as sort does. Then it runs once for each "
+      "row of neighbours with the same headers, since nothing tells which of them a line came "
+      "from; all lines get these headers.\n\n"
       "A body must not hold the byte that parts lines: --null-data makes that byte NUL. A command "
       "that exits with another status than 0 and --ok-status, is killed, or does nothing for "
       "--timeout ends the stage with status 69; what it printed is not used. It has a process "
@@ -197,13 +228,17 @@ ComponentType exec_interceptor() {
       "sh -c '...'.";
   type.delivery =
       "Passes acknowledgements through unchanged. Left-out lines count as delivered with those "
-      "before them.";
+      "before them; with --lines any the events of one run count as delivered when all of its "
+      "lines are.";
   type.examples = {
       {"printf 'a b\\n' | fl-intercept static k v + exec -- sed s/a/x/ | fl-sink logger",
        "The body changes, the header stays."},
       {"printf 'GET /\\nPOST /\\n' | fl-intercept exec --lines fewer --ok-status 1 -- grep GET | "
        "fl-sink stdout",
        "Only lines with GET; grep's status 1 says that a batch had none."},
+      {"printf 'one two\\nthree\\n' | fl-intercept exec --lines any -- tr ' ' '\\n' | fl-sink "
+       "stdout",
+       "An event for each word."},
   };
   type.options = options();
   type.interceptor = factory<Interceptor, ExecInterceptor, Options>();

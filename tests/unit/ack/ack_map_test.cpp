@@ -7,17 +7,17 @@
 namespace fl {
 namespace {
 
-TEST(DropMap, IdentityWhenNothingIsDropped) {
-  DropMap map;
-  map.add(10, 10, {});
-  map.add(5, 5, {});
+TEST(InputMap, IdentityWhenNothingIsDropped) {
+  InputMap map;
+  map.add(10, 10);
+  map.add(5, 5);
   EXPECT_EQ(0U, map.safe_inputs(0));
   EXPECT_EQ(7U, map.safe_inputs(7));
   EXPECT_EQ(15U, map.safe_inputs(15));
 }
 
-TEST(DropMap, DroppedEventsAreDoneWithWhenAllBeforeThemAre) {
-  DropMap map;
+TEST(InputMap, DroppedEventsAreDoneWithWhenAllBeforeThemAre) {
+  InputMap map;
   map.add(6, 3, {false, true, false, true, true, false});
   EXPECT_EQ(1U, map.safe_inputs(0));  // the first is dropped
   EXPECT_EQ(3U, map.safe_inputs(1));
@@ -25,47 +25,66 @@ TEST(DropMap, DroppedEventsAreDoneWithWhenAllBeforeThemAre) {
   EXPECT_EQ(6U, map.safe_inputs(3));
 }
 
-TEST(DropMap, ABlockWithoutSurvivorsWaitsForWhatStandsBeforeIt) {
-  DropMap map;
-  map.add(3, 3, {});
+TEST(InputMap, ABlockWithoutSurvivorsWaitsForWhatStandsBeforeIt) {
+  InputMap map;
+  map.add(3, 3);
   map.add(4, 0, {false, false, false, false});
   EXPECT_EQ(2U, map.safe_inputs(2));
   EXPECT_EQ(7U, map.safe_inputs(3));
 }
 
-TEST(DropMap, AgreesWithASlowModelOnRandomHistories) {
+TEST(InputMap, EventsThatBecameOthersTogetherAreDoneWithTogether) {
+  InputMap map;
+  map.add(1, 3, {}, {0, 0, 1});                             // one became three
+  map.add(3, 2, {true, false, true, false}, {0, 0, 0, 3});  // three became two
+  map.add(2, 2);
+  EXPECT_EQ(0U, map.safe_inputs(2));
+  EXPECT_EQ(1U, map.safe_inputs(3));
+  EXPECT_EQ(1U, map.safe_inputs(4));
+  EXPECT_EQ(4U, map.safe_inputs(5));
+  EXPECT_EQ(6U, map.safe_inputs(7));
+  EXPECT_EQ(6U, map.inputs());
+  EXPECT_EQ(7U, map.outputs());
+}
+
+TEST(InputMap, AgreesWithASlowModelOnRandomHistories) {
   std::mt19937 random(20240607);
   for (int history = 0; history < 200; ++history) {
-    DropMap map;
-    std::vector<bool> all;
+    InputMap map;
+    std::vector<std::pair<bool, std::uint32_t>> all;  // an output event?, inputs done behind it
     std::uint64_t outputs = 0;
     std::uint64_t acked = 0;
     for (int step = 0; step < 50; ++step) {
       if (random() % 2 == 0) {
         std::vector<bool> keep;
+        std::vector<std::uint32_t> done;
         std::uint64_t kept = 0;
+        std::uint64_t inputs = 0;
         const std::size_t size = 1 + random() % 20;
-        const auto mode = random() % 3;
+        const auto mode = random() % 4;
         for (std::size_t i = 0; i < size; ++i) {
-          keep.push_back(mode == 0 || (mode == 1 && random() % 2 == 0));
+          keep.push_back(mode == 0 || (mode != 2 && random() % 2 == 0));
           kept += keep.back() ? 1U : 0U;
+          done.push_back(mode == 3 ? static_cast<std::uint32_t>(random() % 3) : 1U);
+          inputs += done.back();
+          all.emplace_back(keep.back(), done.back());
         }
-        all.insert(all.end(), keep.begin(), keep.end());
         outputs += kept;
-        map.add(size, kept, kept == size ? std::vector<bool>() : keep);
+        map.add(inputs, kept, kept == size ? std::vector<bool>() : keep,
+                mode == 3 ? done : std::vector<std::uint32_t>());
       } else if (outputs > acked) {
         acked += random() % (outputs - acked + 1);
       }
       std::uint64_t expected = 0;
       std::uint64_t left = acked;
-      for (const bool kept : all) {
+      for (const auto& [kept, done] : all) {
         if (kept) {
           if (left == 0) {
             break;
           }
           --left;
         }
-        ++expected;
+        expected += done;
       }
       ASSERT_EQ(expected, map.safe_inputs(acked)) << "history " << history << " step " << step;
     }

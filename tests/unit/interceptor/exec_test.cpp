@@ -117,6 +117,46 @@ TEST_F(Exec, FewerLinesByOptionWithTheHeadersOfTheirNeighbours) {
   EXPECT_EQ(headers, (Bodies{"1", "3", "3"}));
 }
 
+TEST_F(Exec, AnyNumberOfLinesByOptionEachRowDoneWithAsAWhole) {
+  Stage stage(exec_interceptor(), command({"sed", "/x/d; p; s/^/+/"}, {{"lines", "any"}}));
+  for (const auto& [header, body] : {std::pair{"1", "a"},
+                                     {"1", "x"},
+                                     {"2", "x"},
+                                     {"3", "b"},
+                                     {"3", "c"},
+                                     {"4", "x"},
+                                     {"4", "d"}}) {
+    stage.add({{"h", header}}, body);
+  }
+  ASSERT_TRUE(run(stage).ok());
+  const Batch& batch = stage.batch();
+  EXPECT_EQ(batch.inputs(), 7U);
+  Bodies rows;
+  std::uint32_t done = 0;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    done += batch.done()[i];
+    if (batch.kept(i)) {
+      rows.push_back(stage.header(i, "h") + " " + stage.body(i) + " " + std::to_string(done));
+    }
+  }
+  EXPECT_EQ(rows,
+            (Bodies{"1 a 0", "1 +a 2", "3 b 3", "3 +b 3", "3 c 3", "3 +c 5", "4 d 5", "4 +d 7"}));
+}
+
+TEST_F(Exec, AddedLinesComeBehindHeadersOfEarlierInterceptors) {
+  Stage stage(exec_interceptor(), command({"sed", "p"}, {{"lines", "any"}}));
+  stage.add({}, "a");
+  stage.add({{"own", "1"}}, "b");
+  stage.fill();
+  stage.batch().put("k", "v", Batch::Existing::keep);
+  ASSERT_TRUE(run(stage).ok());
+  EXPECT_EQ(stage.kept(), (Bodies{"a", "a", "b", "b"}));
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(stage.header(i, "k"), "v");
+    EXPECT_EQ(stage.header(i, "own"), i < 2 ? "(none)" : "1");
+  }
+}
+
 TEST_F(Exec, ABodyWithTheDelimiterIsRefusedAndNulHelps) {
   EXPECT_EQ(failure(command({"cat"}), {"a\nb"}), 65);
   TextOptions text;

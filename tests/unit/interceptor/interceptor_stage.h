@@ -21,8 +21,15 @@ class Stage {
     append_map(map, headers);
     builder_.add(map, body);
   }
+  /// Before run(): for edits of interceptors that stand before.
+  void fill() {
+    test::fill(batch_, builder_.block());
+    filled_ = true;
+  }
   Status run() {
-    fill(batch_, builder_.block());
+    if (!filled_) {
+      fill();
+    }
     return interceptor_->process(batch_);
   }
   Batch& batch() { return batch_; }
@@ -44,6 +51,7 @@ class Stage {
   std::unique_ptr<Interceptor> interceptor_;
   BlockBuilder builder_;
   Batch batch_;
+  bool filled_ = false;
 };
 
 }  // namespace fl::test
