@@ -281,13 +281,14 @@ Status CopySink::close() {
   return {};
 }
 
-std::string CopySink::status() const {
-  std::uint64_t lost = 0;
+void CopySink::figures(FigureList& out) const {
+  std::uint64_t missed = 0;
   for (const Lane& lane : lanes_) {
-    lost += lane.lost_events;
+    missed += lane.lost_events;
   }
-  return count_of(lanes_.size(), "output") +
-         (lost == 0 ? "" : ", " + count_of(lost, "event") + " lost at optional ones");
+  out.gauge("outputs", "Outputs.", lanes_.size()).said("outputs");
+  out.counter("events_missed_total", "Events that optional outputs went without.", missed)
+      .said_if_any("missed by optional ones");
 }
 
 }  // namespace fl

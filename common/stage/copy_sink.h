@@ -59,7 +59,7 @@ class CopySink final : public Sink {
   Result<bool> input_over(bool whole) override;
   bool reader_closed() const override;
   Status close() override;
-  std::string status() const override;
+  void figures(FigureList& out) const override;
 
  private:
   struct Lane {

@@ -375,12 +375,17 @@ Status KeepSink::close() {
   return {};
 }
 
-std::string KeepSink::status() const {
-  const auto open = std::count_if(places_.begin(), places_.end(), [](const Place& place) {
+void KeepSink::figures(FigureList& out) const {
+  const auto used = std::count_if(places_.begin(), places_.end(), [](const Place& place) {
     return place.branch && place.branch->is_live();
   });
-  return std::to_string(open) + " of " + count_of(places_.size(), "output") + " in use" +
-         (moved_ == 0 ? "" : ", " + count_of(moved_, "event") + " given again");
+  out.gauge("outputs", "Outputs, or sinks of the group.", places_.size()).said("outputs");
+  out.gauge("outputs_in_use", "Those that take events now.", static_cast<std::uint64_t>(used))
+      .said("in use");
+  out.gauge("bytes_kept", "Events in memory that are not acknowledged.", kept_bytes_);
+  out.counter("events_given_again_total",
+              "Events that went to another output because theirs was lost.", moved_)
+      .said_if_any("given again");
 }
 
 }  // namespace fl

@@ -209,3 +209,12 @@ END
   pipe "fl-source seq --count 5 | fl-channel replicate --stream --out m2 --out m3"
   matches "(0|75) 64"
 }
+
+@test "several outputs: --metrics tells of them" {
+  runs "0 0 0" "fl-source seq --count 10 | fl-channel replicate --stream --optional 2 --metrics copy.prom --out - --out >(head -c 1 > /dev/null) | fl-sink failover --stream --metrics group.prom -- null + null"
+  grep -q '^fl_channel_replicate_outputs{.*} 2$' copy.prom
+  grep -q '^fl_channel_replicate_events_missed_total{' copy.prom
+  grep -q '^fl_sink_failover_outputs{.*} 2$' group.prom
+  grep -q '^fl_sink_failover_outputs_in_use{' group.prom
+  grep -q '^fl_sink_failover_events_given_again_total{.*} 0$' group.prom
+}
