@@ -1,5 +1,6 @@
 // The libraries alone: reads a file, compresses it in pieces of 256 KiB, writes and syncs another.
-// usage: compress_file gzip|deflate|zstd LEVEL FROM TO
+// The codecs of a stream's blocks: each piece, of the size of a block in a file, stands for itself.
+// usage: compress_file gzip|zstd|deflate-blocks|zstd-blocks LEVEL FROM TO
 #include <fcntl.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -24,10 +25,9 @@ void write_all(int fd, const char* bytes, std::size_t size) {
   }
 }
 
-/// `window`: as zlib knows it, with 16 more for gzip's frame, negative for none.
-void zlib(int from, int to, int level, int window) {
+void gzip(int from, int to, int level) {
   z_stream stream{};
-  if (deflateInit2(&stream, level, Z_DEFLATED, window, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
+  if (deflateInit2(&stream, level, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
     std::exit(70);
   }
   std::vector<char> in(kPiece);
@@ -68,6 +68,44 @@ void zstd(int from, int to, int level) {
   (void)ZSTD_freeCCtx(context);
 }
 
+void deflate_blocks(int from, int to, int level) {
+  z_stream stream{};
+  if (deflateInit2(&stream, level, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
+    std::exit(70);
+  }
+  std::vector<char> in(kPiece);
+  std::vector<char> out(deflateBound(&stream, kPiece));
+  for (ssize_t got = 0; (got = read(from, in.data(), in.size())) > 0;) {
+    (void)deflateReset(&stream);
+    stream.next_in = reinterpret_cast<Bytef*>(in.data());
+    stream.avail_in = static_cast<uInt>(got);
+    stream.next_out = reinterpret_cast<Bytef*>(out.data());
+    stream.avail_out = static_cast<uInt>(out.size());
+    if (deflate(&stream, Z_FINISH) != Z_STREAM_END) {
+      std::exit(70);
+    }
+    write_all(to, out.data(), out.size() - stream.avail_out);
+  }
+  (void)deflateEnd(&stream);
+}
+
+void zstd_blocks(int from, int to, int level) {
+  ZSTD_CCtx* const context = ZSTD_createCCtx();
+  (void)ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level);
+  (void)ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1);
+  std::vector<char> in(kPiece);
+  std::vector<char> out(ZSTD_compressBound(kPiece));
+  for (ssize_t got = 0; (got = read(from, in.data(), in.size())) > 0;) {
+    const std::size_t size =
+        ZSTD_compress2(context, out.data(), out.size(), in.data(), static_cast<std::size_t>(got));
+    if (ZSTD_isError(size) != 0) {
+      std::exit(70);
+    }
+    write_all(to, out.data(), size);
+  }
+  (void)ZSTD_freeCCtx(context);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -79,12 +117,15 @@ int main(int argc, char** argv) {
   if (from < 0 || to < 0) {
     return 74;
   }
+  const int level = std::atoi(argv[2]);
   if (std::strcmp(argv[1], "gzip") == 0) {
-    zlib(from, to, std::atoi(argv[2]), 15 + 16);
-  } else if (std::strcmp(argv[1], "deflate") == 0) {
-    zlib(from, to, std::atoi(argv[2]), -15);
+    gzip(from, to, level);
+  } else if (std::strcmp(argv[1], "deflate-blocks") == 0) {
+    deflate_blocks(from, to, level);
+  } else if (std::strcmp(argv[1], "zstd-blocks") == 0) {
+    zstd_blocks(from, to, level);
   } else {
-    zstd(from, to, std::atoi(argv[2]));
+    zstd(from, to, level);
   }
   return fsync(to) == 0 ? 0 : 74;
 }
