@@ -155,9 +155,7 @@ std::string Metrics::page_now() {
   (void)eventfd_write(wake_.get(), 1);
   made_.wait_for(lock, kPatience, [&] { return serial_ != before; });
   const double age = static_cast<double>(monotonic_ms() - text_ms_) / 1000.0;
-  return text_ + gauge_text(settings_.identity, "fl_snapshot_age_seconds",
-                            "Age of these figures: of more than a second when the stage hangs.",
-                            serial_ != before ? 0.0 : age);
+  return text_ + age_text(settings_.identity, serial_ != before ? 0.0 : age);
 }
 
 void Metrics::watch(PollSet& set) {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <sstream>
 
 #include "common/base/log.h"
 #include "common/base/text.h"
@@ -168,6 +169,29 @@ void add_process(Page& page, const MetricsIdentity& identity,
   }
 }
 
+// What the HELP and TYPE lines of a page say.
+std::vector<MetricHelp> metrics_of(const std::string& page) {
+  std::vector<MetricHelp> metrics;
+  std::istringstream lines(page);
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("# ")) {
+      continue;
+    }
+    std::istringstream words(line.substr(2));
+    std::string what;
+    std::string name;
+    std::string rest;
+    words >> what >> name >> std::ws;
+    std::getline(words, rest);
+    if (what == "HELP") {
+      metrics.push_back({name, {}, rest});
+    } else {
+      metrics.back().kind = rest;
+    }
+  }
+  return metrics;
+}
+
 }  // namespace
 
 std::string escaped_label(std::string_view value) {
@@ -202,11 +226,27 @@ std::string metrics_text(const MetricsIdentity& identity, const Figures& figures
   return page.take();
 }
 
-std::string gauge_text(const MetricsIdentity& identity, std::string_view name,
-                       std::string_view help, double value) {
+std::string age_text(const MetricsIdentity& identity, double seconds) {
   Page page(identity);
-  page.gauge(name, help, fmt::format("{:.3f}", value));
+  page.gauge("fl_snapshot_age_seconds",
+             "Age of these figures: of more than a second when the stage hangs. Over HTTP only.",
+             fmt::format("{:.3f}", seconds));
   return page.take();
+}
+
+std::vector<MetricHelp> stage_metrics() {
+  Figures figures;
+  figures.has_output = true;
+  figures.own.alarm("any");
+  return metrics_of(metrics_text({}, figures, MetricsEnd{}) + age_text({}, 0));
+}
+
+std::vector<MetricHelp> component_metrics(const std::string& stage, const FigureList& own) {
+  MetricsIdentity identity;
+  identity.stage = stage;
+  Page page(identity);
+  add_own(page, identity, own);
+  return metrics_of(page.take());
 }
 
 }  // namespace fl

@@ -32,9 +32,19 @@ struct MetricsEnd {
 std::string metrics_text(const MetricsIdentity& identity, const Figures& figures,
                          const std::optional<MetricsEnd>& end);
 
-/// One metric with one sample, for what is known only where a page is served.
-std::string gauge_text(const MetricsIdentity& identity, std::string_view name,
-                       std::string_view help, double value);
+/// The one metric that is known only where a page is served: how old its figures are.
+std::string age_text(const MetricsIdentity& identity, double seconds);
+
+/// A metric as it is told to people.
+struct MetricHelp {
+  std::string name;
+  std::string kind;  ///< counter, gauge
+  std::string help;
+};
+/// All metrics of every stage, in the order of a page.
+std::vector<MetricHelp> stage_metrics();
+/// Those of the components in `own`; `stage` is their tool's name.
+std::vector<MetricHelp> component_metrics(const std::string& stage, const FigureList& own);
 
 /// A label's value as the format wants it between quotes: backslash, quote and newline escaped,
 /// bytes that are not UTF-8 replaced by U+FFFD.

@@ -11,6 +11,7 @@
 
 #include "common/base/error.h"
 #include "common/base/log.h"
+#include "common/base/text.h"
 #include "common/io/standard_fds.h"
 #include "common/option/command_line.h"
 #include "common/option/suggest.h"
@@ -227,8 +228,11 @@ class ToolRun {
     if (what == "options-json") {
       return print(tool_json(tool_, {type}));
     }
+    if (what == "metrics") {
+      return print(metrics_page_of(type));
+    }
     return usage_failure(
-        {ErrorClass::usage, "--generate knows man, completion-arm and options-json here"});
+        {ErrorClass::usage, "--generate knows man, completion-arm, metrics and options-json here"});
   }
 
   int answer_without_type(const Arguments& arguments) {
@@ -254,9 +258,20 @@ class ToolRun {
     if (line->generate == "options-json") {
       return print(tool_json(tool_, components_));
     }
+    if (line->generate == "stage-metrics") {
+      return print(metrics_list(stage_metrics()));
+    }
+    if (line->generate == "metrics") {
+      std::string text;
+      for (const ComponentType& type : components_) {
+        text += metrics_page_of(type);
+      }
+      return print(text + join(ask_programs(programs(true), {"--generate", "metrics"}), ""));
+    }
     if (!line->generate.empty()) {
       return usage_failure(
-          {ErrorClass::usage, "--generate knows man, completion and options-json"});
+          {ErrorClass::usage,
+           "--generate knows man, completion, metrics, stage-metrics and options-json"});
     }
     return usage_failure({ErrorClass::usage, "TYPE is missing"});
   }
@@ -308,6 +323,23 @@ class ToolRun {
     std::sort(list.begin(), list.end(),
               [](const Listed& a, const Listed& b) { return a.name < b.name; });
     return list;
+  }
+
+  /// The part of fl-metrics(7) about a component; empty if it has no figures of its own.
+  std::string metrics_page_of(const ComponentType& type) const {
+    FigureList own;
+    own.owner(type.name);
+    const std::shared_ptr<void> options = type.options.make();
+    if (type.source) {
+      type.source(options)->figures(own);
+    } else if (type.interceptor) {
+      type.interceptor(options)->figures(own);
+    } else if (type.channel) {
+      type.channel(options)->figures(own);
+    } else if (type.sink) {
+      type.sink(options)->figures(own);
+    }
+    return metrics_list(component_metrics(tool_.name, own));
   }
 
   /// Names of the components whose words behind -- are a chain of others.

@@ -317,6 +317,15 @@ std::string completion_arm(const ComponentType& type) {
   return out + fmt::format("      words=\"$words {}\" ;;\n", option_names(type.options));
 }
 
+std::string metrics_list(const std::vector<MetricHelp>& metrics) {
+  std::string out;
+  for (const MetricHelp& metric : metrics) {
+    out += fmt::format("*{}* ({})\n\t{}\n\n", scdoc_escaped(metric.name), metric.kind,
+                       scdoc_escaped(metric.help));
+  }
+  return out;
+}
+
 std::string tool_json(const Tool& tool, const std::vector<ComponentType>& components) {
   std::vector<std::string> objects;
   for (const ComponentType& type : components) {

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/stage/metrics_text.h"
 #include "common/stage/tool_main.h"
 
 namespace fl {
@@ -38,6 +39,9 @@ std::string completion(const Tool& tool, const std::vector<Listed>& list,
                        const std::vector<std::string>& groups);
 /// Lines of the completion's `case` for one component.
 std::string completion_arm(const ComponentType& type);
+
+/// Metrics as a list of a page.
+std::string metrics_list(const std::vector<MetricHelp>& metrics);
 
 /// Everything as one JSON object.
 std::string tool_json(const Tool& tool, const std::vector<ComponentType>& components);

@@ -204,6 +204,22 @@ class Metrics(harness.Case):
         harness.poll(hangs, "an old page")
         self.assertIsNone(process.poll())
 
+    def test_the_page_explains_every_metric(self):
+        with open(os.path.join(os.path.dirname(harness.BIN), "man", "man7", "fl-metrics.7")) as file:
+            manual = re.sub(r"\\f[BIRP]", "", file.read()).replace("\\", "")
+        os.mkdir(self.path("rolled"))
+        for sink in (f"hdfs file://{self.out}", "file_roll rolled"):
+            pipeline = self.pipeline(
+                "fl-source spooldir . --once --include-pattern none --metrics 0.prom",
+                "fl-intercept ts --metrics 1.prom", "fl-channel memory --metrics 2.prom",
+                f"fl-sink {sink} --metrics 3.prom")
+            self.check(pipeline, 0, 0, 0, 0)
+            for stage in range(4):
+                for metric in self.page_of(f"{stage}.prom"):
+                    self.assertRegex(manual, rf"\n{metric} \((counter|gauge)\)\n")
+        self.assertIn("fl_snapshot_age_seconds (gauge)", manual)
+        self.assertIn("fl_sink_file_roll_files_open (gauge)", manual)
+
     def test_address_in_use_and_other_wrong_places(self):
         with socket.create_server(("127.0.0.1", 0)) as taken:
             pipeline = self.pipeline(
