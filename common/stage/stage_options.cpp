@@ -104,11 +104,12 @@ OptionSet stage_options() {
       .choices({"keep", "strip"})
       .cli_only();
   table
-      .add(
-          "reject", &Options::reject, "FILE",
-          "Keep events that the destination will never take in FILE, with the reason as a header, "
-          "and go on; FILE is a stream that can be fed in again. Without it such an event ends the "
-          "stage (65).")
+      .add("reject", &Options::reject, "FILE",
+           "Keep events that the destination will never take, or that an interceptor cannot treat, "
+           "in "
+           "FILE, with the reason as a header, and go on; FILE is a stream that can be fed in "
+           "again. "
+           "Without it such an event ends the stage (65).")
       .cli_only();
   table
       .add("explain", &Options::explain, "",

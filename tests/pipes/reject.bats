@@ -39,3 +39,26 @@ load helper
   runs "0 75" "exec 9< bad.avro; flock 9; cat first | fl-sink hdfs --stream 'file://$DIR/out/%Y' --reject bad.avro"
   said "in use"
 }
+
+@test "reject: an event that an expression takes too long for is kept, and the others go on" {
+  # Steps without end, in a body that stays as it is.
+  printf '%s\n' one "$(printf 'a%.0s' {1..40})b" two > in
+  for interceptor in "regex_filter --invert '(a+)+\$'" "search_replace '(a+)+\$' x"; do
+    rm -f bad.avro
+    runs "0 0" "fl-intercept $interceptor --reject bad.avro < in | fl-sink stdout --stream"
+    [ "$(cat stdout)" = "$(printf 'one\ntwo')" ]
+    said "1 event rejected and kept in 'bad.avro'"
+    [ "$(fl-sink stdout --stream < bad.avro)" = "$(sed -n 2p in)" ]
+    fl-sink stdout --stream --format json < bad.avro | jq -r '.headers["fl.reject.reason"]' | grep -q limit
+    runs "65 75" "fl-intercept $interceptor < in | fl-sink stdout --stream"
+    said "reject FILE"
+  done
+}
+
+@test "reject: acknowledged only when it is on disk" {
+  mkdir spool
+  printf '%s\n' "$(printf 'a%.0s' {1..40})b" > spool/a
+  runs "0 0 0" "fl-source spooldir spool --once | fl-intercept regex_filter '(a+)+\$' --stream --reject bad.avro | fl-sink null --stream"
+  [ "$(completed)" = 1 ]
+  [ "$(fl-sink stdout --stream < bad.avro | wc -l)" = 1 ]
+}

@@ -5,6 +5,7 @@
 
 #include "common/regex/regex.h"
 #include "common/stage/component_type.h"
+#include "tools/fl-intercept/reject.h"
 
 namespace fl {
 namespace {
@@ -29,7 +30,8 @@ class RegexFilterInterceptor final : public Interceptor {
  public:
   explicit RegexFilterInterceptor(Options options) : options_(std::move(options)) {}
 
-  Status open(const StageContext&) override {
+  Status open(const StageContext& context) override {
+    context_ = &context;
     auto regex = Regex::compile(options_.regex, Regex::Mode::find);
     if (!regex) {
       return regex.error();
@@ -48,7 +50,9 @@ class RegexFilterInterceptor final : public Interceptor {
       if (match == unwanted) {
         batch.drop(i);
       } else if (match == Regex::Match::failed) {
-        return regex_->error();
+        if (Status status = reject_or_fail(*context_, batch, i, regex_->error()); !status) {
+          return status;
+        }
       }
     }
     return {};
@@ -56,6 +60,7 @@ class RegexFilterInterceptor final : public Interceptor {
 
  private:
   const Options options_;
+  const StageContext* context_ = nullptr;
   std::optional<Regex> regex_;
 };
 
@@ -74,7 +79,8 @@ ComponentType regex_filter_interceptor() {
       "body: use ^ and $ to match all of it. As in Java, a dot does not match the end of a line, "
       "and $ also matches before a final line end.\n\n"
       "A body is UTF-8 where the expression asks for characters; other bytes do no harm.\n\n"
-      "A search that takes more than ten million steps ends the stage with status 65.";
+      "A search that takes more than ten million steps ends the stage with status 65; with "
+      "--reject FILE the event is kept there instead.";
   type.delivery = "A dropped event counts as delivered once the events before it are acknowledged.";
   type.examples = {
       {"printf 'GET /a\\nPOST /b\\n' | fl-intercept regex_filter '^GET ' | fl-sink stdout",

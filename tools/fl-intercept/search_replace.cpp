@@ -8,6 +8,7 @@
 #include "common/regex/replacement.h"
 #include "common/stage/component_type.h"
 #include "tools/fl-intercept/body_charset.h"
+#include "tools/fl-intercept/reject.h"
 
 namespace fl {
 namespace {
@@ -36,6 +37,7 @@ class SearchReplaceInterceptor final : public Interceptor {
   explicit SearchReplaceInterceptor(Options options) : options_(std::move(options)) {}
 
   Status open(const StageContext& context) override {
+    context_ = &context;
     if (options_.search_pattern.empty()) {
       return Error{ErrorClass::config, "the expression to search for is empty"};
     }
@@ -63,9 +65,10 @@ class SearchReplaceInterceptor final : public Interceptor {
       }
       const Result<bool> changed = replace(batch[i].body());
       if (!changed) {
-        return changed.error();
-      }
-      if (*changed) {
+        if (Status status = reject_or_fail(*context_, batch, i, changed.error()); !status) {
+          return status;
+        }
+      } else if (*changed) {
         batch.set_body(i, body_);
       }
     }
@@ -126,6 +129,7 @@ class SearchReplaceInterceptor final : public Interceptor {
   }
 
   const Options options_;
+  const StageContext* context_ = nullptr;
   std::optional<Regex> regex_;
   Replacement replacement_;
   BodyCharset charset_;
@@ -159,7 +163,9 @@ ComponentType search_replace_interceptor() {
       "A search that takes more than ten million steps, or ten seconds in one body, and a body "
       "that "
       "grows over --max-event end the stage with status 65 too: an event that passed unchanged "
-      "could show what was to be hidden.";
+      "could show what was to be hidden. With --reject FILE such an event is kept there, as it "
+      "came, "
+      "and the others go on.";
   type.delivery = "Passes acknowledgements through unchanged.";
   type.examples = {
       {"printf 'card 4111-1111-1111-1111\\n' | fl-intercept search_replace "
