@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "common/base/error.h"
-#include "common/event/path_escape.h"
+#include "common/event/path_clock.h"
 
 namespace fl {
 

@@ -55,6 +55,8 @@ class HdfsSink final : public Sink {
   void figures(FigureList& out) const override;
 
  private:
+  static constexpr std::int64_t kFullRetryMs = 200;  // a full disk is tried again
+
   struct Gather;
 
   struct Bucket {
