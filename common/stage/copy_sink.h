@@ -66,7 +66,7 @@ class CopySink final : public Sink {
     explicit Lane(Branch opened) : branch(std::move(opened)) {}
     Branch branch;
     bool is_optional = false;
-    InputMap counts;                 // of a required one
+    InputMap counts;                // of a required one
     std::vector<bool> keep;         // of the batch being copied
     std::uint64_t kept = 0;         // the same, counted
     std::deque<BlockBuilder> full;  // blocks on their way out; the last one still grows
