@@ -191,3 +191,34 @@ keeps_trying() {
   said "'%Q' is no escape"
   [ -d a/b ]
 }
+
+@test "hdfs.confDir: the cluster of that configuration" {
+  mkdir conf
+  echo '<configuration><property><name>fs.defaultFS</name><value>hdfs://127.0.0.1:1</value></property><property><name>dfs.namenode.http-address</name><value>127.0.0.1:1</value></property></configuration>' > conf/core-site.xml
+  # Nobody listens there.
+  runs "75 69" "fl-source seq --count 1 --ack off | fl-sink hdfs --stream --conf-dir conf --grace 50ms /x"
+  said "127.0.0.1:1"
+  runs "75 78" "fl-source seq --count 1 --ack off | fl-sink hdfs --stream --conf-dir none /x"
+}
+
+@test "hdfs.tokenFile: a file that cannot be read is named" {
+  pipe "fl-source seq --count 1 --ack off | fl-sink hdfs --stream --token-file none --grace 50ms webhdfs://127.0.0.1:1/x"
+  [ "$STATUS" != "0 0" ]
+  said "'none'"
+}
+
+@test "hdfs.useProxy: requests go to the proxy of the environment" {
+  cat > proxy.py << 'END'
+import socket
+with socket.create_server(("127.0.0.1", 0)) as server:
+    with open("port.new", "w") as file:
+        file.write(str(server.getsockname()[1]))
+    import os
+    os.rename("port.new", "port")
+    client, _ = server.accept()
+    with client, open("asked", "w") as file:
+        file.write(client.makefile().readline())
+END
+  pipe "python3 proxy.py & until [ -e port ]; do sleep 0.01; done; export http_proxy=http://127.0.0.1:\$(cat port); fl-source seq --count 1 --ack off | fl-sink hdfs --stream --use-proxy --grace 50ms webhdfs://127.0.0.1:1/x; wait \$!"
+  grep -q "^GET http://127.0.0.1:1/webhdfs/" asked
+}
