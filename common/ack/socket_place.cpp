@@ -21,7 +21,7 @@ namespace {
 constexpr std::string_view kPrefix = "fl-";
 constexpr std::string_view kSuffix = ".ack";
 constexpr std::size_t kHex = 32;
-constexpr std::time_t kStaleSeconds = 24 * 3600;
+constexpr std::time_t kStaleSeconds = std::time_t{24} * 3600;
 
 // fl-<32 hex digits>.ack
 bool has_our_shape(std::string_view name) {

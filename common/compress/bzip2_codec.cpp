@@ -75,7 +75,7 @@ class Bzip2Decompressor final : public BlockDecompressor {
     if (bzip2_.decompress_init(&stream, 0, 0) != BZ_OK) {
       return Error{ErrorClass::bug, "cannot start bzip2"};
     }
-    const Status status =
+    Status status =
         decode_within(kName, packed, limit, 0, out,
                       [&](const std::uint8_t* in, std::size_t size, std::uint8_t* to,
                           std::size_t room) { return step(stream, in, size, to, room); });

@@ -124,7 +124,7 @@ class Bzip2Compressor final : public StreamCompressor {
 
   // bzip2(1): 400k + 8 times the block.
   std::size_t memory() const override {
-    return is_made_ ? (400 << 10) + 8 * 100'000 * static_cast<std::size_t>(level_) : 0;
+    return is_made_ ? (400 << 10) + 8 * std::size_t{100'000} * static_cast<std::size_t>(level_) : 0;
   }
 
  private:

@@ -1,5 +1,6 @@
 #include "common/event/event.h"
 
+#include <cassert>
 #include <cstring>
 
 #include "common/base/text.h"
@@ -118,6 +119,7 @@ bool HeaderCursor::next(std::string_view& key, std::string_view& value) {
   const auto text = [this](std::string_view& out) {
     std::int64_t length = 0;
     next_ = read_varint(next_, end_, length);
+    assert(next_ != nullptr);  // scan_event() has seen it whole
     out = {reinterpret_cast<const char*>(next_), static_cast<std::size_t>(length)};
     next_ += length;
   };

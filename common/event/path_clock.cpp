@@ -47,7 +47,8 @@ std::optional<std::int32_t> fixed_zone(std::string_view id) {
       (colon != std::string::npos && colon + 2 != digits.size())) {
     return std::nullopt;
   }
-  const int number = std::atoi(digits.c_str());
+  int number = 0;
+  std::from_chars(digits.data(), digits.data() + digits.size(), number);
   const int hours = digits.size() > 2 ? number / 100 : number;
   const int minutes = digits.size() > 2 ? number % 100 : 0;
   if (hours > 23 || minutes > 59) {

@@ -201,10 +201,9 @@ Result<PathTemplate> PathTemplate::parse(std::string_view text, std::size_t max_
       continue;
     }
     const std::string_view rest = text.substr(i + 1);
-    if (c != '%' || rest.empty()) {
-      literal += c;
-    } else if (rest.front() == '{' || rest.front() == '[') {
-      const bool header = rest.front() == '{';
+    const char kind = c == '%' && !rest.empty() ? rest.front() : '\0';
+    if (kind == '{' || kind == '[') {
+      const bool header = kind == '{';
       const std::size_t close = rest.find(header ? '}' : ']');
       const std::string_view name =
           close == std::string_view::npos ? std::string_view() : rest.substr(1, close - 1);
@@ -228,21 +227,21 @@ Result<PathTemplate> PathTemplate::parse(std::string_view text, std::size_t max_
         append_path_safe(literal, *value, literal.empty() && component.pieces.empty());
       }
       i += close + 1;
-    } else if (rest.front() == '%') {
+    } else if (kind == '%') {
       literal += '%';
       ++i;
-    } else if (rest.front() == 'D') {
+    } else if (kind == 'D') {
       add_time('m');
       (void)end_component();
       add_time('d');
       (void)end_component();
       add_time('y');
       ++i;
-    } else if (is_word(rest.front())) {
-      if (step_of(rest.front()) != PathTimeStep::never) {
-        add_time(rest.front());
+    } else if (is_word(kind)) {
+      if (step_of(kind) != PathTimeStep::never) {
+        add_time(kind);
       } else {
-        result.unknown_ += rest.front();  // the empty string, as in Flume
+        result.unknown_ += kind;  // the empty string, as in Flume
       }
       ++i;
     } else {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <charconv>
 #include <cstdlib>
 
 namespace fl {
@@ -83,8 +84,12 @@ std::optional<Address> split_address(std::string_view text) {
   if (colon != std::string_view::npos) {
     address.port = text.substr(colon + 1);
     if (address.port.empty() || address.port.size() > 5 ||
-        address.port.find_first_not_of("0123456789") != std::string::npos ||
-        std::atoi(address.port.c_str()) > 65535 || std::atoi(address.port.c_str()) == 0) {
+        address.port.find_first_not_of("0123456789") != std::string::npos) {
+      return std::nullopt;
+    }
+    int number = 0;
+    std::from_chars(address.port.data(), address.port.data() + address.port.size(), number);
+    if (number < 1 || number > 65535) {
       return std::nullopt;
     }
   }

@@ -16,7 +16,7 @@
 namespace fl {
 namespace {
 
-constexpr std::int64_t kDefaultLifeMs = 24 * 3600 * std::int64_t{1000};
+constexpr std::int64_t kDefaultLifeMs = std::int64_t{24} * 3600 * 1000;
 constexpr std::int64_t kRetryMs = 60'000;
 
 /// Names that tokens for these servers may carry: host and addresses of each endpoint and of the

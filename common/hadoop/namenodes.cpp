@@ -204,9 +204,7 @@ HdfsReply NameNodes::ask(const HdfsCall& call) {
     }
     // "standby" of the second tells less than what is wrong with the first, and the other way
     // round: both stay.
-    if (tried == 0) {
-      first_error = std::move(*error);
-    } else if (error->retry() == HdfsRetry::soon) {
+    if (tried > 0 && error->retry() == HdfsRetry::soon) {
       first_error.message += "; " + error->message.substr(call.action.size() + 2);
       first_error.waiting_for += "; " + error->waiting_for;
       first_error.outcome_unknown = first_error.outcome_unknown || error->outcome_unknown;

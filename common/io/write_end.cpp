@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
-#include <cstdio>
 
 #include "common/io/poll_set.h"
 
@@ -26,9 +25,8 @@ WriteEnd::WriteEnd(UniqueFd fd) : fd_(std::move(fd)) {
     kind_ = Kind::pipe;
     const int size = fcntl(fd_.get(), F_GETPIPE_SZ);
     pipe_size_ = size > 0 ? static_cast<std::size_t>(size) : 65536;
-    char path[40];
-    std::snprintf(path, sizeof path, "/proc/self/fd/%d", fd_.get());
-    own_.reset(open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
+    const std::string path = "/proc/self/fd/" + std::to_string(fd_.get());
+    own_.reset(open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
   } else if (S_ISSOCK(info.st_mode)) {
     kind_ = Kind::socket;
   } else if (S_ISREG(info.st_mode)) {
