@@ -62,6 +62,7 @@ CLASSES = {
     "kdc": "org.apache.hadoop.minikdc.MiniKdc",
     "shell": "org.apache.hadoop.fs.FsShell",
     "admin": "org.apache.hadoop.hdfs.tools.DFSAdmin",
+    "fetchdt": "org.apache.hadoop.hdfs.tools.DelegationTokenFetcher",
     "ha": "org.apache.hadoop.hdfs.tools.DFSHAAdmin",
 }
 

@@ -172,8 +172,8 @@ class Uploads:
     def kill_in_upload(self, ports, let, check=lambda: None) -> str:
         """Kills one of the daemons while a file is on its way to it: all are frozen until one of
         them has something to read, so none can have done before. The others go on. `ports`: name
-        of a daemon -> [(port, bytes that tell of a file)]; `let` makes files come; `check` is called
-        now and then."""
+        of a daemon -> [(port, bytes that tell of a file)]; `let` makes files come; `check` is
+        called now and then."""
         end = time.monotonic() + LIMIT
         patience = 0.5  # seconds; more each time: a busy machine is slow to connect
         is_let = False

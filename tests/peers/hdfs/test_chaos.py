@@ -62,6 +62,9 @@ class PairOfNameNodes(Chaos):
     def test_through_httpfs(self):
         made = self.storm_over(self.cluster, "gateway",
                                [("gateway_killed",), ("gateway_frozen",)])
+        # In safe mode or over quota no file gets from the gateway to a DataNode that could die.
+        made.steps = [sorted(step, key=lambda name: name != "datanode_killed")
+                      for step in made.steps]
         gateway = self.cluster.url("httpfs").replace("http://", "webhdfs://") + made.base
         for form, files in (("text", 8), ("sequence", 3)):
             made.add(form, files, target=gateway)
