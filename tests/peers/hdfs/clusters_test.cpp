@@ -36,8 +36,8 @@ class ClusterTest : public testing::Test {
       settings.kerberos = (*location)->kerberos;
       settings.service = (*location)->service;
     }
-    settings.connect_timeout_ms = 3000;
-    settings.call_timeout_ms = 3000;
+    settings.connect_timeout_ms = 10'000;
+    settings.call_timeout_ms = 10'000;  // the machine may be busy
     if (const std::string tls = environment("HDFS_TLS"); !tls.empty()) {
       settings.tls = {tls + "/ca.pem", tls + "/client.pem", tls + "/client.key"};
     }
@@ -70,12 +70,16 @@ class ClusterTest : public testing::Test {
     });
     ASSERT_TRUE(created.ok()) << created.error().message;
     const auto status = patiently([&] { return client.status(temporary); });
-    ASSERT_TRUE(status.ok() && status->has_value());
+    ASSERT_TRUE(status.ok()) << status.error().message;
+    ASSERT_TRUE(status->has_value());
     EXPECT_EQ((*status)->length, text.size());
     const HdfsStatus renamed =
         patiently([&] { return client.rename(temporary, path(name), **status); });
     ASSERT_TRUE(renamed.ok()) << renamed.error().message;
-    EXPECT_EQ(length_of(client, path(name)), text.size());
+    const auto stored = patiently([&] { return client.status(path(name)); });
+    ASSERT_TRUE(stored.ok()) << stored.error().message;
+    ASSERT_TRUE(stored->has_value());
+    EXPECT_EQ((*stored)->length, text.size());
   }
 };
 
@@ -88,7 +92,7 @@ TEST_F(Ha, ActiveNameNodeIsFoundAndFollowed) {
   ASSERT_EQ(settings.endpoints.size(), 2U);
   settings.session = make_hdfs_session(settings);
   WebHdfs client(settings);
-  ASSERT_TRUE(client.home_directory().ok());
+  ASSERT_TRUE(patiently([&] { return client.home_directory(); }).ok());
   EXPECT_EQ(settings.session->active().index, 0U);
   commit(client, "a", "before");
   ASSERT_EQ(cluster("failover", "nn2"), 0);
@@ -115,7 +119,9 @@ TEST_F(Ha, DeadActiveNameNodeIsReplaced) {
 }
 
 TEST_F(Ha, FrozenActiveNameNodeIsReplaced) {
-  WebHdfs client(settings_of());
+  WebHdfs::Settings settings = settings_of();
+  settings.call_timeout_ms = 3000;
+  WebHdfs client(settings);
   commit(client, "a", "before");
   ASSERT_EQ(cluster("freeze", "nn1"), 0);
   const HdfsStatus none = client.mkdirs(path("d"));
@@ -138,7 +144,7 @@ class Gateway : public ClusterTest {
 
 TEST_F(Gateway, FilesAreCommitted) {
   WebHdfs client(settings_of());
-  const auto home = client.home_directory();
+  const auto home = patiently([&] { return client.home_directory(); });
   ASSERT_TRUE(home.ok()) << home.error().message;
   std::string text;
   for (int i = 0; text.size() < 3'500'000; ++i) {
@@ -148,7 +154,7 @@ TEST_F(Gateway, FilesAreCommitted) {
   EXPECT_TRUE(shell("-cat " + path("a")) == text);
   commit(client, "empty", "");
   commit(client, "odd name %2F+\xC3\xA4?&#", "x");
-  const auto list = client.list(path("").substr(0, path("").size() - 1));
+  const auto list = patiently([&] { return client.list(path("").substr(0, path("").size() - 1)); });
   ASSERT_TRUE(list.ok()) << list.error().message;
   EXPECT_EQ(list->size(), 3U);
 }
@@ -243,7 +249,7 @@ class Secure : public ClusterTest {
 
 TEST_F(Secure, KeytabLogsIn) {
   WebHdfs client(settings_of());
-  const auto home = client.home_directory();
+  const auto home = patiently([&] { return client.home_directory(); });
   ASSERT_TRUE(home.ok()) << home.error().message;
   EXPECT_EQ(*home, "/user/alice");
   commit(client, "a", std::string(3'000'000, 'x'));
@@ -335,7 +341,7 @@ TEST_F(Secure, GatewayTakesATicketToo) {
   settings.endpoints = {environment("HTTPFS_HTTP")};
   settings.httpfs = true;
   WebHdfs client(settings);
-  const auto home = client.home_directory();
+  const auto home = patiently([&] { return client.home_directory(); });
   ASSERT_TRUE(home.ok()) << home.error().message;
   EXPECT_EQ(*home, "/user/alice");
   commit(client, "a", std::string(3'000'000, 'x'));
