@@ -8,6 +8,7 @@ import json
 import os
 import pwd
 import signal
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -55,6 +56,17 @@ def finals(path: str) -> list:
 
 def bytes_in(path: str) -> int:
     return sum(e["length"] for e in listing(path) if harness.is_final(e["pathSuffix"]))
+
+
+def open_files(pid) -> list:
+    folder = f"/proc/{pid}/fd"
+    names = []
+    for fd in os.listdir(folder):
+        try:
+            names.append(os.readlink(f"{folder}/{fd}"))
+        except OSError:
+            pass  # closed just now
+    return names
 
 
 class Hdfs(harness.Case):
@@ -202,6 +214,43 @@ class Hdfs(harness.Case):
         self.assertEqual(self.run_pipeline(
             "printf a\\n", ["fl-sink", "hdfs", "--dry-run", self.target]).wait(LIMIT)[1], 0)
         self.assertEqual(listing(self.target), before)
+
+    def test_spool_dir(self):  # Property: hdfs.spoolDir
+        spool = self.path("gathered")
+        self.check(self.run_pipeline("printf a\\n", ["fl-sink", "hdfs", "--spool-dir", spool,
+                                                     self.target]), 0, 73, limit=LIMIT)
+        os.mkdir(spool)
+        reader, writer = os.pipe()
+        sink = self.pipeline(
+            ["fl-sink", "hdfs", "--text", "--spool-dir", spool, self.target], stdin=reader,
+            env=self.env(HADOOP_CONF_DIR=os.environ["HADOOP_CONF_DIR"], HADOOP_USER_NAME=USER))
+        os.close(reader)
+        part = self.content[:1 << 20]
+        part = part[:part.rindex(b"\n") + 1]
+        with os.fdopen(writer, "wb") as lines:
+            lines.write(part)
+            lines.flush()
+            harness.poll(lambda: any(name.startswith(spool + "/") and name.endswith(" (deleted)")
+                                     for name in open_files(sink.processes[0].pid)),
+                         "a spool file without a name", LIMIT)
+        self.check(sink, 0, limit=LIMIT)
+        self.text_is_there(self.target, part)
+
+    def test_use_proxy(self):  # Property: hdfs.useProxy
+        with socket.create_server(("127.0.0.1", 0)) as proxy:
+            address = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+            env = self.env(HADOOP_CONF_DIR=os.environ["HADOOP_CONF_DIR"], HADOOP_USER_NAME=USER,
+                           http_proxy=address, no_proxy="", NO_PROXY="")
+            # Not asked: a proxy of the environment is for the web, a cluster is not behind it.
+            self.check(self.pipeline("printf a\\n", ["fl-sink", "hdfs", self.target], env=env),
+                       0, 0, limit=LIMIT)
+            words = ["fl-sink", "hdfs", "--use-proxy", "--grace", "1s", self.target]
+            sink = self.pipeline("printf a\\n", words, env=env)
+            proxy.settimeout(LIMIT)
+            with proxy.accept()[0] as asked:
+                line = asked.makefile("rb").readline().decode()
+            self.assertTrue(line.startswith(f"GET {os.environ['HDFS_HTTP']}/webhdfs/v1/"), line)
+        self.check(sink, 0, 69, limit=LIMIT)
 
     def test_wrong_user_is_77(self):
         self.small_spool()
