@@ -49,7 +49,7 @@ inline UniqueFd file_with(const std::string& text) {
 /// Repeats while the answer is "try again", as a sink does.
 template <typename Action>
 auto patiently(Action action) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(5);
   for (;;) {
     auto result = action();
     if (result.ok() || result.error().retry() != HdfsRetry::soon ||
