@@ -67,7 +67,7 @@ class Translator {
     return false;
   }
 
-  void fail(std::string what, std::string hint) {
+  void fail(const std::string& what, std::string hint) {
     error_ = Error{ErrorClass::usage,
                    "cannot use the regular expression '" + std::string(in_) + "': " + what,
                    std::move(hint)};

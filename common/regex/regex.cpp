@@ -67,10 +67,8 @@ bool needs_characters(std::string_view pattern) {
       if (next != '*' && next != '+') {
         return true;
       }
-    } else if (c == '[' && next == '^') {
-      return true;
-    } else if (c == '(' && next == '?') {
-      return true;  // options and look-behinds: not worth telling apart
+    } else if ((c == '[' && next == '^') || (c == '(' && next == '?')) {
+      return true;  // options and look-behinds are not worth telling apart
     }
   }
   return false;
