@@ -238,8 +238,9 @@ void KeepSink::hear(std::size_t index) {
     place.is_over = true;
   } else if (status && !closed) {
     lose(index, "it ended with status " + std::to_string(*status));
-    if (*status == static_cast<int>(ErrorClass::usage) ||
-        *status == static_cast<int>(ErrorClass::config)) {
+    if (*status == static_cast<int>(ErrorClass::usage)) {
+      broken_ = {ErrorClass::usage, "'" + place.name + "' is not what fl-sink takes", {}};
+    } else if (*status == static_cast<int>(ErrorClass::config)) {
       log(LogLevel::error,
           "output '" + place.name + "' can never work as it is: not used any more");
       place.is_over = true;
@@ -299,6 +300,9 @@ Status KeepSink::handle(const PollSet& set) {
       places_[i].branch->handle(set);
     }
     hear(i);
+  }
+  if (broken_) {
+    return *broken_;
   }
   forget_safe();
   introduce();

@@ -87,6 +87,7 @@ class KeepSink final : public Sink {
   std::uint64_t wanted_ = 0;  // given_ when all of them were asked to make them safe
   bool want_open_ = false;    // asked for room, and none has come yet
   std::string rule_;
+  std::optional<Error> broken_;  // the words of a member are wrong
 };
 
 }  // namespace fl

@@ -31,9 +31,20 @@ Result<UniqueFd> open_out(const std::string& path, const std::vector<std::string
   if (Status status = check_writable(fd.get()); !status) {
     return status.error();
   }
+  if (Status status = check_not_input(fd.get(), inputs); !status) {
+    return status.error();
+  }
+  // A pipe or a device has nothing to empty.
+  if (!is_stdout && ::ftruncate(fd.get(), 0) != 0 && errno != EINVAL) {
+    return system_error(ErrorClass::io, "cannot empty '" + path + "'", errno);
+  }
+  return fd;
+}
+
+Status check_not_input(int fd, const std::vector<std::string>& inputs) {
   struct stat output {};
-  if (::fstat(fd.get(), &output) != 0 || !S_ISREG(output.st_mode)) {
-    return fd;
+  if (::fstat(fd, &output) != 0 || !S_ISREG(output.st_mode)) {
+    return {};
   }
   for (const std::string& input : inputs) {
     struct stat info {};
@@ -41,10 +52,7 @@ Result<UniqueFd> open_out(const std::string& path, const std::vector<std::string
       return Error{ErrorClass::usage, "the output is also an input", {}};
     }
   }
-  if (!is_stdout && ::ftruncate(fd.get(), 0) != 0) {
-    return system_error(ErrorClass::io, "cannot empty '" + path + "'", errno);
-  }
-  return fd;
+  return {};
 }
 
 Status check_distinct(const std::vector<std::string>& paths) {

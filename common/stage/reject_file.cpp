@@ -11,6 +11,7 @@
 #include "common/base/log.h"
 #include "common/io/input_buffer.h"
 #include "common/io/local_dir.h"
+#include "common/stage/open_out.h"
 #include "common/stream/stream_reader.h"
 
 namespace fl {
@@ -21,7 +22,7 @@ constexpr EventLimits kAny{64u << 20, 1u << 20, 1024, 64u << 10, 1u << 20};
 
 }  // namespace
 
-Status RejectFile::open(const std::string& path) {
+Status RejectFile::open(const std::string& path, const std::vector<std::string>& inputs) {
   path_ = path;
   fd_.reset(::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644));
   if (!fd_) {
@@ -32,6 +33,10 @@ Status RejectFile::open(const std::string& path) {
   if (::fstat(fd_.get(), &info) != 0 || !S_ISREG(info.st_mode)) {
     return Error{
         ErrorClass::create, "'" + path + "' is no regular file: rejected events need one", {}};
+  }
+  if (!check_not_input(fd_.get(), inputs)) {
+    return Error{ErrorClass::usage, "the file of --reject is also an input",
+                 "move it away, and feed in the moved one"};
   }
   if (::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) {
     return Error{ErrorClass::again, "'" + path + "' is in use by another stage",

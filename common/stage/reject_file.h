@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/base/unique_fd.h"
 #include "common/stage/component.h"
@@ -25,8 +26,8 @@ class RejectFile final : public Rejects {
 
   /// Opens or makes the file and locks it (class again: another stage has it). What a killed run
   /// left half written at its end is cut off: it was never acknowledged. Class create: it holds
-  /// something else.
-  Status open(const std::string& path);
+  /// something else; class usage: it is one of `inputs` ("-": stdin), which would never end.
+  Status open(const std::string& path, const std::vector<std::string>& inputs);
 
   Status reject(const Event& event, const std::string& reason) override;
   /// What was rejected is on disk after success. Cheap when there is nothing new.

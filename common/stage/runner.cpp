@@ -66,14 +66,18 @@ bool Runner::failed(const Status& status) {
 
 // ---------------------------------------------------------------- opening
 
-Status Runner::open_output() {
-  std::vector<std::string> inputs = plan_.files;
-  inputs.insert(inputs.end(), plan_.options.in.begin(), plan_.options.in.end());
-  if (inputs.empty() && !plan_.source) {
-    inputs.emplace_back("-");
+std::vector<std::string> Runner::inputs() const {
+  std::vector<std::string> paths = plan_.files;
+  paths.insert(paths.end(), plan_.options.in.begin(), plan_.options.in.end());
+  if (paths.empty() && !plan_.source) {
+    paths.emplace_back("-");
   }
+  return paths;
+}
+
+Status Runner::open_output() {
   Result<UniqueFd> fd =
-      open_out(plan_.options.out.empty() ? std::string() : plan_.options.out.front(), inputs);
+      open_out(plan_.options.out.empty() ? std::string() : plan_.options.out.front(), inputs());
   if (!fd) {
     return fd.error();
   }
@@ -104,7 +108,7 @@ Status Runner::open() {
   }
   Status status = open_metrics();
   if (!plan_.options.reject.empty() && !plan_.options.dry_run && status) {
-    status = rejects_.open(plan_.options.reject);
+    status = rejects_.open(plan_.options.reject, inputs());
   }
   if (plan_.source && status) {
     status = plan_.source->open(context_);

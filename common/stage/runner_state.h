@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/ack/ack_map.h"
 #include "common/io/poll_set.h"
@@ -28,6 +30,7 @@ class Runner {
  private:
   Status open();
   Status open_output();
+  std::vector<std::string> inputs() const;  // what is read, "-" for stdin
   void fail(const Error& error);
   bool failed(const Status& status);
 

@@ -183,12 +183,12 @@ END
 }
 
 @test "groups: a sink that can never work is not tried for ever" {
-  runs "75 78" "fl-source seq --count 3 | fl-sink failover --stream -- nulll"
+  runs "75 64" "fl-source seq --count 3 | fl-sink failover --stream -- nulll"
   said "nulll"
   pipe "fl-source seq --count 3 | fl-sink failover --stream -- null +"
   matches "(0|75) 64"
-  runs "0 0" "fl-source seq --count 3 | fl-sink balance --stream -- null --cuont 3 + hdfs file://$DIR/x"
-  holds_numbers x 3
+  runs "75 64" "fl-source seq --count 3 | fl-sink failover --stream -- nulll + null"
+  runs "75 64" "fl-source seq --count 3 | fl-sink balance --stream -- null --cuont 3 + hdfs file://$DIR/x"
   runs "64" "fl-sink stdout --stream --out x"
 }
 
@@ -217,4 +217,14 @@ END
   grep -q '^fl_sink_failover_outputs{.*} 2$' group.prom
   grep -q '^fl_sink_failover_outputs_in_use{' group.prom
   grep -q '^fl_sink_failover_events_given_again_total{.*} 0$' group.prom
+}
+
+@test "failover: a sink with a limit leaves a full disk to the next one" {
+  mkdir full
+  sudo -n mount -t tmpfs -o size=1m tmpfs "$DIR/full" || skip "cannot mount a tmpfs here"
+  pipe "fl-source seq --count 300000 | fl-sink failover --stream -- hdfs --give-up-after 1s file://$DIR/full/x + hdfs file://$DIR/y"
+  sudo -n umount -l "$DIR/full"
+  matches "0 0"
+  said "the disk is still full"
+  [ -n "$(files y)" ]
 }

@@ -62,3 +62,12 @@ load helper
   [ "$(completed)" = 1 ]
   [ "$(fl-sink stdout --stream < bad.avro | wc -l)" = 1 ]
 }
+
+@test "reject: the file is no input of the same stage" {
+  fl-source seq --count 3 > in.avro
+  cp in.avro before
+  runs "64" "fl-sink null --stream --reject in.avro < in.avro"
+  said "also an input"
+  runs "64" "fl-sink null --stream --reject in.avro --in in.avro"
+  cmp in.avro before
+}

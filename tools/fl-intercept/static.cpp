@@ -28,6 +28,15 @@ class StaticInterceptor final : public Interceptor {
         value_(utf8_escaped(options.value)),
         existing_(options.preserve_existing ? Batch::Existing::keep : Batch::Existing::replace) {}
 
+  Status open(const StageContext& context) override {
+    const EventLimits& limits = context.limits;
+    if (key_.size() > limits.name_bytes || value_.size() > limits.value_bytes) {
+      return Error{ErrorClass::config, "a header of " + std::to_string(key_.size()) + " and " +
+                                           std::to_string(value_.size()) +
+                                           " bytes is longer than a stream may hold"};
+    }
+    return {};
+  }
   Status process(Batch& batch) override {
     batch.put(key_, value_, existing_);
     return {};

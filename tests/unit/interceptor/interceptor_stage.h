@@ -15,7 +15,10 @@ class Stage {
   Stage(const ComponentType& type, const Settings& settings)
       : interceptor_(type.interceptor(options_of(type, settings))) {}
 
-  Status open(const StageContext& context = {}) { return interceptor_->open(context); }
+  Status open(const StageContext& context = {}) {
+    context_ = context;
+    return interceptor_->open(context_);
+  }
   void add(const Headers& headers, std::string_view body) {
     std::string map;
     append_map(map, headers);
@@ -49,6 +52,7 @@ class Stage {
 
  private:
   std::unique_ptr<Interceptor> interceptor_;
+  StageContext context_;  // outlives the interceptor's use of it
   BlockBuilder builder_;
   Batch batch_;
   bool filled_ = false;

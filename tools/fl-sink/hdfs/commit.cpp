@@ -238,6 +238,10 @@ Status HdfsSink::retry_full(std::int64_t now) {
   }
   if (full_parts_ != 0 && store_->commit_frees_room()) {
     commit_largest();
+  } else if (full_parts_ != 0 && limits_.give_up_ms > 0 &&
+             now - full_since_ms_ >= limits_.give_up_ms) {
+    return Error{ErrorClass::io,
+                 "the disk is still full after " + to_string(Duration{now - full_since_ms_})};
   }
   return {};
 }

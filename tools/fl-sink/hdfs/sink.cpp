@@ -221,6 +221,7 @@ void HdfsSink::set_full(Gather& gather, bool full, const Error* why) {
   }
   gather.is_full = full;
   if (full && ++full_parts_ == 1) {
+    full_since_ms_ = monotonic_ms();
     log(LogLevel::warning, why->message + "; reading stops until there is room");
   } else if (!full && --full_parts_ == 0) {
     log(LogLevel::info, "there is room again: reading goes on");

@@ -157,6 +157,7 @@ class HdfsSink final : public Sink {
   std::uint64_t wanted_ = 0;
   std::int64_t last_commit_ms_ = INT64_MIN / 2;
   std::size_t full_parts_ = 0;
+  std::int64_t full_since_ms_ = 0;
   std::int64_t full_retry_ms_ = 0;
   Alarm away_;     // a server does not answer as it should
   Alarm refused_;  // a person has to act
