@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import urllib.error
+import urllib.parse
 import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -34,6 +35,15 @@ def cluster(verb, *words, check=True):
 
 def hdfs(*words, check=True) -> bytes:
     return cluster("shell", *words, check=check).stdout
+
+
+def webhdfs(method, path, **query):
+    """One request that makes or changes something."""
+    words = urllib.parse.urlencode({"user.name": USER, **query})
+    request = urllib.request.Request(f"{os.environ['HDFS_HTTP']}/webhdfs/v1{path}?{words}",
+                                     method=method)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return answer.read()
 
 
 def listing(path: str) -> list:
@@ -254,8 +264,8 @@ class Hdfs(harness.Case):
 
     def test_wrong_user_is_77(self):
         self.small_spool()
-        hdfs("-mkdir", "-p", self.target)
-        hdfs("-chmod", "755", self.target)
+        webhdfs("PUT", self.target, op="MKDIRS")
+        webhdfs("PUT", self.target, op="SETPERMISSION", permission="755")
         pipeline = self.spool_into(self.target, "--grace", "1s", user="stranger")
         statuses = pipeline.wait(LIMIT)
         self.assertEqual(statuses, [75, 77], pipeline.report())
@@ -265,7 +275,7 @@ class Hdfs(harness.Case):
 
     def test_full_quota_is_74(self):
         self.small_spool(20_000)
-        hdfs("-mkdir", "-p", self.target)
+        webhdfs("PUT", self.target, op="MKDIRS")
         cluster("admin", "-setSpaceQuota", "2m", self.target)
         pipeline = self.spool_into(self.target, "--grace", "1s")
         statuses = pipeline.wait(LIMIT)

@@ -8,38 +8,22 @@ import re
 import signal
 import sys
 import threading
-import urllib.parse
-import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools"))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness
 import storm
 from storm import clusters
-from test_flow import LIMIT, USER, cluster, finals, hdfs, listing
+from test_flow import LIMIT, USER, cluster, finals, hdfs, listing, webhdfs
 
 BIG = 8 << 20
-
-
-def webhdfs(method, path, **query):
-    """One request that makes or changes something."""
-    words = urllib.parse.urlencode({"user.name": USER, **query})
-    request = urllib.request.Request(f"{os.environ['HDFS_HTTP']}/webhdfs/v1{path}?{words}",
-                                     method=method)
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return answer.read()
-
-
-def pid_of(daemon):
-    with open(os.path.join(os.environ["HDFS_DIR"], "run", daemon + ".pid")) as file:
-        return int(file.read())
 
 
 class Outage(harness.Case):
     def setUp(self):
         super().setUp()
         self.target = "/outage/" + self.id().rsplit(".", 1)[-1]
-        hdfs("-mkdir", "-p", self.target)
+        webhdfs("PUT", self.target, op="MKDIRS")
 
     def sink(self, *options, user=USER):
         reader, writer = os.pipe()
@@ -99,11 +83,11 @@ class Outage(harness.Case):
         self.ends(pipeline, lines, 2 * body)
 
     def test_a_permission_is_given(self):
-        hdfs("-chmod", "755", self.target)
+        webhdfs("PUT", self.target, op="SETPERMISSION", permission="755")
         pipeline, lines = self.sink("--roll-count", "1", "--retry-interval", "1s", user="stranger")
         lines.write(b"1\n")
         self.says(pipeline, "permission denied")
-        hdfs("-chmod", "777", self.target)
+        webhdfs("PUT", self.target, op="SETPERMISSION", permission="777")
         self.says(pipeline, "writing goes on")
         self.ends(pipeline, lines, b"1\n")
 
