@@ -23,8 +23,13 @@ void InputMap::add(std::uint64_t in, std::uint64_t out, const std::vector<bool>&
 std::uint64_t InputMap::safe_inputs(std::uint64_t out) {
   // A run is over when all its outputs are safe; one without outputs is over at once.
   while (!runs_.empty() && done_out_ + runs_.front().out <= out) {
-    done_in_ += runs_.front().in;
-    done_out_ += runs_.front().out;
+    Run& run = runs_.front();
+    done_in_ += run.in;
+    done_out_ += run.out;
+    if (runs_.size() == 1 && run.is_plain()) {
+      run.in = run.out = 0;  // takes what comes next: nothing is allocated
+      break;
+    }
     runs_.pop_front();
   }
   std::uint64_t safe = done_in_;
@@ -32,7 +37,7 @@ std::uint64_t InputMap::safe_inputs(std::uint64_t out) {
     const Run& run = runs_.front();
     std::uint64_t left = out - done_out_;
     if (run.is_plain()) {
-      safe += left;
+      safe += std::min(left, run.out);  // 0 where nothing came since
     } else {
       // Up to the first output event that is not safe: dropped ones before it are done with.
       const std::size_t row = std::max(run.keep.size(), run.done.size());

@@ -47,7 +47,8 @@ void AckServer::handle(const PollSet& set, std::uint64_t written) {
       reader_->close();
     }
   }
-  const std::string hello = "FL/1 " + id_;
+  // Built only for guests: there is none at nearly every turn of the loop.
+  const std::string hello = guests_.empty() ? std::string() : "FL/1 " + id_;
   const std::int64_t now = monotonic_ms();
   for (std::size_t i = 0; i < guests_.size();) {
     Guest& guest = guests_[i];
