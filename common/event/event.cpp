@@ -125,10 +125,12 @@ bool HeaderCursor::next(std::string_view& key, std::string_view& value) {
   };
   if (left_ == 0) {
     next_ = read_varint(next_, end_, left_);
+    assert(next_ != nullptr);
     if (left_ < 0) {
       left_ = -left_;
       std::int64_t size = 0;
       next_ = read_varint(next_, end_, size);
+      assert(next_ != nullptr);
     }
     if (left_ == 0) {
       next_ = end_ - 1;  // stay before the final 0: a further call ends here again

@@ -104,7 +104,7 @@ void KeepSink::introduce() {
   }
 }
 
-void KeepSink::lose(std::size_t index, std::string why) {
+void KeepSink::lose(std::size_t index, const std::string& why) {
   Place& place = places_[index];
   std::uint64_t events = 0;
   for (auto kept = place.sent.rbegin(); kept != place.sent.rend(); ++kept) {

@@ -64,7 +64,7 @@ class KeepSink final : public Sink {
 
   bool open_place(std::size_t index);
   void introduce();
-  void lose(std::size_t index, std::string why);
+  void lose(std::size_t index, const std::string& why);
   void hear(std::size_t index);
   void assign();
   bool give(std::size_t index);

@@ -1,9 +1,8 @@
 // Options that components with several outputs share.
 #pragma once
 
-#include <string>
+#include <array>
 #include <string_view>
-#include <vector>
 
 #include "common/base/units.h"
 #include "common/option/option_table.h"
@@ -23,7 +22,7 @@ void add_capacity(OptionTable<Options>& table, Bytes Options::*member) {
 }
 
 /// The choices of a policy in which the outputs take turns, the first one being the default.
-inline const std::vector<std::string> kSharingPolicies = {"round_robin", "random"};
+inline constexpr std::array<const char*, 2> kSharingPolicies = {"round_robin", "random"};
 
 inline Turn::Policy sharing_policy(std::string_view choice) {
   return choice == kSharingPolicies[1] ? Turn::Policy::random : Turn::Policy::round_robin;

@@ -56,7 +56,7 @@ OptionSet stage_options() {
           "codec", &Options::codec, join(codecs, "|"),
           "Compress the stream that is written, block by block, for one that leaves the host or is "
           "saved. Every reader of fl takes every codec. zstd is zstandard.")
-      .choices(std::move(codecs))
+      .choices(codecs)
       .cli_only();
   table
       .add("codecLevel", &Options::codec_level, "N",

@@ -18,7 +18,7 @@ OptionSet options() {
   table
       .add("policy", &Options::policy, "POLICY",
            "Whose turn it is: round_robin begins with the first --out; random.")
-      .choices(kSharingPolicies);
+      .choices({kSharingPolicies.begin(), kSharingPolicies.end()});
   add_capacity(table, &Options::capacity);
   return std::move(table).erased();
 }

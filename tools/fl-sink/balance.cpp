@@ -29,7 +29,7 @@ OptionSet options() {
       .add("processor.selector", &Options::selector, "POLICY",
            "Whose turn it is: round_robin begins with the first; random.")
       .named("selector")
-      .choices(kSharingPolicies);
+      .choices({kSharingPolicies.begin(), kSharingPolicies.end()});
   table
       .add("processor.backoff", &Options::backoff, "BOOL",
            "Leave a sink that failed out for 2 s, and twice as long after each further failure; "
