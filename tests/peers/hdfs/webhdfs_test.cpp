@@ -333,14 +333,16 @@ TEST_F(WebHdfsPeer, DataNodeThatFailedIsAvoided) {
   for (const std::string verb : {"kill", "freeze"}) {
     ASSERT_EQ(cluster(verb, "dn1"), 0);
     int failures = 0;
-    for (int i = 0; i < 8; ++i) {
+    for (int i = 0; i < 12; ++i) {
       const HdfsStatus done = put(base_ + "/" + verb + std::to_string(i), "x", {.replication = 1});
       if (!done) {
         EXPECT_EQ(done.error().trouble, HdfsTrouble::datanode) << done.error().message;
         ++failures;
       }
     }
-    EXPECT_LE(failures, 1) << verb;
+    // One tells of it; once in a while the other one still passes a block on to it. Without the
+    // client's memory it would be about six.
+    EXPECT_LE(failures, 2) << verb;
     EXPECT_EQ(cluster(verb == "kill" ? "restart" : "thaw", "dn1"), 0);
     settings_.session->forgive();
   }
