@@ -45,6 +45,18 @@ TEST(StaticInterceptor, PreservesByDefaultAndEscapes) {
   EXPECT_EQ(stage.header(1, "k"), "own");
 }
 
+TEST(StaticInterceptor, RefusesWhatNoStreamHolds) {
+  for (const char* part : {"key", "value"}) {
+    Stage fits(static_interceptor(), {{"key", "k"}, {"value", "v"}, {part, std::string(100, 'x')}});
+    EXPECT_TRUE(fits.open().ok()) << part;
+    Stage too_long(static_interceptor(),
+                   {{"key", "k"}, {"value", "v"}, {part, std::string(100'000, 'x')}});
+    const Status status = too_long.open();
+    ASSERT_FALSE(status.ok()) << part;
+    EXPECT_EQ(status.error().kind, ErrorClass::config) << part;
+  }
+}
+
 TEST(HostInterceptor, SetsAnAddress) {
   Stage stage(host_interceptor(), {{"hostHeader", "origin"}});
   ASSERT_TRUE(stage.open().ok());  // a failed look-up is a warning
