@@ -22,9 +22,9 @@ namespace fl {
 class Rejects {
  public:
   virtual ~Rejects() = default;
-  /// Keeps the event with the reason; it then counts as delivered. Without --reject an error of
-  /// class input, which ends the stage.
-  virtual Status reject(const Event& event, const std::string& reason) = 0;
+  /// Keeps the event with the message of `why`, its reason; it then counts as delivered. Without
+  /// --reject, or where `why` is no error of class input, that error itself, which ends the stage.
+  virtual Status reject(const Event& event, const Error& why) = 0;
 };
 
 /// Limits and surroundings that the runner gives to a component. Outlives it.
@@ -40,7 +40,7 @@ struct StageContext {
   /// True once nothing more comes in: the input has ended, or was read after a signal. A sink that
   /// waits for its destination bounds that by `grace_ms` from then on. Empty: never.
   std::function<bool()> input_over = {};
-  /// For a sink: where events go that its destination will never take. Never null under the runner.
+  /// Where events go that can never be delivered. Never null under the runner.
   Rejects* rejects = nullptr;
   /// The options of the stage, for components that open outputs of their own. Null in tests.
   const struct StageOptions* stage = nullptr;

@@ -104,10 +104,14 @@ Status RejectFile::append(std::string_view bytes) {
   return {};
 }
 
-Status RejectFile::reject(const Event& event, const std::string& reason) {
+Status RejectFile::reject(const Event& event, const Error& why) {
+  if (why.kind != ErrorClass::input) {
+    return why;
+  }
   if (!fd_) {
-    return Error{ErrorClass::input, reason,
-                 "--reject FILE keeps such events aside and goes on without them"};
+    return Error{why.kind, why.message,
+                 why.hint + (why.hint.empty() ? "" : "; ") +
+                     "--reject FILE keeps such events aside and goes on without them"};
   }
   if (!started_) {
     marker_ = random_marker();
@@ -120,7 +124,8 @@ Status RejectFile::reject(const Event& event, const std::string& reason) {
   std::erase_if(headers, [](const auto& header) {
     return header.first == kReason || header.first == kStage;
   });
-  headers.emplace_back(kReason, utf8_escaped(std::string_view(reason).substr(0, kLongestReason)));
+  headers.emplace_back(kReason,
+                       utf8_escaped(std::string_view(why.message).substr(0, kLongestReason)));
   headers.emplace_back(kStage, stage_);
   encoded_.clear();
   append_event(encoded_, headers, event.body());
@@ -131,7 +136,7 @@ Status RejectFile::reject(const Event& event, const std::string& reason) {
     return status;
   }
   if (++count_ == 1) {
-    log(LogLevel::warning, "an event is rejected and kept in '" + path_ + "': " + reason);
+    log(LogLevel::warning, "an event is rejected and kept in '" + path_ + "': " + why.message);
   }
   return {};
 }

@@ -29,7 +29,7 @@ class RejectFile final : public Rejects {
   /// something else; class usage: it is one of `inputs` ("-": stdin), which would never end.
   Status open(const std::string& path, const std::vector<std::string>& inputs);
 
-  Status reject(const Event& event, const std::string& reason) override;
+  Status reject(const Event& event, const Error& why) override;
   /// What was rejected is on disk after success. Cheap when there is nothing new.
   Status sync();
 

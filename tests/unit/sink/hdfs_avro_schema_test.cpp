@@ -208,9 +208,9 @@ TEST(SchemaSource, WhatTheOperatorNamesMustBeThere) {
 // Keeps what a sink rejects.
 class Kept final : public Rejects {
  public:
-  Status reject(const Event& event, const std::string& reason) override {
+  Status reject(const Event& event, const Error& why) override {
     bodies.emplace_back(event.body());
-    reasons.push_back(reason);
+    reasons.push_back(why.message);
     return {};
   }
   std::vector<std::string> bodies;

@@ -254,11 +254,11 @@ TEST_F(HdfsFailure, ClosingWhileAServerIsAwaitedCancelsThat) {
 // Keeps what it gets, or has no place for it.
 class FakeRejects final : public Rejects {
  public:
-  Status reject(const Event& event, const std::string& reason) override {
+  Status reject(const Event& event, const Error& why) override {
     if (is_off) {
-      return Error{ErrorClass::input, "no --reject", {}};
+      return why;
     }
-    kept.push_back(std::string(event.body()) + ": " + reason);
+    kept.push_back(std::string(event.body()) + ": " + why.message);
     return {};
   }
   std::vector<std::string> kept;

@@ -66,9 +66,7 @@ Result<std::int64_t> BucketNames::time_of(const Event& event, std::int64_t now_m
     return now_ms;
   }
   const auto text = find_header(event, "timestamp");
-  const char* const hint =
-      "put `fl-intercept ts |` in front, use --use-local-time-stamp, or keep such events aside: "
-      "--reject FILE";
+  const char* const hint = "put `fl-intercept ts |` in front, or use --use-local-time-stamp";
   if (!text) {
     return Error{ErrorClass::input, "an event has no header 'timestamp', and the path needs a time",
                  hint};

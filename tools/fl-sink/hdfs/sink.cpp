@@ -109,18 +109,9 @@ Status HdfsSink::deliver(const Batch& batch) {
 
 // An event that has no place: it goes to the dead letters, or ends the stage.
 Status HdfsSink::reject(const Event& event, const Error& why) {
-  if (rejects_ != nullptr && why.kind == ErrorClass::input) {
-    Status kept = rejects_->reject(event, why.message);
-    if (kept) {
-      return kept;
-    }
-    if (kept.error().kind != ErrorClass::input) {
-      has_failed_ = true;  // the dead letters themselves cannot be written
-      return kept;
-    }
-  }
-  has_failed_ = true;
-  return why;
+  Status kept = rejects_ == nullptr ? Status(why) : rejects_->reject(event, why);
+  has_failed_ = has_failed_ || !kept;
+  return kept;
 }
 
 HdfsSink::Bucket& HdfsSink::bucket_of_last_located() {
