@@ -1,5 +1,6 @@
 #include "common/stage/branch.h"
 
+#include <algorithm>
 #include <array>
 
 #include "common/io/signals.h"
@@ -67,26 +68,13 @@ bool Branch::close(bool whole) {
   return !is_live() || output_->closed();
 }
 
-std::string weakest_rule(const std::vector<const Branch*>& branches) {
-  static constexpr std::array<std::string_view, 3> kWeak = {"handed on", "printed",
+std::string_view weaker_rule(std::string_view one, std::string_view other) {
+  static constexpr std::array<std::string_view, 4> kWeak = {"", "handed on", "printed",
                                                             "held in memory"};
-  std::string weakest;
-  std::size_t rank = kWeak.size() + 1;
-  for (const Branch* branch : branches) {
-    const std::optional<std::string> rule = branch->output().rule();
-    if (!rule) {
-      return {};
-    }
-    std::size_t own = 0;
-    while (own < kWeak.size() && kWeak[own] != *rule) {
-      ++own;
-    }
-    if (own < rank) {
-      rank = own;
-      weakest = *rule;
-    }
-  }
-  return weakest;
+  const auto strength = [](std::string_view rule) {
+    return std::find(kWeak.begin(), kWeak.end(), rule) - kWeak.begin();
+  };
+  return strength(other) < strength(one) ? other : one;
 }
 
 }  // namespace fl

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "common/stage/component.h"
 #include "common/stage/output.h"
@@ -52,8 +51,8 @@ class Branch {
   std::string why_;
 };
 
-/// The rule that promises least ("handed on" before "printed" before "held in memory" before what
-/// is durable); empty while one of them is unknown.
-std::string weakest_rule(const std::vector<const Branch*>& branches);
+/// The rule of the two that promises less ("handed on" before "printed" before "held in memory"
+/// before what is durable); empty is one that is not known yet, and the least.
+std::string_view weaker_rule(std::string_view one, std::string_view other);
 
 }  // namespace fl

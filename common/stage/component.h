@@ -111,8 +111,8 @@ class Sink {
   /// Called once, before any event.
   virtual Status open(const StageContext& context) = 0;
   /// The rule by which safe() counts, for `at`, e.g. "hdfs closed and renamed". Valid after open();
-  /// empty: not known yet.
-  virtual std::string rule() const = 0;
+  /// empty: not known yet. A view into the sink, until it is called again.
+  virtual std::string_view rule() const = 0;
   /// Takes all events of the batch; its bytes are gone after return. Never called while !ready().
   virtual Status deliver(const Batch& batch) = 0;
   /// False: cannot take more now (a disk is full, uploads are behind). Reading stops; the runner

@@ -46,14 +46,15 @@ Status CopySink::open(const StageContext& context) {
   return {};
 }
 
-std::string CopySink::rule() const {
-  std::vector<const Branch*> required;
+std::string_view CopySink::rule() const {
+  std::optional<std::string_view> weakest;
   for (const Lane& lane : lanes_) {
     if (!lane.is_optional) {
-      required.push_back(&lane.branch);
+      const std::string_view rule = lane.branch.output().rule().value_or("");
+      weakest = weakest ? weaker_rule(*weakest, rule) : rule;
     }
   }
-  return required.empty() ? "handed on" : weakest_rule(required);
+  return weakest.value_or("handed on");
 }
 
 bool CopySink::is_full(const Lane& lane) const { return lane.bytes >= kQueueBytes; }

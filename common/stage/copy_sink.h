@@ -47,7 +47,7 @@ class CopySink final : public Sink {
       : selector_(std::move(selector)), patience_(patience) {}
 
   Status open(const StageContext& context) override;
-  std::string rule() const override;
+  std::string_view rule() const override;
   bool takes_codec() const override { return true; }
   Status deliver(const Batch& batch) override;
   bool ready() const override;

@@ -325,7 +325,7 @@ void Feed::ack(std::uint64_t n) {
   stream_indexes_.clear();  // they belonged to the list as it was
 }
 
-void Feed::at(const std::string& rule) {
+void Feed::at(std::string_view rule) {
   for (auto& stream : streams_) {
     stream->at(rule);
   }

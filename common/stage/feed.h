@@ -67,7 +67,7 @@ class Feed {
 
   /// The first n events are safe: tells the writers.
   void ack(std::uint64_t n);
-  void at(const std::string& rule);
+  void at(std::string_view rule);
   void enough();
   /// How many events writers want safe now; 0: nothing new.
   std::uint64_t take_want();

@@ -65,7 +65,7 @@ Status KeepSink::open(const StageContext& context) {
 }
 
 // What is known of an output holds for the stage: the outputs of a group are used one by one.
-std::string KeepSink::rule() const { return rule_; }
+std::string_view KeepSink::rule() const { return rule_; }
 
 bool KeepSink::open_place(std::size_t index) {
   Place& place = places_[index];
@@ -216,7 +216,7 @@ void KeepSink::hear(std::size_t index) {
       place.sent.front()->safe = true;
       place.sent.pop_front();
     }
-    if (const std::optional<std::string> rule = output.rule()) {
+    if (const std::optional<std::string_view> rule = output.rule()) {
       rule_ = *rule;
     }
   }

@@ -31,7 +31,7 @@ class KeepSink final : public Sink {
   explicit KeepSink(Settings settings);
 
   Status open(const StageContext& context) override;
-  std::string rule() const override;
+  std::string_view rule() const override;
   /// The sinks of a group write no stream of ours.
   bool takes_codec() const override { return settings_.members.empty(); }
   Status deliver(const Batch& batch) override;

@@ -270,7 +270,7 @@ std::uint64_t Output::acked() {
   return safe_;
 }
 
-std::optional<std::string> Output::rule() const {
+std::optional<std::string_view> Output::rule() const {
   switch (reader_) {
     case Reader::acking:
       return server_->rule();

@@ -64,7 +64,7 @@ class Output {
   std::uint64_t acked();
   Reader reader() const { return reader_; }
   /// For `at`; empty while the reader is unknown.
-  std::optional<std::string> rule() const;
+  std::optional<std::string_view> rule() const;
   bool enough() const { return server_ && server_->enough(); }
   bool reader_lost() const { return server_ && server_->reader_lost(); }
   bool was_shared() const { return server_ && server_->was_shared(); }

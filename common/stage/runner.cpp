@@ -166,7 +166,7 @@ int Runner::run() {
   signal_fd_ = watch_signals();
   failed(open());
   // One stage of a pipeline has the terminal's status line: the one at its end.
-  const std::string rule = plan_.sink && opened_ ? plan_.sink->rule() : "";
+  const std::string_view rule = plan_.sink && opened_ ? plan_.sink->rule() : "";
   const bool last = plan_.sink ? !rule.empty() && rule != "printed"
                                : output_ && output_->reader() == Output::Reader::file;
   const bool live = plan_.options.progress ||

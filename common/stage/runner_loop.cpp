@@ -136,7 +136,7 @@ void Runner::shake_hands() {
         "two readers share this stream (tee): only the one that came first acknowledges it; "
         "fl-channel replicate gives each its own");
   }
-  const std::optional<std::string> rule = output_->rule();
+  const std::optional<std::string_view> rule = output_->rule();
   if (!rule) {
     return;
   }
@@ -144,7 +144,7 @@ void Runner::shake_hands() {
     explained_ = true;
     const bool replays = !plan_.text_source && (!plan_.source || has_state());
     log(LogLevel::info,
-        "an event counts as delivered when it is: " + *rule +
+        "an event counts as delivered when it is: " + std::string(*rule) +
             (replays ? "" : " (this source cannot read again: best effort up to there)"));
   }
   if (waits_for_acks() && *rule == "handed on") {
@@ -363,11 +363,11 @@ void Runner::propagate() {
     }
   }
   const bool at_put = plan_.channel && plan_.channel->acks_at_put();
-  std::optional<std::string> rule;
+  std::optional<std::string_view> rule;
   std::uint64_t safe = 0;
   if (plan_.sink) {
-    if (std::string sink_rule = plan_.sink->rule(); !sink_rule.empty()) {
-      rule = std::move(sink_rule);
+    if (const std::string_view sink_rule = plan_.sink->rule(); !sink_rule.empty()) {
+      rule = sink_rule;
     }
     safe = plan_.sink->safe();
   } else {

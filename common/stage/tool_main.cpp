@@ -455,7 +455,7 @@ class ToolRun {
       return fail({ErrorClass::usage, "stdin is a terminal: there is nothing to read",
                    "pipe something into it, or give --text to type lines"});
     }
-    const std::string rule = plan.sink ? plan.sink->rule() : std::string();
+    const std::string rule(plan.sink ? plan.sink->rule() : std::string_view());
     const int status = run_stage(std::move(plan));
     if (stage_->dry_run && status == 0) {
       log(LogLevel::info,

@@ -52,7 +52,7 @@ void Upstream::ack(std::uint64_t n) {
   }
 }
 
-void Upstream::at(const std::string& rule) {
+void Upstream::at(std::string_view rule) {
   if (client_.is_open() && rule != rule_) {
     rule_ = rule;
     client_.at(rule);

@@ -27,7 +27,7 @@ class Upstream {
   void ack(std::uint64_t n);
   std::uint64_t acked() const { return acked_; }
   /// Tells the rule, whenever it is new.
-  void at(const std::string& rule);
+  void at(std::string_view rule);
   void enough();
 
   /// The writer has said `end` and everything is read.

@@ -81,7 +81,7 @@ class FileRollSink final : public Sink {
   explicit FileRollSink(Options options) : options_(std::move(options)) {}
 
   Status open(const StageContext& context) override;
-  std::string rule() const override { return "file synced"; }
+  std::string_view rule() const override { return "file synced"; }
   Status deliver(const Batch& batch) override;
   bool ready() const override { return !is_full_; }
   std::uint64_t safe() const override { return synced_; }
@@ -169,7 +169,7 @@ Status FileRollSink::open(const StageContext& context) {
 
 Status FileRollSink::show_plan() {
   const std::string text =
-      "rule: " + rule() + "\nfile: " + dir_->path_of(names_->next(wall_ms())) + "\n";
+      "rule: " + std::string(rule()) + "\nfile: " + dir_->path_of(names_->next(wall_ms())) + "\n";
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
     return system_error(ErrorClass::io, "cannot write to stdout", errno);
   }

@@ -27,7 +27,7 @@ class NullSink final : public Sink {
   explicit NullSink(Options options) : every_(options.log_every_n_events), next_(every_) {}
 
   Status open(const StageContext&) override { return {}; }
-  std::string rule() const override { return "discarded"; }
+  std::string_view rule() const override { return "discarded"; }
   Status deliver(const Batch& batch) override {
     count_ += batch.size();
     if (every_ != 0 && count_ >= next_) {

@@ -24,7 +24,7 @@ class PrintSink : public Sink {
     out_.emplace(std::move(fd));
     return start(context);
   }
-  std::string rule() const override { return "printed"; }
+  std::string_view rule() const override { return "printed"; }
   Status deliver(const Batch& batch) override {
     if (Status status = print(batch); !status) {
       return status;

@@ -95,7 +95,7 @@ class FakeStore final : public Store {
     script_.is_cancelled = true;
     script_.changed.notify_all();
   }
-  std::string rule() const override { return "faked"; }
+  std::string_view rule() const override { return "faked"; }
   std::string place() const override { return "nowhere"; }
   std::string base() const override { return "/"; }
   std::unique_ptr<Part> part(const FileNames& names, std::uint64_t) override {

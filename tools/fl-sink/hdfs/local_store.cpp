@@ -192,7 +192,7 @@ class LocalStore final : public Store {
     return {};
   }
 
-  std::string rule() const override { return "file synced and renamed"; }
+  std::string_view rule() const override { return "file synced and renamed"; }
 
   std::string place() const override { return "local directory"; }
 

@@ -168,7 +168,7 @@ Status HdfsSink::show_plan() {
   below += names.directory.empty() ? "" : names.directory + "/";
   const std::string final_name = names.final_name(static_cast<std::uint64_t>(now) + 1);
   std::string text = "store: " + store_->place() + "\n";
-  text += "rule: " + store_->rule() + "\n";
+  text += "rule: " + std::string(store_->rule()) + "\n";
   text += "file: " + below + final_name + "\n";
   text += "temporary: " + below + temporary_name(final_name) + "\n";
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {

@@ -20,7 +20,7 @@ constexpr std::size_t kMaxSwept = 10'000;
 
 }  // namespace
 
-std::string HdfsSink::rule() const {
+std::string_view HdfsSink::rule() const {
   return store_ == nullptr ? "hdfs closed and renamed" : store_->rule();
 }
 

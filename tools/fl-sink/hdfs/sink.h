@@ -42,7 +42,7 @@ class HdfsSink final : public Sink {
   ~HdfsSink() override;
 
   Status open(const StageContext& context) override;
-  std::string rule() const override;
+  std::string_view rule() const override;
   Status deliver(const Batch& batch) override;
   bool ready() const override;
   std::uint64_t safe() const override;

@@ -77,7 +77,7 @@ class Store {
   /// open() may take long: call it where that does no harm.
   virtual bool is_remote() const { return false; }
   /// What an ack means.
-  virtual std::string rule() const = 0;
+  virtual std::string_view rule() const = 0;
   /// The store for people, for example "hdfs at http://nn:9870 as eva".
   virtual std::string place() const = 0;
   /// The directory that buckets lie below, after open().

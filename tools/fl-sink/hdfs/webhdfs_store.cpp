@@ -273,7 +273,7 @@ class WebHdfsStore final : public Store {
 
   bool is_remote() const override { return true; }
 
-  std::string rule() const override { return "hdfs closed and renamed"; }
+  std::string_view rule() const override { return "hdfs closed and renamed"; }
 
   std::string place() const override {
     std::string text = "hdfs at ";
