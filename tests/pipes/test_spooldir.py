@@ -20,7 +20,47 @@ def has_open(pid: int, path: str) -> bool:
         return False
 
 
+# Acknowledges the number of events given and goes away.
+READER = r"""
+import os, socket, sys
+taken = b""
+def field(key):
+    at = taken.index(key) + len(key)
+    if taken[at] < 128:
+        size, at = taken[at] // 2, at + 1
+    else:
+        size, at = (taken[at] % 128 + taken[at + 1] * 128) // 2, at + 2
+    return taken[at:at + size]
+def read():
+    more = os.read(0, 65536)
+    assert more, "the stream has ended"
+    return more
+while b"fl.ack" not in taken or b"fl.stream" not in taken:
+    taken += read()  # the header is written in one piece
+up = socket.socket(socket.AF_UNIX)
+up.connect(field(b"fl.ack"))
+up.sendall(b"FL/1 %b\nat printed\n" % field(b"fl.stream"))
+while taken.count(b"line") < 20:
+    taken += read()
+up.sendall(b"ack %d\n" % int(sys.argv[1]))
+"""
+
+
 class Spooldir(harness.Case):
+    def test_a_line_is_safe_when_all_is_that_a_filter_made_of_it(self):
+        lines = [f"line {i}" for i in range(10)]
+        for acked in (1, 2, 3, 8, 19):
+            self.write(f"spool{acked}/a", "".join(line + "\n" for line in lines))
+            source = f"fl-source spooldir spool{acked} --once"
+            # Each event has a header of its own, so the filter runs for each one.
+            filtered = "fl-intercept uuid --stream + exec --lines any -- sed p"
+            first = self.pipeline(source, filtered, [sys.executable, "-c", READER, str(acked)])
+            self.check(first, 75, 75, 0)
+            out = f"{self.out}{acked}"
+            self.check(self.pipeline(source, f"fl-sink hdfs --stream file://{out}"), 0, 0)
+            self.assertEqual(harness.committed_lines(out),
+                             [line.encode() for line in lines[acked // 2:]])
+
     def test_two_at_the_same_time_one_is_locked(self):
         self.write("spool/a", "".join(f"{i}\n" for i in range(1000)))
         reader, writer = os.pipe()  # nobody reads: the first one waits for its reader
