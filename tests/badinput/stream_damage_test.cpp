@@ -39,7 +39,7 @@ std::string marker_text() {
   return {bytes.begin(), bytes.end()};
 }
 
-std::string header(Metadata metadata = event_metadata()) {
+std::string header(const Metadata& metadata = event_metadata()) {
   return container_header(metadata, marker());
 }
 
@@ -122,7 +122,7 @@ TEST(StreamDamage, FlippedBitsNeverChangeTheNumberOfEventsUnnoticed) {
   std::size_t events = 0;
   std::string stream = sample(events);
   std::size_t noticed = 0;
-  for (std::size_t bit = 0; bit < 8 * 4096; ++bit) {
+  for (std::size_t bit = 0; bit < std::size_t{8} * 4096; ++bit) {
     const auto mask = static_cast<char>(1 << bit % 8);
     stream[bit / 8] = static_cast<char>(stream[bit / 8] ^ mask);
     const Reading reading = read_stream(stream);

@@ -9,7 +9,7 @@ namespace fl::fuzz {
 /// Ends the process, so that the fuzzer keeps the input, unless `holds`.
 inline void check(bool holds, const char* what) {
   if (!holds) {
-    std::fprintf(stderr, "does not hold: %s\n", what);
+    (void)std::fprintf(stderr, "does not hold: %s\n", what);
     std::abort();
   }
 }

@@ -12,13 +12,13 @@ int main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     std::ifstream file(argv[i], std::ios::binary);
     if (!file) {
-      std::fprintf(stderr, "cannot open '%s'\n", argv[i]);
+      (void)std::fprintf(stderr, "cannot open '%s'\n", argv[i]);
       return 1;
     }
     std::ostringstream content;
     content << file.rdbuf();
     const std::string bytes = content.str();
-    std::fprintf(stderr, "%s\n", argv[i]);
+    (void)std::fprintf(stderr, "%s\n", argv[i]);
     LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
   }
   return 0;

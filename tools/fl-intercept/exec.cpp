@@ -126,8 +126,7 @@ class ExecInterceptor final : public Interceptor {
                                  : options_.lines == "fewer" && lines_.size() > used) {
       return Error{ErrorClass::input,
                    "the command '" + options_.words.front() + "' printed " +
-                       std::to_string(lines_.size()) + " lines for " +
-                       count_of(events.size(), "event"),
+                       count_of(lines_.size(), "line") + " for " + count_of(events.size(), "event"),
                    used < events.size() ? "--lines fewer allows lines to be left out"
                                         : "--lines any allows lines to be added"};
     }

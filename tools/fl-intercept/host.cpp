@@ -41,7 +41,7 @@ Result<std::string> look_up_host(bool use_ip) {
   hints.ai_flags = use_ip ? 0 : AI_CANONNAME;
   addrinfo* found = nullptr;
   const int status = ::getaddrinfo(name, nullptr, &hints, &found);
-  if (status != 0) {
+  if (status != 0 || found == nullptr) {
     return Error{ErrorClass::unavailable,
                  "cannot look up this host's name '" + std::string(name) + "': " +
                      (status == EAI_SYSTEM ? system_error("", errno).message.substr(2)

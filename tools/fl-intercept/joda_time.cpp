@@ -142,7 +142,7 @@ Result<JodaTime> JodaTime::parse(std::string_view pattern, const std::string& zo
   }
   JodaTime out(*clock);
   out.pivot_year_ = this_year() - 30;
-  const auto refused = [&](std::string why, std::string hint = {}) {
+  const auto refused = [&](const std::string& why, std::string hint = {}) {
     return Error{ErrorClass::config,
                  "cannot use the time pattern '" + std::string(pattern) + "': " + why,
                  std::move(hint)};

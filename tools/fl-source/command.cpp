@@ -81,8 +81,8 @@ void end_group(pid_t group, int child_signals) {
 
 // Waits for the command's end and for ours. All signals are blocked.
 [[noreturn]] void be_keeper(char* const* words, int control, int result, int output, int errors) {
-  ::setpgid(0, 0);             // Ctrl-C at the terminal is for us; we tell the keeper
-  ::signal(SIGCHLD, SIG_DFL);  // one that our parent ignores would take the statuses away
+  ::setpgid(0, 0);                   // Ctrl-C at the terminal is for us; we tell the keeper
+  (void)::signal(SIGCHLD, SIG_DFL);  // one that our parent ignores would take the statuses away
   ::prctl(PR_SET_NAME, "fl-keeper");
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   int exec_error[2];

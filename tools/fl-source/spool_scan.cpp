@@ -155,7 +155,7 @@ Status SpoolScan::list_directory(int fd, const std::string& prefix, int depth, W
         log(system_error("passed over the directory '" + path + "'", errno));
         continue;
       }
-      const Status status = list_directory(child.get(), path, depth + 1, walk);
+      Status status = list_directory(child.get(), path, depth + 1, walk);
       if (!status) {
         return status;
       }

@@ -182,7 +182,7 @@ Status SpoolTracker::store(const SpoolMark& mark) {
 
 Status SpoolTracker::rewrite(const SpoolMark& mark) {
   fd_.reset();
-  const Status removed = dir_.remove(kTemporary);
+  Status removed = dir_.remove(kTemporary);
   if (!removed) {
     return removed;
   }

@@ -62,7 +62,8 @@ Result<Listener> listen_on(const ListenAddress& where) {
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
   addrinfo* found = nullptr;
-  if (const int code = getaddrinfo(where.host.c_str(), port.c_str(), &hints, &found); code != 0) {
+  if (const int code = getaddrinfo(where.host.c_str(), port.c_str(), &hints, &found);
+      code != 0 || found == nullptr) {
     const ErrorClass kind = code == EAI_AGAIN ? ErrorClass::unavailable : ErrorClass::config;
     return Error{kind, "cannot find the address of '" + where.host + "': " + gai_strerror(code)};
   }

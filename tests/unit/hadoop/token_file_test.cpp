@@ -12,7 +12,7 @@
 namespace fl {
 namespace {
 
-using std::string_literals::operator""s;
+using namespace std::string_literals;
 
 /// A short Text or byte array of a Writable.
 std::string counted(const std::string& text) { return static_cast<char>(text.size()) + text; }

@@ -21,7 +21,7 @@ using Bodies = std::vector<std::string>;
 class Exec : public testing::Test {
  protected:
   // The runner does it: a command may close its stdin while we write.
-  void SetUp() override { ::signal(SIGPIPE, SIG_IGN); }
+  void SetUp() override { (void)::signal(SIGPIPE, SIG_IGN); }
 };
 
 Settings command(const std::vector<std::string>& words, Settings more = {}) {

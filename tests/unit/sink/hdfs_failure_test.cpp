@@ -63,7 +63,7 @@ class FakePart final : public Part {
     script_.changed.wait(lock, [this] { return !script_.blocked(names_.directory); });
     --script_.running;
     if (!script_.commits.empty()) {
-      const Outcome outcome = script_.commits.front();
+      Outcome outcome = script_.commits.front();
       script_.commits.pop_front();
       return outcome;
     }
@@ -403,8 +403,8 @@ TEST_F(HdfsFailure, FiveThousandBucketsWithAHundredOpen) {
     }
   }
   EXPECT_NE(figure_words(*sink_).find("100 files open"), std::string::npos) << figure_words(*sink_);
-  ASSERT_TRUE(drain(*sink_, 2 * kBuckets).ok());
-  ASSERT_EQ(script_.files.size(), 2u * kBuckets);
+  ASSERT_TRUE(drain(*sink_, std::size_t{2} * kBuckets).ok());
+  ASSERT_EQ(script_.files.size(), std::size_t{2} * kBuckets);
   std::map<std::string, std::string> found;
   for (const std::string& file : script_.files) {
     const std::size_t slash = file.find('/');

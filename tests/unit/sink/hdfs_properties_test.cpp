@@ -121,7 +121,7 @@ TEST(HdfsProperties, WhatHasNoEffectOverRestSaysWhy) {
   ASSERT_EQ(applied.notes.ignored.size(), ignored.size());
   for (const auto& [key, value] : ignored) {
     EXPECT_TRUE(std::any_of(applied.notes.ignored.begin(), applied.notes.ignored.end(),
-                            [&](const std::string& note) {
+                            [&key = key](const std::string& note) {
                               return note.starts_with("property '" + key + "' has no effect: ") &&
                                      note.size() > key.size() + 40;
                             }))

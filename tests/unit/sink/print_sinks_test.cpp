@@ -23,7 +23,7 @@ namespace {
 class PipedStdout {
  public:
   PipedStdout() {
-    std::fflush(stdout);
+    (void)std::fflush(stdout);
     saved_.reset(::dup(STDOUT_FILENO));
     int ends[2];
     EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
@@ -33,7 +33,7 @@ class PipedStdout {
     ::fcntl(reader_.get(), F_SETFL, O_NONBLOCK);
   }
   ~PipedStdout() {
-    std::fflush(stdout);
+    (void)std::fflush(stdout);
     ::dup2(saved_.get(), STDOUT_FILENO);
   }
   std::string read() {
@@ -139,7 +139,7 @@ TEST_F(PrintSinks, ASlowReaderHoldsTheSinkBackButNeverTheProcess) {
 }
 
 TEST_F(PrintSinks, AClosedReaderIsNoticedWhenIdle) {
-  ::signal(SIGPIPE, SIG_IGN);
+  (void)::signal(SIGPIPE, SIG_IGN);
   PipedStdout piped;
   const ComponentType type = stdout_sink();
   const auto sink = type.sink(test::options_of(type, {}));

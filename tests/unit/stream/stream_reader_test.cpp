@@ -25,7 +25,7 @@ std::string event(std::string_view body, const Headers& headers = {}) {
 
 const Marker kMarker = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
 
-std::string header(Metadata metadata = event_metadata()) {
+std::string header(const Metadata& metadata = event_metadata()) {
   return container_header(metadata, kMarker);
 }
 

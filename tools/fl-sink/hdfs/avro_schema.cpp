@@ -11,7 +11,7 @@
 namespace fl {
 namespace {
 
-Error bad(std::string why) { return Error{ErrorClass::input, "no Avro schema: " + why, {}}; }
+Error bad(const std::string& why) { return Error{ErrorClass::input, "no Avro schema: " + why, {}}; }
 
 bool is_name(std::string_view name) {
   return !name.empty() && !(name[0] >= '0' && name[0] <= '9') &&
@@ -111,7 +111,7 @@ class AvroSchema::Parser {
       if (item.type == Json::Type::array) {
         return bad("a union in a union");
       }
-      const Result<std::uint32_t> branch = parse(item, space, depth + 1);
+      Result<std::uint32_t> branch = parse(item, space, depth + 1);
       if (!branch) {
         return branch;
       }
@@ -136,7 +136,7 @@ class AvroSchema::Parser {
       if (inside == nullptr) {
         return bad(is_array ? "an array without \"items\"" : "a map without \"values\"");
       }
-      const Result<std::uint32_t> item = parse(*inside, space, depth + 1);
+      Result<std::uint32_t> item = parse(*inside, space, depth + 1);
       if (!item) {
         return item;
       }
@@ -185,7 +185,7 @@ class AvroSchema::Parser {
 
   Result<std::uint32_t> record(const Json& json, const std::string& space, int depth) {
     std::string inner;
-    const Result<std::uint32_t> node = define(json, space, Type::record, inner);
+    Result<std::uint32_t> node = define(json, space, Type::record, inner);
     if (!node) {
       return node;
     }
@@ -204,7 +204,7 @@ class AvroSchema::Parser {
       if (!is_name(name->string) || !seen.insert(name->string).second) {
         return bad("the field name '" + name->string.substr(0, 100) + "' is no name or not unique");
       }
-      const Result<std::uint32_t> parsed = parse(*type, inner, depth + 1);
+      Result<std::uint32_t> parsed = parse(*type, inner, depth + 1);
       if (!parsed) {
         return parsed;
       }
@@ -216,8 +216,7 @@ class AvroSchema::Parser {
 
   Result<std::uint32_t> enum_or_fixed(const Json& json, const std::string& space, bool is_enum) {
     std::string inner;
-    const Result<std::uint32_t> node =
-        define(json, space, is_enum ? Type::enum_ : Type::fixed, inner);
+    Result<std::uint32_t> node = define(json, space, is_enum ? Type::enum_ : Type::fixed, inner);
     if (!node) {
       return node;
     }

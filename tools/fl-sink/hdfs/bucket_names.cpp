@@ -56,7 +56,7 @@ Result<BucketNames> BucketNames::make(const HdfsOptions& options, std::string_vi
     if (!clock) {
       return clock.error();
     }
-    names.clock_ = std::move(*clock);
+    names.clock_ = *clock;
   }
   return names;
 }

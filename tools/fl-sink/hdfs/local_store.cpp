@@ -50,7 +50,7 @@ class LocalPart final : public Part {
 
   Outcome write(std::string& buffer) override {
     if (!fd_) {
-      const Outcome created = create();
+      Outcome created = create();
       if (created.kind != Outcome::Kind::done) {
         return created;
       }
@@ -75,7 +75,7 @@ class LocalPart final : public Part {
 
   Outcome commit(std::string& rest, std::uint64_t& counter) override {
     if (!is_synced_) {
-      const Outcome written = write(rest);
+      Outcome written = write(rest);
       if (written.kind != Outcome::Kind::done) {
         return written;
       }

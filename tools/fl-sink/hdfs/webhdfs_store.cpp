@@ -137,7 +137,7 @@ class WebHdfsPart final : public Part {
     Clients::Lease client(place_.clients);
     const std::string directory = place_.directory(names_);
     if (!is_uploaded_) {
-      const Outcome outcome = upload(client, directory, counter);
+      Outcome outcome = upload(client, directory, counter);
       if (outcome.kind != Outcome::Kind::done) {
         return outcome;
       }
@@ -325,7 +325,7 @@ class WebHdfsStore final : public Store {
 
 Result<WebHdfsStoreSettings> webhdfs_store_settings(const HdfsOptions& options,
                                                     const HdfsLocation& location) {
-  constexpr std::int64_t kNoLimitMs = 24 * 3'600'000;
+  constexpr std::int64_t kNoLimitMs = 24 * 3'600'000LL;
   WebHdfsStoreSettings settings;
   WebHdfsSettings& client = settings.client;
   client.endpoints = location.endpoints;
