@@ -15,7 +15,7 @@ from fault_proxy import (Answer, CutReply, CutRequest, Drip, Endless, FaultProxy
 from storm import clusters, harness
 
 LIMIT = 1800 if storm.LONG else 300  # seconds until a flow hangs
-CUTS = 120  # of about 4000, without FL_TEST_LONG
+CUTS = 1000  # of about 3300, without FL_TEST_LONG
 LANES = 4  # uploads at a time
 MEMORY = 64 << 20  # resident bytes of the sink, at most
 UPLOAD = ("create", "data", "status", "rename")
