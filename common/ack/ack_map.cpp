@@ -3,52 +3,81 @@
 #include <algorithm>
 
 namespace fl {
+namespace {
+
+// Entries of a row that a free run may keep; a block of tiny events can have millions.
+constexpr std::size_t kMostSpare = 64 << 10;
+
+}  // namespace
 
 void InputMap::add(std::uint64_t in, std::uint64_t out, const std::vector<bool>& keep,
                    const std::vector<std::uint32_t>& done) {
   inputs_ += in;
   outputs_ += out;
   if (in == out && done.empty()) {
-    if (!runs_.empty() && runs_.back().is_plain()) {
-      runs_.back().in += in;
-      runs_.back().out += out;
+    if (used_ > 0 && run(used_ - 1).is_plain()) {
+      run(used_ - 1).in += in;
+      run(used_ - 1).out += out;
       return;
     }
-    runs_.push_back({in, out, {}, {}});
+    push(in, out, {}, {});
   } else {
-    runs_.push_back({in, out, keep, done});
+    push(in, out, keep, done);
   }
+}
+
+void InputMap::push(std::uint64_t in, std::uint64_t out, const std::vector<bool>& keep,
+                    const std::vector<std::uint32_t>& done) {
+  if (used_ == runs_.size()) {
+    std::rotate(runs_.begin(), runs_.begin() + static_cast<std::ptrdiff_t>(first_), runs_.end());
+    first_ = 0;
+    runs_.resize(std::max<std::size_t>(8, 2 * runs_.size()));
+  }
+  Run& next = run(used_++);
+  next.in = in;
+  next.out = out;
+  next.keep = keep;
+  next.done = done;
+}
+
+void InputMap::pop() {
+  Run& first = run(0);
+  if (first.keep.capacity() > kMostSpare || first.done.capacity() > kMostSpare) {
+    first = Run();
+  }
+  first_ = (first_ + 1) % runs_.size();
+  --used_;
 }
 
 std::uint64_t InputMap::safe_inputs(std::uint64_t out) {
   // A run is over when all its outputs are safe; one without outputs is over at once.
-  while (!runs_.empty() && done_out_ + runs_.front().out <= out) {
-    Run& run = runs_.front();
-    done_in_ += run.in;
-    done_out_ += run.out;
-    if (runs_.size() == 1 && run.is_plain()) {
-      run.in = run.out = 0;  // takes what comes next: nothing is allocated
+  while (used_ > 0 && done_out_ + run(0).out <= out) {
+    Run& first = run(0);
+    done_in_ += first.in;
+    done_out_ += first.out;
+    if (used_ == 1 && first.is_plain()) {
+      first.in = first.out = 0;  // takes what comes next
       break;
     }
-    runs_.pop_front();
+    pop();
   }
   std::uint64_t safe = done_in_;
-  if (!runs_.empty() && out >= done_out_) {
-    const Run& run = runs_.front();
+  if (used_ > 0 && out >= done_out_) {
+    const Run& first = run(0);
     std::uint64_t left = out - done_out_;
-    if (run.is_plain()) {
-      safe += std::min(left, run.out);  // 0 where nothing came since
+    if (first.is_plain()) {
+      safe += std::min(left, first.out);  // 0 where nothing came since
     } else {
       // Up to the first output event that is not safe: dropped ones before it are done with.
-      const std::size_t row = std::max(run.keep.size(), run.done.size());
+      const std::size_t row = std::max(first.keep.size(), first.done.size());
       for (std::size_t i = 0; i < row; ++i) {
-        if (run.keep.empty() || run.keep[i]) {
+        if (first.keep.empty() || first.keep[i]) {
           if (left == 0) {
             break;
           }
           --left;
         }
-        safe += run.done.empty() ? 1 : run.done[i];
+        safe += first.done.empty() ? 1 : first.done[i];
       }
     }
   }
@@ -56,6 +85,36 @@ std::uint64_t InputMap::safe_inputs(std::uint64_t out) {
     safe_ = safe;
   }
   return safe_;
+}
+
+// From the end: what is asked for is mostly what was added last.
+std::uint64_t InputMap::outputs_for(std::uint64_t in) const {
+  std::uint64_t inputs = inputs_;
+  std::uint64_t outputs = outputs_;
+  for (std::size_t i = used_; i > 0 && in <= inputs; --i) {
+    const Run& last = run(i - 1);
+    inputs -= last.in;
+    outputs -= last.out;
+    if (in > inputs) {
+      return outputs + last.outputs_for(in - inputs);
+    }
+  }
+  return outputs;
+}
+
+// Of the run's outputs, so that its first `inputs` ones are done with; all if it has fewer.
+std::uint64_t InputMap::Run::outputs_for(std::uint64_t inputs) const {
+  if (is_plain()) {
+    return std::min(inputs, out);
+  }
+  std::uint64_t outputs = 0;
+  std::uint64_t passed = 0;
+  const std::size_t row = std::max(keep.size(), done.size());
+  for (std::size_t i = 0; i < row && passed < inputs; ++i) {
+    outputs += keep.empty() || keep[i] ? 1U : 0U;
+    passed += done.empty() ? 1U : done[i];
+  }
+  return outputs;
 }
 
 }  // namespace fl

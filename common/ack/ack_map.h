@@ -1,4 +1,5 @@
-// Counts of a stage's output mapped back to its input, exactly, through dropped and added events.
+// Counts of a stage's output mapped back to its input, exactly, through dropped and added events,
+// and forward.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,10 @@
 
 namespace fl {
 
+/// Owns counts, not events: one Run for each block that is not wholly acknowledged, the oldest
+/// first. Between calls safe_inputs() is the number of inputs whose outputs are all safe; an input
+/// without output is safe as soon as all before it are.
+///
 /// Input events are numbered in the order in which they came; each becomes one output event, none,
 /// or, with others, several. Memory: as much as `keep` and `done` of the blocks that need them;
 /// neighbours that became one event each share one entry.
@@ -21,18 +26,34 @@ class InputMap {
   /// Never falls; `out` may repeat or fall.
   std::uint64_t safe_inputs(std::uint64_t out);
 
+  /// The other way round: the fewest output events after which the first `in` input events are done
+  /// with, so that safe_inputs() of it is at least `in`. What is acknowledged already is not
+  /// known in detail any more: then the answer may be larger. Events that are not added yet: all.
+  std::uint64_t outputs_for(std::uint64_t in) const;
+
   std::uint64_t inputs() const { return inputs_; }
   std::uint64_t outputs() const { return outputs_; }
 
  private:
   struct Run {
-    std::uint64_t in;
-    std::uint64_t out;
+    std::uint64_t in = 0;
+    std::uint64_t out = 0;
     std::vector<bool> keep;
     std::vector<std::uint32_t> done;
     bool is_plain() const { return keep.empty() && done.empty(); }
+    std::uint64_t outputs_for(std::uint64_t inputs) const;
   };
-  std::deque<Run> runs_;  // not wholly acknowledged
+
+  Run& run(std::size_t i) { return runs_[(first_ + i) % runs_.size()]; }
+  const Run& run(std::size_t i) const { return runs_[(first_ + i) % runs_.size()]; }
+  void push(std::uint64_t in, std::uint64_t out, const std::vector<bool>& keep,
+            const std::vector<std::uint32_t>& done);
+  void pop();
+
+  // A ring of those that are not wholly acknowledged; what is free keeps its memory for the next.
+  std::vector<Run> runs_;
+  std::size_t first_ = 0;
+  std::size_t used_ = 0;
   std::uint64_t done_in_ = 0;
   std::uint64_t done_out_ = 0;
   std::uint64_t inputs_ = 0;

@@ -6,6 +6,15 @@
 #include <cerrno>
 
 namespace fl {
+namespace {
+
+// Only what is known to be long may be.
+std::size_t most(std::string_view line) {
+  return line.starts_with("pos ") || line.starts_with("resume ") ? LineSocket::kMaxPositionLine
+                                                                 : LineSocket::kMaxLine;
+}
+
+}  // namespace
 
 short LineSocket::events() const {
   return static_cast<short>(POLLIN | (has_unsent() ? POLLOUT : 0));
@@ -16,21 +25,38 @@ void LineSocket::send(std::string_view word, std::uint64_t number) {
 }
 
 void LineSocket::send(std::string_view word, std::string_view rest) {
-  if (!fd_) {
-    return;
+  if (fd_) {
+    drop_waiting(word);
+    append(word, rest);
   }
-  std::size_t at = 0;
-  while (at < waiting_.size()) {
+}
+
+void LineSocket::send_in_order(std::string_view word, std::string_view rest) {
+  if (fd_) {
+    if (waiting_.size() + word.size() + rest.size() > kMostWaiting) {
+      drop_waiting(word);
+    }
+    append(word, rest);
+  }
+}
+
+void LineSocket::drop_waiting(std::string_view word) {
+  std::string kept;
+  for (std::size_t at = 0; at < waiting_.size();) {
     const std::size_t end = waiting_.find('\n', at) + 1;
+    const std::string_view line = std::string_view(waiting_).substr(at, end - at);
     std::string_view old_word;
     std::string_view old_rest;
-    split_line(std::string_view(waiting_).substr(at, end - at - 1), old_word, old_rest);
-    if (old_word == word) {
-      waiting_.erase(at, end - at);
-    } else {
-      at = end;
+    split_line(line.substr(0, line.size() - 1), old_word, old_rest);
+    if (old_word != word) {
+      kept += line;
     }
+    at = end;
   }
+  waiting_.swap(kept);
+}
+
+void LineSocket::append(std::string_view word, std::string_view rest) {
   waiting_ += word;
   if (!rest.empty()) {
     waiting_ += ' ';
@@ -76,7 +102,7 @@ bool LineSocket::receive(const std::function<void(std::string_view)>& on_line) {
     while (!bytes.empty()) {
       const std::size_t end = bytes.find('\n');
       in_ += bytes.substr(0, end);
-      if (in_.size() > kMaxLine) {
+      if (in_.size() > most(in_)) {
         return false;
       }
       if (end == std::string_view::npos) {

@@ -10,11 +10,19 @@
 
 namespace fl {
 
+/// Owns one connected socket, the beginning of a line that was received, and what waits to be sent.
+/// Open or closed. Between calls in_ holds no newline and at most kMaxLine bytes; out_ is what
+/// the peer may have in part, so it is never replaced.
+///
 /// Whoever sends lines never blocks: what the socket does not take now waits here. Of `ack`,
-/// `want` and `at` only the newest waits, so memory is bounded whatever the peer does.
+/// `want` and `at` only the newest waits; of lines that are sent in order all do, up to
+/// kMostWaiting bytes. So memory is bounded whatever the peer does.
 class LineSocket {
  public:
   static constexpr std::size_t kMaxLine = 512;
+  /// Lines that hold a position (position.h) are longer.
+  static constexpr std::size_t kMaxPositionLine = 4096 + 64;
+  static constexpr std::size_t kMostWaiting = 256 << 10;
 
   LineSocket() = default;
   explicit LineSocket(UniqueFd fd) : fd_(std::move(fd)) {}
@@ -27,6 +35,15 @@ class LineSocket {
   /// Sends "ack N" and so on. A line of the same first word that still waits is replaced.
   void send(std::string_view word, std::string_view rest = {});
   void send(std::string_view word, std::uint64_t number);
+  /// Sends a line that neither replaces nor overtakes others of its first word. If too many bytes
+  /// wait, those that wait are dropped for it: a peer that does not read makes nobody wait.
+  void send_in_order(std::string_view word, std::string_view rest = {});
+  /// The same, and it is never dropped. Only for a word of which the sender bounds what waits.
+  void send_surely(std::string_view word, std::string_view rest) {
+    if (fd_) {
+      append(word, rest);
+    }
+  }
   /// Sends what waits. Returns false when the connection is lost.
   bool flush();
   bool has_unsent() const { return !out_.empty() || !waiting_.empty(); }
@@ -36,6 +53,9 @@ class LineSocket {
   void close() { fd_.reset(); }
 
  private:
+  void drop_waiting(std::string_view word);
+  void append(std::string_view word, std::string_view rest);
+
   UniqueFd fd_;
   std::string in_;
   std::string out_;  // a line that is partly sent

@@ -17,8 +17,9 @@ struct CloseConverter {
 /// A conversion of iconv(3).
 using Converter = std::unique_ptr<std::remove_pointer_t<iconv_t>, CloseConverter>;
 
-/// iconv's name of an encoding that is given by it or by one of Java's (UTF8, ISO8859_1, Cp1252);
-/// empty for UTF-8 and US-ASCII, in which nothing is to be converted. Class config: no such name.
+/// iconv's name of an encoding that is given by it or by one of Java's (UTF8, ISO8859_1, Cp1252,
+/// UTF_16LE), in any case; empty for UTF-8 and US-ASCII, in which nothing is to be converted. Class
+/// config: the system knows no such encoding.
 Result<std::string> charset_name(const std::string& given);
 
 /// Null if the system does not know one of the encodings, named as charset_name() does.

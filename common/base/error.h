@@ -1,6 +1,7 @@
 // Errors are values: a class that decides retry and exit status, and a text for the user.
 #pragma once
 
+#include <exception>
 #include <optional>
 #include <string>
 #include <utility>
@@ -29,10 +30,15 @@ struct Error {
   std::string hint = {};
 };
 
-/// "`what`: <strerror(number)>" with the class that fits the errno (EACCES: permission, ...).
+/// "`what`: <strerror(number)>" with the class and the hint that fit the errno (EACCES: permission,
+/// ...).
 Error system_error(std::string what, int number);
 /// The same with a class of the caller's choice.
 Error system_error(ErrorClass kind, std::string what, int number);
+
+/// What the standard library throws for want of memory or threads (class unavailable); any other
+/// exception is a bug.
+Error error_of(const std::exception& exception);
 
 template <typename T>
 class [[nodiscard]] Result {

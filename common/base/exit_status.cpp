@@ -7,8 +7,7 @@ namespace fl {
 std::span<const ExitStatus> exit_statuses() {
   static constexpr std::array<ExitStatus, 10> kStatuses = {{
       {0,
-       "every event read was acknowledged, durably written, or handed over to a reader that asks "
-       "for "
+       "every event read was acknowledged, durably written, or passed to a reader that asked for "
        "no more"},
       {64, "the command line is wrong"},
       {65, "damaged or rejected input; what was rejected is kept and counted"},
@@ -16,7 +15,7 @@ std::span<const ExitStatus> exit_statuses() {
       {70, "a bug in this program"},
       {73, "cannot create a file or directory"},
       {74, "an input or output operation failed"},
-      {75, "stopped with unacknowledged events, or upstream ended early: run it again"},
+      {75, "stopped with unacknowledged events, or the previous stage stopped early: run it again"},
       {77, "no permission, or authentication failed"},
       {78, "the configuration is wrong or missing"},
   }};

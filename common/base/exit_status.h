@@ -1,4 +1,4 @@
-// The exit statuses of every fl program (DESIGN 9), as the pages and the help show them. The
+// The exit statuses of every fl program, as the pages and the help show them. The
 // numbers of failures are those of ErrorClass.
 #pragma once
 

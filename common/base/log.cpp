@@ -1,14 +1,20 @@
 #include "common/base/log.h"
 
+#include <fcntl.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <climits>
 #include <mutex>
+#include <utility>
 
 #include "common/base/clock.h"
 #include "common/base/error.h"
@@ -24,6 +30,8 @@ struct LogState {
   LogFormat format = LogFormat::text;
   bool status_shown = false;
   LogCounts counts;
+  std::uint64_t lost = 0;  // lines that a full stderr did not take since the last one that it took
+  bool is_cut = false;     // the last line that it took lacks its end
   bool terminal = ::isatty(STDERR_FILENO) == 1;
 };
 
@@ -33,26 +41,51 @@ LogState& state() {
 }
 
 constexpr std::string_view kClearLine = "\r\x1b[K";
+constexpr std::int64_t kPatienceMs = 1000;
 
-// A stderr that nobody reads must not keep a stage from ending: after a second the rest is lost.
-void write_stderr(std::string_view text) {
+// One write that does not wait, even where others share the pipe and fill it between poll and
+// write: through an open file description of our own, since the flags of stderr are those of others
+// too.
+ssize_t write_now(std::string_view text) {
+  struct stat info {};
+  if (::fstat(STDERR_FILENO, &info) == 0 && S_ISSOCK(info.st_mode)) {
+    return ::send(STDERR_FILENO, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  }
+  if (S_ISFIFO(info.st_mode)) {
+    const int own = ::open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (own >= 0) {  // else it belongs to another user, or nobody reads it
+      const ssize_t n = ::write(own, text.data(), text.size());
+      const int number = errno;
+      ::close(own);
+      errno = number;
+      return n;
+    }
+  }
+  return ::write(STDERR_FILENO, text.data(), text.size());
+}
+
+// Writes what stderr takes, at most PIPE_BUF bytes at a time: with room for less a blocking write
+// would wait. False: it took nothing for `patience_ms`, and `text` is what is left.
+bool write_stderr(std::string_view& text, std::int64_t patience_ms) {
+  std::int64_t until = monotonic_ms() + patience_ms;
   while (!text.empty()) {
-    const ssize_t n = ::write(STDERR_FILENO, text.data(), text.size());
+    pollfd ready{STDERR_FILENO, POLLOUT, 0};
+    const std::int64_t left = std::max<std::int64_t>(until - monotonic_ms(), 0);
+    const int found = ::poll(&ready, 1, static_cast<int>(left));
+    if (found == 0) {
+      return false;
+    }
+    const ssize_t n = found < 0 ? -1 : write_now(text.substr(0, PIPE_BUF));
     if (n > 0) {
       text.remove_prefix(static_cast<std::size_t>(n));
-      continue;
+      until = monotonic_ms() + patience_ms;
+    } else if (n == 0 || (errno != EINTR && errno != EAGAIN)) {
+      return true;  // it is closed: nobody will ever read it
+    } else if (errno == EAGAIN && left == 0) {
+      return false;
     }
-    if (n < 0 && errno == EINTR) {
-      continue;
-    }
-    if (n < 0 && errno == EAGAIN) {
-      pollfd ready{STDERR_FILENO, POLLOUT, 0};
-      if (::poll(&ready, 1, 1000) > 0) {
-        continue;
-      }
-    }
-    return;
   }
+  return true;
 }
 
 std::string_view name_of(LogLevel level) {
@@ -69,24 +102,9 @@ std::string_view name_of(LogLevel level) {
   return "error";
 }
 
-void write_line(LogLevel level, std::string_view message, std::string_view hint) {
-  LogState& log_state = state();
-  const std::lock_guard lock(log_state.mutex);
-  if (level == LogLevel::error) {
-    ++log_state.counts.errors;
-    log_state.counts.last_error_ms = wall_ms();
-  } else if (level == LogLevel::warning) {
-    ++log_state.counts.warnings;
-    log_state.counts.last_warning_ms = wall_ms();
-  }
-  if (level > log_state.level) {
-    return;
-  }
+std::string line_of(const LogState& log_state, LogLevel level, std::string_view message,
+                    std::string_view hint) {
   std::string out;
-  if (log_state.status_shown) {
-    out += kClearLine;
-    log_state.status_shown = false;
-  }
   if (log_state.format == LogFormat::json) {
     const auto now =
         std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
@@ -106,7 +124,48 @@ void write_line(LogLevel level, std::string_view message, std::string_view hint)
       out += log_state.program + ": " + printable(hint) + "\n";
     }
   }
-  write_stderr(out);
+  return out;
+}
+
+// Writes `text`, or drops it if stderr is full. The first time that waits for a second; after that
+// nothing waits until stderr takes something again, so that a stage goes on and hears its signals.
+void put(LogState& log_state, const std::string& text) {
+  std::string all = log_state.is_cut ? "\n" : "";
+  if (log_state.lost > 0) {
+    all += line_of(log_state, LogLevel::warning,
+                   fmt::format("stderr was full: {} log {} dropped", log_state.lost,
+                               log_state.lost == 1 ? "line was" : "lines were"),
+                   {});
+  }
+  const std::size_t notice = all.size();
+  all += text;
+  std::string_view rest = all;
+  const bool taken = write_stderr(rest, log_state.lost > 0 ? 0 : kPatienceMs);
+  const std::size_t done = all.size() - rest.size();
+  if (taken || (notice > 0 && done >= notice)) {
+    log_state.lost = 0;
+  }
+  if (taken || done > 0) {
+    log_state.is_cut = !taken && all[done - 1] != '\n';
+  }
+  log_state.lost += taken ? 0U : 1U;
+}
+
+void write_line(LogLevel level, std::string_view message, std::string_view hint) {
+  LogState& log_state = state();
+  const std::lock_guard lock(log_state.mutex);
+  if (level == LogLevel::error) {
+    ++log_state.counts.errors;
+    log_state.counts.last_error_ms = wall_ms();
+  } else if (level == LogLevel::warning) {
+    ++log_state.counts.warnings;
+    log_state.counts.last_warning_ms = wall_ms();
+  }
+  if (level > log_state.level) {
+    return;
+  }
+  const bool clear = std::exchange(log_state.status_shown, false);
+  put(log_state, std::string(clear ? kClearLine : "") + line_of(log_state, level, message, hint));
 }
 
 char32_t decoded(std::string_view sequence) {
@@ -176,7 +235,7 @@ void set_status_line(std::string_view line) {
   std::string text = printable(line);
   if (!log_state.terminal) {
     if (!text.empty()) {
-      write_stderr(text + "\n");
+      put(log_state, text + "\n");
     }
     return;
   }
@@ -193,7 +252,9 @@ void set_status_line(std::string_view line) {
   if (text.empty() && !log_state.status_shown) {
     return;
   }
-  write_stderr(std::string(kClearLine) + text);
+  const std::string shown = std::string(kClearLine) + text;
+  std::string_view rest = shown;
+  (void)write_stderr(rest, 0);  // the next one says the same and more
   log_state.status_shown = !text.empty();
 }
 

@@ -16,7 +16,9 @@ enum class LogFormat { text, json };
 void set_log(std::string program, LogLevel level, LogFormat format);
 
 /// One line "program: message" (text) or one JSON object. Bytes that could harm a terminal are
-/// escaped as \xNN. Safe from any thread.
+/// escaped as \xNN. Safe from any thread. A full stderr (a pipe that nobody reads) never blocks a
+/// program: it is waited for once, one second, then lines are dropped until it takes something
+/// again; the next line says how many.
 void log(LogLevel level, std::string_view message);
 /// The error's message, and its hint on a line of its own.
 void log(const Error& error);

@@ -1,8 +1,8 @@
 // The codecs of Avro's object container: one block of events in, one block out. (Avro 1.11
 // specification, "Required Codecs" and "Optional Codecs".)
 //
-// Every decompression in fl that reads a stranger's bytes has a limit that no codec can pass
-// (reliability.md 7.1): the output never grows beyond it, whatever a header claims.
+// Every decompression in fl that reads a stranger's bytes has a limit that no codec can pass: the
+// output never grows beyond it, whatever a header claims, so no small block fills the memory.
 #pragma once
 
 #include <cstddef>

@@ -4,8 +4,8 @@
 
 #include <climits>
 
+#include "common/base/shared_library.h"
 #include "common/compress/codec_parts.h"
-#include "common/compress/shared_library.h"
 
 namespace fl {
 namespace {

@@ -3,8 +3,8 @@
 
 #include <bit>
 
+#include "common/base/shared_library.h"
 #include "common/compress/codec_parts.h"
-#include "common/compress/shared_library.h"
 
 namespace fl {
 namespace {

@@ -1,8 +1,8 @@
 // zstandard: one frame (RFC 8878) a block, written with its checksum; a reader takes several.
 #include <zstd.h>
 
+#include "common/base/shared_library.h"
 #include "common/compress/codec_parts.h"
-#include "common/compress/shared_library.h"
 
 namespace fl {
 namespace {

@@ -10,6 +10,31 @@ namespace {
 
 constexpr std::size_t kPiece = 256 << 10;
 
+/// How many headers a map holds, a key that comes twice counted twice. The map is valid.
+std::size_t count_headers(std::string_view map) {
+  const auto* p = reinterpret_cast<const std::uint8_t*>(map.data());
+  const std::uint8_t* const end = p + map.size();
+  std::size_t total = 0;
+  for (std::int64_t count = 0; (p = read_varint(p, end, count)) != nullptr && count != 0;) {
+    const bool sized = count < 0;
+    std::int64_t left = sized ? -count : count;  // of what is to be passed over
+    total += static_cast<std::size_t>(left);
+    // A block with its size is passed over whole, else each key and value is.
+    for (left = sized ? 1 : 2 * left; left > 0; --left) {
+      std::int64_t size = 0;
+      p = read_varint(p, end, size);
+      p += size;
+    }
+  }
+  return total;
+}
+
+bool fits_itself(const EventLimits& limits, std::string_view key, std::string_view value) {
+  return key.size() <= limits.name_bytes && value.size() <= limits.value_bytes;
+}
+
+std::string_view map_of(const Event& event) { return event.bytes().substr(0, event.map_size); }
+
 void put_into(Headers& headers, std::string_view key, std::string_view value,
               Batch::Existing existing) {
   for (auto& header : headers) {
@@ -32,10 +57,12 @@ void Batch::clear() {
   done_.clear();
   inserted_ = 0;
   have_headers_ = 0;
+  body_bytes_ = 0;
   dropped_ = 0;
   rewritten_ = 0;
   puts_.clear();
   prefix_.clear();
+  too_large_.clear();
   for (std::size_t i = 0; i < pieces_used_; ++i) {
     pieces_[i]->clear();
     if (pieces_[i]->capacity() > 4 * kPiece) {
@@ -64,6 +91,18 @@ void Batch::put(std::string_view key, std::string_view value, Existing existing)
   put_into(puts_, key, value, existing);
   prefix_.clear();
   append_map_block(prefix_, puts_);
+  // A header takes two bytes at least: behind this prefix shorter maps fit uncounted.
+  std::size_t fine = 0;
+  if (fits_itself(limits_, key, value) && prefix_.size() < limits_.header_bytes &&
+      puts_.size() <= limits_.headers) {
+    fine =
+        std::min(limits_.header_bytes - prefix_.size(), 2 * (limits_.headers - puts_.size()) + 1);
+  }
+  for (std::size_t i = 0; (have_headers_ != 0 || fine == 0) && i < events_.size(); ++i) {
+    if (events_[i].map_size > fine && kept(i) && !alone(i)) {
+      (void)(fits_alone(i, key, value) && fits_behind_prefix(i));
+    }
+  }
 }
 
 void Batch::put(std::size_t i, std::string_view key, std::string_view value, Existing existing) {
@@ -88,9 +127,14 @@ std::optional<std::string_view> Batch::header(std::size_t i, std::string_view ke
 
 void Batch::replace(std::size_t i, const Headers& headers, std::string_view body) {
   if (kept(i)) {
+    for (const auto& [key, value] : headers) {
+      if (!fits_alone(i, key, value)) {
+        return;
+      }
+    }
     std::string map;
     append_map(map, headers);
-    store(i, map, body);
+    (void)store(i, map, body);
   }
 }
 
@@ -98,7 +142,7 @@ void Batch::set_body(std::size_t i, std::string_view body) {
   if (!alone(i) && !puts_.empty()) {
     replace(i, headers(i), body);
   } else if (kept(i)) {
-    store(i, events_[i].bytes().substr(0, events_[i].map_size), body);
+    (void)store(i, map_of(events_[i]), body);
   }
 }
 
@@ -106,7 +150,8 @@ void Batch::insert(std::size_t i, const std::vector<std::string_view>& bodies) {
   if (!alone(i) && !puts_.empty()) {
     replace(i, headers(i), events_[i].body());  // from now on it has all its headers itself
   }
-  const std::string_view map = events_[i].bytes().substr(0, events_[i].map_size);
+  const Event origin = events_[i];
+  const std::string_view map = map_of(origin);
   if (done_.empty()) {
     done_.assign(events_.size(), 1);
   }
@@ -120,8 +165,13 @@ void Batch::insert(std::size_t i, const std::vector<std::string_view>& bodies) {
     alone_.insert(alone_.begin() + behind, bodies.size(), false);
   }
   inserted_ += bodies.size();
+  for (TooLarge& refused : too_large_) {
+    refused.event += refused.event > i ? bodies.size() : 0;
+  }
   for (std::size_t k = 0; k < bodies.size(); ++k) {
-    store(i + 1 + k, map, bodies[k]);
+    if (!store(i + 1 + k, map, bodies[k])) {
+      events_[i + 1 + k] = origin;
+    }
   }
   join(i, i + bodies.size());
 }
@@ -143,7 +193,57 @@ Headers Batch::headers(std::size_t i) const {
   return all;
 }
 
-void Batch::store(std::size_t i, std::string_view map, std::string_view body) {
+void Batch::refuse(std::size_t i, std::string why) {
+  // Interceptors edit the events in order: this finds most repetitions.
+  if (too_large_.empty() || too_large_.back().event != i) {
+    too_large_.push_back({i, std::move(why)});
+  }
+}
+
+bool Batch::fits_alone(std::size_t i, std::string_view key, std::string_view value) {
+  if (fits_itself(limits_, key, value)) {
+    return true;
+  }
+  const bool is_name = key.size() > limits_.name_bytes;
+  refuse(i, is_name ? "the name of a header has " + std::to_string(key.size()) + " bytes, " +
+                          std::to_string(limits_.name_bytes) + " are possible"
+                    : "the value of the header '" + std::string(key) + "' has " +
+                          std::to_string(value.size()) + " bytes, " +
+                          std::to_string(limits_.value_bytes) + " are possible");
+  return false;
+}
+
+bool Batch::fits_behind_prefix(std::size_t i) {
+  const std::string_view map = map_of(events_[i]);
+  if (prefix_.size() + map.size() <= limits_.header_bytes &&
+      count_headers(map) + puts_.size() <= limits_.headers) {
+    return true;
+  }
+  std::string whole = prefix_;
+  whole += map;
+  return fits(i, whole, {});
+}
+
+bool Batch::fits(std::size_t i, std::string_view map, std::string_view body) {
+  if (body.size() > limits_.body_bytes) {
+    refuse(i, "its body grows to " + std::to_string(body.size()) + " bytes, --max-event is " +
+                  std::to_string(limits_.body_bytes));
+  } else if (map.size() > limits_.header_bytes) {
+    refuse(i, "its headers grow to " + std::to_string(map.size()) + " bytes, " +
+                  std::to_string(limits_.header_bytes) + " are possible");
+  } else if (map.size() / 2 > limits_.headers && count_headers(map) > limits_.headers) {
+    refuse(i, "it gets " + std::to_string(count_headers(map)) + " headers, " +
+                  std::to_string(limits_.headers) + " are possible");
+  } else {
+    return true;
+  }
+  return false;
+}
+
+bool Batch::store(std::size_t i, std::string_view map, std::string_view body) {
+  if (!fits(i, map, body)) {
+    return false;
+  }
   const std::size_t most = map.size() + kMaxVarint + body.size();
   if (pieces_used_ == 0 ||
       pieces_[pieces_used_ - 1]->capacity() - pieces_[pieces_used_ - 1]->size() < most) {
@@ -172,6 +272,7 @@ void Batch::store(std::size_t i, std::string_view map, std::string_view body) {
   event.size = static_cast<std::uint32_t>(piece.size() - start);
   event.body_offset = event.size - static_cast<std::uint32_t>(body.size());
   event.map_size = static_cast<std::uint32_t>(map.size());
+  return true;
 }
 
 }  // namespace fl

@@ -1,6 +1,6 @@
 // An event: headers and a body, as a span in the block that carried it. Nothing is decoded or
-// copied until somebody looks. Format: Avro record {headers: map<string>, body: bytes}
-// (flume/wire.md 4.1, DESIGN 2).
+// copied until somebody looks. Format: the Avro record {headers: map<string>, body: bytes} that
+// Flume's avro_event serializer writes (fl-stream(5)).
 #pragma once
 
 #include <cstdint>
@@ -81,8 +81,8 @@ std::optional<std::string_view> find_header(const Event& event, std::string_view
 /// All headers, each key once, in order of first appearance with the last value.
 Headers headers_of(const Event& event);
 
-/// Appends a header map in our form: one block with its byte size, then the end (DESIGN 2). No
-/// headers: a single 0.
+/// Appends a header map in our form: one block with its byte size, so that readers can skip
+/// it, then the end. No headers: a single 0.
 void append_map(std::string& out, const Headers& headers);
 /// Appends one block of a map (without the end): what may stand before an event to add headers.
 void append_map_block(std::string& out, const Headers& headers);

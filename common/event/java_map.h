@@ -1,5 +1,5 @@
 // Headers as a Java HashMap holds and prints them: Flume keeps headers in one, so its order shows
-// in every format that writes all headers (flume/wire.md 9).
+// in every format that writes all headers.
 //
 // Order: by bucket, (h ^ h >>> 16) & (capacity - 1) of the key's String.hashCode() h, within a
 // bucket by insertion. Capacity 16, doubled when more than three quarters of it are keys.

@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdlib>
 #include <exception>
 
 #include <date/date.h>
 #include <date/tz.h>
+
+#include "common/event/system_zone.h"
 
 namespace fl {
 namespace {
@@ -60,7 +61,7 @@ std::optional<std::int32_t> fixed_zone(std::string_view id) {
 // The library answers an unknown zone and a missing zone database with an exception.
 const date::time_zone* find_zone(const std::string& id) {
   try {
-    return id.empty() ? date::current_zone() : date::locate_zone(id);
+    return date::locate_zone(id);
   } catch (const std::exception&) {
     return nullptr;
   }
@@ -80,31 +81,32 @@ std::optional<std::int64_t> parse_timestamp(std::string_view text) {
   return value;
 }
 
-Result<PathClock> PathClock::make(const PathTimeOptions& options) {
+Result<PathClock> PathClock::in_zone(const std::string& id) {
   PathClock clock;
-  std::string id = options.time_zone;
   if (id.empty()) {
-    const char* const tz = std::getenv("TZ");
-    id = tz != nullptr ? tz : "";
-    if (id.starts_with(':')) {
-      id.erase(0, 1);
-    }
+    clock.is_system_zone_ = true;
+    const Status loaded = load_system_zone();
+    return loaded ? Result<PathClock>(clock) : Result<PathClock>(loaded.error());
   }
-  const std::optional<std::int32_t> fixed = fixed_zone(id.empty() ? "?" : id);
-  if (fixed) {
+  if (const std::optional<std::int32_t> fixed = fixed_zone(id)) {
     clock.fixed_offset_s_ = *fixed;
-  } else {
-    clock.zone_ = find_zone(id);
-    if (clock.zone_ == nullptr && (!options.time_zone.empty() || id.empty())) {
-      return Error{ErrorClass::config, "unknown time zone '" + id + "'",
-                   "a name such as Europe/Berlin, UTC or GMT+05:30 is expected; "
-                   "/usr/share/zoneinfo holds the known ones"};
-    }
-    if (clock.zone_ == nullptr) {
-      return Error{ErrorClass::config, "unknown time zone '" + id + "' in $TZ",
-                   "set TZ or --time-zone to a name such as Europe/Berlin"};
-    }
+    return clock;
   }
+  clock.zone_ = find_zone(id);
+  if (clock.zone_ == nullptr) {
+    return Error{ErrorClass::config, "unknown time zone '" + id + "'",
+                 "a name such as Europe/Berlin, UTC or GMT+05:30 is expected; "
+                 "/usr/share/zoneinfo holds the known ones"};
+  }
+  return clock;
+}
+
+Result<PathClock> PathClock::make(const PathTimeOptions& options) {
+  Result<PathClock> made = in_zone(options.time_zone);
+  if (!made) {
+    return made;
+  }
+  PathClock& clock = *made;
   if (!options.round) {
     return clock;
   }
@@ -128,13 +130,40 @@ Result<PathClock> PathClock::make(const PathTimeOptions& options) {
   return clock;
 }
 
-PathClock::Offset PathClock::offset_at(std::int64_t epoch_s) const {
+std::int32_t PathClock::offset_at(std::int64_t epoch_s) const {
+  if (is_system_zone_) {
+    return system_offset(epoch_s);
+  }
   if (zone_ == nullptr) {
-    return {fixed_offset_s_, INT64_MIN, INT64_MAX};
+    return fixed_offset_s_;
   }
   const date::sys_info info = zone_->get_info(date::sys_seconds{std::chrono::seconds{epoch_s}});
-  return {static_cast<std::int32_t>(info.offset.count()), info.begin.time_since_epoch().count(),
-          info.end.time_since_epoch().count()};
+  return static_cast<std::int32_t>(info.offset.count());
+}
+
+PathClock::Span PathClock::same_offset(std::int64_t epoch_s, std::int64_t from,
+                                       std::int64_t until) const {
+  if (zone_ != nullptr) {
+    const date::sys_info info = zone_->get_info(date::sys_seconds{std::chrono::seconds{epoch_s}});
+    return {std::max<std::int64_t>(from, info.begin.time_since_epoch().count()),
+            std::min<std::int64_t>(until, info.end.time_since_epoch().count())};
+  }
+  if (!is_system_zone_) {
+    return {from, until};
+  }
+  // The C library tells no changes: they are found by halving. No zone has two within a day.
+  const std::int32_t offset = system_offset(epoch_s);
+  const auto edge = [&](std::int64_t same, std::int64_t other) {
+    if (system_offset(other) == offset) {
+      return other;
+    }
+    while (same - other > 1 || other - same > 1) {
+      const std::int64_t middle = same + (other - same) / 2;
+      (system_offset(middle) == offset ? same : other) = middle;
+    }
+    return same;
+  };
+  return {edge(epoch_s, from), edge(epoch_s, until - 1) + 1};
 }
 
 Result<PathClock::Moment> PathClock::at(std::int64_t ms) const {
@@ -150,13 +179,13 @@ Result<PathClock::Moment> PathClock::at(std::int64_t ms) const {
   Moment moment;
   moment.ms = ms;
   moment.epoch_s = epoch;
-  moment.offset_s = offset_at(epoch).seconds;
+  moment.offset_s = offset_at(epoch);
   moment.local_s = epoch + moment.offset_s;
   if (round_s_ != 0) {
     const std::int64_t begin = floor_to(moment.local_s, within_s_);
     moment.local_s = begin + floor_to(moment.local_s - begin, round_s_);
     moment.epoch_s = moment.local_s - moment.offset_s;
-    const std::int32_t offset = offset_at(moment.epoch_s).seconds;
+    const std::int32_t offset = offset_at(moment.epoch_s);
     if (offset != moment.offset_s) {  // rounded back over a change of the zone's offset
       moment.offset_s = offset;
       moment.epoch_s = moment.local_s - offset;
@@ -180,11 +209,12 @@ PathClock::Span PathClock::span(std::int64_t ms, PathTimeStep step) const {
                             : step == PathTimeStep::hour   ? 3600
                                                            : 86400;
   const std::int64_t epoch = floor_div(ms, 1000);
-  const Offset offset = offset_at(epoch);
-  const std::int64_t from = floor_to(epoch + offset.seconds, unit) - offset.seconds;
-  Span span;
-  span.from_ms = std::max(from, std::max(offset.from_s, -kMaxSeconds)) * 1000;
-  span.until_ms = std::min(from + unit, std::min(offset.until_s, kMaxSeconds + 1)) * 1000;
+  const std::int32_t offset = offset_at(epoch);
+  const std::int64_t from = floor_to(epoch + offset, unit) - offset;
+  Span span =
+      same_offset(epoch, std::max(from, -kMaxSeconds), std::min(from + unit, kMaxSeconds + 1));
+  span.from_ms *= 1000;
+  span.until_ms *= 1000;
   if (round_s_ != 0) {
     span.from_ms = std::max<std::int64_t>(span.from_ms, 1);
   }

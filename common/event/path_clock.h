@@ -1,5 +1,5 @@
-// The times that paths are made from: a zone, and Flume's rounding (flume/sinks.md "Escape
-// sequences").
+// The times that paths are made from: a zone, and rounding as Flume's hdfs sink does it
+// (hdfs.round, hdfs.roundValue, hdfs.roundUnit).
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ namespace fl {
 
 struct PathTimeOptions {
   std::string time_zone =
-      {};  ///< Java's or tzdata's zone id, "GMT+05:30"; empty: $TZ, the system's
+      {};  ///< Java's or tzdata's zone id, "GMT+05:30"; empty: see load_system_zone()
   bool round = false;
   std::uint64_t round_value = 1;
   std::string round_unit = "second";  ///< second, minute, hour
@@ -50,14 +50,13 @@ class PathClock {
   Span span(std::int64_t ms, PathTimeStep step) const;
 
  private:
-  struct Offset {
-    std::int32_t seconds = 0;
-    std::int64_t from_s = INT64_MIN;
-    std::int64_t until_s = INT64_MAX;
-  };
-  Offset offset_at(std::int64_t epoch_s) const;
+  static Result<PathClock> in_zone(const std::string& id);
+  std::int32_t offset_at(std::int64_t epoch_s) const;
+  // The part of [from, until) around `epoch_s` in which offset_at() stays the same.
+  Span same_offset(std::int64_t epoch_s, std::int64_t from, std::int64_t until) const;
 
-  const date::time_zone* zone_ = nullptr;  // null: fixed_offset_s_
+  const date::time_zone* zone_ = nullptr;  // null: the system's zone, or else fixed_offset_s_
+  bool is_system_zone_ = false;
   std::int32_t fixed_offset_s_ = 0;
   std::int64_t round_s_ = 0;   // 0: no rounding
   std::int64_t within_s_ = 1;  // rounded within this larger unit

@@ -1,6 +1,6 @@
-// Flume's escape sequences in paths and names: %{header}, %[host], %Y-%m-%d, rounding, time zone
-// (flume/sinks.md "Escape sequences"), with one promise Flume does not give: a header value stays
-// inside the one path component it was put in.
+// Flume's escape sequences in paths and names: %{header}, %[host], %Y-%m-%d, rounding, time
+// zone, with one promise Flume does not give: a header value stays inside the one path component it
+// was put in.
 //
 // A value is made safe reversibly: '%', '/', ':', NUL, control characters, dots at its start, an
 // underscore at the start of a component (readers of Hadoop pass over names that begin with '_' or
@@ -40,17 +40,27 @@ class PathTemplate {
   bool has_headers() const { return has_headers_; }
   PathTimeStep time_step() const { return time_step_; }
   bool needs_time() const { return time_step_ != PathTimeStep::never; }
-  /// The letters that no escape has: "Q" for "%Q", which is the empty string.
-  const std::string& unknown() const { return unknown_; }
+  /// What looks like an escape and is none, as it is written: "%Q", which becomes nothing, and
+  /// "%{host", which stays as it is (both as in Flume).
+  const std::vector<std::string>& unknown() const { return unknown_; }
+  /// The names of the headers it takes, each once.
+  std::vector<std::string> headers() const;
+  /// Whether the text that the user wrote, escapes aside, holds `c`.
+  bool has_in_text(char c) const;
   std::size_t components() const { return fixed_count_ + components_.size(); }
 
   /// Appends the components after fixed(), joined by '/'. `moment` may be null if !needs_time().
   /// Allocates nothing once `out` is large enough.
   void expand(const Event& event, const PathClock::Moment* moment, std::string& out) const;
-  /// The same with each %{header} left as it is written: what a user is shown.
+  /// All of it, fixed() too, as a value that is no path: headers as they are, nothing escaped, cut
+  /// or filled in.
+  void expand_raw(const Event& event, const PathClock::Moment* moment, std::string& out) const;
+  /// As expand(), with each %{header} left as it is written, and without a `moment` each escape of
+  /// a time: what a user is shown.
   void describe(const PathClock::Moment* moment, std::string& out) const;
 
  private:
+  class Parser;
   struct Piece {
     enum class Kind { text, header, time };
     Kind kind = Kind::text;
@@ -62,10 +72,12 @@ class PathTemplate {
     bool has_escape = false;
   };
   void expand(const Event* event, const PathClock::Moment* moment, std::string& out) const;
+  static void expand_piece(const Piece& piece, const PathClock::Moment* moment,
+                           std::string_view colon, std::string& out);
 
   std::vector<Component> components_;
   std::string fixed_;
-  std::string unknown_;
+  std::vector<std::string> unknown_;
   std::size_t fixed_count_ = 0;
   std::size_t max_component_ = kMaxComponent;
   bool is_absolute_ = false;

@@ -64,7 +64,8 @@ PathTimeStep step_of(char letter) {
   }
 }
 
-void append_time(std::string& out, char letter, const PathClock::Moment& moment) {
+void append_time(std::string& out, char letter, const PathClock::Moment& moment,
+                 std::string_view colon) {
   using std::chrono::seconds;
   const date::local_seconds local{seconds{moment.local_s}};
   const auto day = date::floor<date::days>(local);
@@ -104,9 +105,9 @@ void append_time(std::string& out, char letter, const PathClock::Moment& moment)
       append_number(out, static_cast<unsigned>(ymd.day()), 1);
       out += ' ';
       append_number(out, hour, 2);
-      out += "%3A";  // HDFS refuses ':'
+      out += colon;
       append_number(out, in_day / 60 % 60, 2);
-      out += "%3A";
+      out += colon;
       append_number(out, in_day % 60, 2);
       out += ' ';
       append_number(out, year, 4);

@@ -1,8 +1,9 @@
-// The escapes of a path that stand for a part of a time: %Y, %H, %s ... (flume/sinks.md "Escape
-// sequences").
+// The escapes of a path that stand for a part of a time: %Y, %H, %s ..., the set that Flume's hdfs
+// sink knows.
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "common/event/path_clock.h"
 
@@ -11,7 +12,8 @@ namespace fl {
 /// In what steps the text of %`letter` changes; never: that is no escape.
 PathTimeStep step_of(char letter);
 
-/// Appends what %`letter` stands for.
-void append_time(std::string& out, char letter, const PathClock::Moment& moment);
+/// Appends what %`letter` stands for. HDFS refuses ':' in names, so in a path it is escaped.
+void append_time(std::string& out, char letter, const PathClock::Moment& moment,
+                 std::string_view colon = "%3A");
 
 }  // namespace fl

@@ -184,6 +184,10 @@ std::optional<RedirectTarget> parse_redirect(std::string_view location) {
   return target;
 }
 
+bool same_origin(const RedirectTarget& a, const RedirectTarget& b) {
+  return a.https == b.https && same_text(a.host, b.host) && std::stoi(a.port) == std::stoi(b.port);
+}
+
 std::optional<std::string> parse_transfer_address(const std::string& body, std::string_view host,
                                                   std::string_view ip, std::string_view port) {
   const Result<Json> root = parse_json(body, kMaxNameNodeInfo);

@@ -47,6 +47,8 @@ struct RedirectTarget {
 /// nullopt: not a URL of http or https that a NameNode would send (an empty host, a login in it, a
 /// port that is none, bytes that belong into no URL).
 std::optional<RedirectTarget> parse_redirect(std::string_view location);
+/// Whether scheme, host and port are the same.
+bool same_origin(const RedirectTarget& a, const RedirectTarget& b);
 
 /// The transfer address "IP:port" of the DataNode whose HTTP server is `host`:`port` or
 /// `ip`:`port`, from a NameNode's /jmx?qry=Hadoop:service=NameNode,name=NameNodeInfo.

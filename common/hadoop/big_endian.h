@@ -25,7 +25,7 @@ inline void append_int64(std::string& out, std::int64_t value) {
   append_int32(out, static_cast<std::uint32_t>(bits & 0xFFFFFFFF));
 }
 
-/// Hadoop's WritableUtils.writeVInt and writeVLong (flume/wire.md 6).
+/// Hadoop's WritableUtils.writeVInt and writeVLong.
 inline void append_vlong(std::string& out, std::int64_t value) {
   if (value >= -112 && value <= 127) {
     out += static_cast<char>(value);

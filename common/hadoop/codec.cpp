@@ -68,6 +68,10 @@ Result<const HadoopCodec*> find_hadoop_codec(std::string_view name) {
   }
   std::string hint = "known: none";
   for (const HadoopCodec& codec : kCodecs) {
+    if ("." + simple == codec.extension) {
+      return Error{ErrorClass::config, "unknown codec '" + std::string(name) + "': did you mean '" +
+                                           std::string(codec.name) + "'?"};
+    }
     hint += ", " + std::string(codec.name);
   }
   if (simple == "lzo" || simple == "lzop") {

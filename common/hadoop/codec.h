@@ -1,5 +1,5 @@
-// Hadoop's compression codecs: their names, the endings they give to files, their bytes
-// (flume/sinks.md "Data on disk"; what the classes of org.apache.hadoop.io.compress write).
+// Hadoop's compression codecs: their names, the endings they give to files, their bytes,
+// as the classes of org.apache.hadoop.io.compress write them.
 #pragma once
 
 #include <memory>

@@ -72,7 +72,9 @@ std::optional<std::string> environment(const std::string& name) {
   return value == nullptr || *value == '\0' ? std::nullopt : std::optional<std::string>(value);
 }
 
-Error config_error(std::string message) { return {ErrorClass::config, std::move(message), {}}; }
+Error config_error(std::string message, std::string hint = {}) {
+  return {ErrorClass::config, std::move(message), std::move(hint)};
+}
 
 /// The errno is left in `number` when the file cannot be read.
 std::optional<std::string> read_file(const std::string& path, int& number) {
@@ -197,7 +199,7 @@ class HadoopConfigReader {
     const pugi::xml_node root = document.document_element();
     if (local_name(root) != "configuration") {
       return config_error("cannot read " + place_of(path, *text, root.offset_debug()) + ": <" +
-                          root.name() + "> stands where <configuration> should");
+                          root.name() + "> instead of <configuration>");
     }
     return take(root, path, *text, depth);
   }
@@ -333,7 +335,8 @@ Result<HadoopConfig> HadoopConfig::load(const std::string& explicit_dir) {
     }
   }
   if (!explicit_dir.empty() && !config.found()) {
-    return config_error("cannot find core-site.xml or hdfs-site.xml in '" + explicit_dir + "'");
+    return config_error("cannot find core-site.xml or hdfs-site.xml in '" + explicit_dir + "'",
+                        "--conf-dir is the directory that holds them, such as /etc/hadoop/conf");
   }
   return config;
 }

@@ -34,7 +34,7 @@ Remote parse_remote(std::string_view body) {
   return remote;
 }
 
-// ---- The one table of what servers answer (systems.md 1.5 and servers/hdfs.md 8) ----
+// ---- The one table of what NameNodes and DataNodes answer (RemoteException in JSON) ----
 
 enum class In { name, text };
 
@@ -77,11 +77,11 @@ constexpr std::array kRules = {
     Rule{In::name, "QuotaByStorageTypeExceededException", HdfsTrouble::quota, kQuota},
     Rule{In::name, "QuotaExceededException", HdfsTrouble::quota, kQuota},
     Rule{In::name, "ParentNotDirectoryException", HdfsTrouble::blocked,
-         "a file stands where a directory should"},
+         "a file is where a directory should be"},
     Rule{In::name, "UnresolvedPathException", HdfsTrouble::blocked,
-         "a symbolic link stands in the path"},
+         "the path contains a symbolic link"},
     Rule{In::name, "UnresolvedLinkException", HdfsTrouble::blocked,
-         "a symbolic link stands in the path"},
+         "the path contains a symbolic link"},
     Rule{In::name, "PathIsNotEmptyDirectoryException", HdfsTrouble::blocked,
          "the directory is not empty"},
     Rule{In::name, "InvalidPathException", HdfsTrouble::invalid, {}},

@@ -130,7 +130,8 @@ class Endpoints {
     }
     const std::optional<Address> named = split_address(authority);
     if (!named) {
-      return config_error("'" + authority + "' is not the address of a NameNode");
+      return config_error("'" + authority + "' is not the address of a NameNode",
+                          "write HOST or HOST:PORT, for example webhdfs://namenode:9870/PATH");
     }
     Address http{named->host, default_port()};
     const std::string configured = config_.get(key()).value_or("");
@@ -153,7 +154,8 @@ class Endpoints {
     }
     const std::optional<Address> named = split_address(authority);
     if (!named) {
-      return config_error("'" + authority + "' is not the address of a NameNode");
+      return config_error("'" + authority + "' is not the address of a NameNode",
+                          "write HOST or HOST:PORT, for example webhdfs://namenode:9870/PATH");
     }
     return std::vector<std::string>{url(complete(*named, named->host))};
   }
@@ -322,10 +324,17 @@ Result<std::optional<HdfsLocation>> resolve(std::string_view path_or_url,
     location.scheme = HdfsLocation::Scheme::file;
     return std::optional(std::move(location));
   }
+  if (url.scheme == "http" || url.scheme == "https") {
+    return config_error("'" + std::string(path_or_url) + "' is not the URL of a file system",
+                        std::string("for WebHDFS write ") +
+                            (url.scheme == "http" ? "webhdfs://" : "swebhdfs://") + url.authority +
+                            "/PATH; for an HttpFS gateway give --httpfs " + url.scheme + "://" +
+                            url.authority + " and a PATH");
+  }
   if (url.scheme != "hdfs" && url.scheme != "webhdfs" && url.scheme != "swebhdfs") {
-    return config_error("cannot write to a file system of type '" + url.scheme + "'",
-                        "hdfs, webhdfs, swebhdfs and file are served; for viewfs give the URL of "
-                        "the cluster behind the mount");
+    return config_error(url.scheme + ":// is not supported",
+                        "supported: hdfs, webhdfs, swebhdfs, file; for viewfs give the URL of the "
+                        "cluster behind the mount");
   }
   auto user = who_am_i(options.user);
   if (!user) {
@@ -362,6 +371,17 @@ Result<std::optional<HdfsLocation>> resolve(std::string_view path_or_url,
     return found.error();
   }
   location.endpoints = std::move(*found);
+  const std::optional<Address> named = split_address(url.authority);
+  if (url.scheme == "hdfs" && location.endpoints.size() == 1 && named && !named->port.empty()) {
+    // The RPC port was named; which port WebHDFS has, the configuration or a default said.
+    const std::string& tried = location.endpoints.front();
+    location.hint = "hdfs:// ports are RPC; tried WebHDFS at " +
+                    tried.substr(tried.find("//") + 2) + "; or use " +
+                    (https ? "swebhdfs://" : "webhdfs://") + named->host + ":PORT";
+  } else if (url.scheme != "hdfs") {
+    location.hint = std::string("the port is that of dfs.namenode.") + (https ? "https" : "http") +
+                    "-address, usually " + (https ? "9871" : "9870");
+  }
   return std::optional(std::move(location));
 }
 

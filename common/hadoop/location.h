@@ -27,6 +27,8 @@ struct HdfsLocation {
   /// Absolute ("/" first) or relative to the home directory there; "" is the home directory itself.
   /// Percent-encoding of a URL is not decoded: Hadoop's paths are literal.
   std::string path;
+  /// What to check when nothing usable answers at the endpoints; may be empty.
+  std::string hint = {};
   /// Who we are: `user_option`, else $HADOOP_USER_NAME, else the login name.
   std::string user;
 };

@@ -15,6 +15,22 @@ HdfsError from_http_failure(const std::string& action, const std::string& peer,
   std::string message = action + ": " + peer + ": " + text;
   std::string hint;
   switch (failure.kind) {
+    case HttpFailure::Kind::unknown_host:
+      hint = away == HdfsTrouble::datanode
+                 ? "this host cannot resolve the names of the cluster's DataNodes: give "
+                   "--connect-to NAME:PORT=ADDRESS:PORT, or put them into /etc/hosts"
+                 : "";
+      break;
+    case HttpFailure::Kind::plain:
+      trouble = HdfsTrouble::invalid;
+      hint =
+          "this port does not speak TLS: webhdfs:// is WebHDFS without it (9870), swebhdfs:// "
+          "with it (9871)";
+      break;
+    case HttpFailure::Kind::encrypted:
+      trouble = HdfsTrouble::other;
+      hint = "the answer is not HTTP; a port of HTTPS (9871) needs swebhdfs://";
+      break;
     case HttpFailure::Kind::connect:
     case HttpFailure::Kind::stalled:
     case HttpFailure::Kind::broken:
@@ -224,7 +240,7 @@ void NameNodes::log_out() {
     return;
   }
   HdfsCall call;
-  call.action = "cannot give a token back";
+  call.action = "cannot cancel a token";
   call.method = "PUT";
   call.path = "/";
   call.query = "op=CANCELDELEGATIONTOKEN&token=" + url_encode(token);

@@ -1,5 +1,5 @@
-// Hadoop's SequenceFile, version 6, as Flume's hdfs sink writes it (flume/wire.md 6,
-// servers/flume.md 3.3): keys LongWritable, values BytesWritable or Text.
+// Hadoop's SequenceFile, version 6, as Flume's hdfs sink writes it: keys LongWritable, values
+// BytesWritable or Text.
 //
 // Records lie plain, or with their values compressed one by one, or in blocks of keys and values
 // that are compressed together. A sync escape (-1 and the file's 16 random bytes) stands before

@@ -85,6 +85,17 @@ std::string HdfsSession::excluded() {
   return list;
 }
 
+std::string HdfsSession::transfer_address(const std::string& server) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = transfer_addresses_.find(server);
+  return found == transfer_addresses_.end() ? "" : found->second;
+}
+
+void HdfsSession::remember_transfer_address(const std::string& server, const std::string& address) {
+  const std::lock_guard lock(mutex_);
+  transfer_addresses_[server] = address;
+}
+
 void HdfsSession::forgive() {
   const std::lock_guard lock(mutex_);
   avoided_.clear();

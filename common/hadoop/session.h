@@ -58,6 +58,11 @@ class HdfsSession {
   void avoid(const std::string& server, const std::string& exclude);
   /// Those, with commas.
   std::string excluded();
+  /// The transfer address of `server` ("IP:port"), as a NameNode named it last; "" if none did.
+  std::string transfer_address(const std::string& server) const;
+  /// Kept for when the NameNode does not name it: it is too busy to answer, or takes the DataNode
+  /// for dead and offers it for a moment still.
+  void remember_transfer_address(const std::string& server, const std::string& address);
   /// No other DataNode is left: all may be chosen again.
   void forgive();
 
@@ -75,7 +80,8 @@ class HdfsSession {
     std::string exclude;
     std::int64_t until_ms = 0;
   };
-  std::map<std::string, Avoided> avoided_;  // by server
+  std::map<std::string, Avoided> avoided_;                 // by server
+  std::map<std::string, std::string> transfer_addresses_;  // by server, of those that failed
 };
 
 }  // namespace fl

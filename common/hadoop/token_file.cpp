@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "common/base/base64.h"
 #include "common/base/unique_fd.h"
 
 namespace fl {
@@ -158,22 +159,6 @@ void put_counted(std::string& out, std::string_view bytes) {
   out += bytes;
 }
 
-std::string url_base64(std::string_view bytes) {
-  constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-  std::string out;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const std::size_t count = std::min<std::size_t>(3, bytes.size() - i);
-    std::uint32_t group = 0;
-    for (std::size_t k = 0; k < 3; ++k) {
-      group = group << 8 | (k < count ? static_cast<std::uint8_t>(bytes[i + k]) : 0);
-    }
-    for (std::size_t k = 0; k <= count; ++k) {
-      out += kDigits[group >> (18 - 6 * k) & 63];
-    }
-  }
-  return out;
-}
-
 std::string_view host_of(std::string_view service) {
   return service.starts_with("ha-") ? service : service.substr(0, service.rfind(':'));
 }
@@ -183,7 +168,7 @@ std::string_view host_of(std::string_view service) {
 Result<std::vector<DelegationToken>> parse_tokens(std::string_view bytes) {
   Reader reader(bytes);
   if (reader.bytes(4) != "HDTS") {
-    return Error{ErrorClass::config, "this is no Hadoop token file"};
+    return Error{ErrorClass::config, "not a Hadoop token file"};
   }
   const std::uint8_t version = reader.byte();
   std::vector<DelegationToken> tokens;
@@ -239,7 +224,7 @@ std::string url_string(const DelegationToken& token) {
   put_counted(bytes, token.password);
   put_counted(bytes, token.kind);
   put_counted(bytes, token.service);
-  return url_base64(bytes);
+  return base64(bytes, Base64::url);
 }
 
 const DelegationToken* find_token(const std::vector<DelegationToken>& tokens,

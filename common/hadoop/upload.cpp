@@ -168,7 +168,8 @@ HdfsStatus Uploader::send_file(const std::string& action, const std::string& loc
   request.max_reply = kMaxReply;
   request.answer_ms = settings_.call_timeout_ms;  // it begins when all is stored
   // A DataNode says 100 Continue at once, a gateway only its last word.
-  const bool is_gateway = namenodes_.endpoint().starts_with(target.origin);
+  const std::optional<RedirectTarget> asked = parse_redirect(namenodes_.endpoint());
+  const bool is_gateway = asked && same_origin(*asked, target);
   if (!is_gateway) {
     request.first_answer_ms = settings_.call_timeout_ms;
   }
@@ -218,10 +219,13 @@ std::string Uploader::exclusion_of(const RedirectTarget& target, const std::stri
   if (const auto* reply = std::get_if<HttpReply>(&outcome);
       reply != nullptr && reply->status == 200) {
     if (auto address = parse_transfer_address(reply->body, target.host, ip, target.port)) {
+      session_->remember_transfer_address(target.origin, *address);
       return *address;
     }
   }
-  return ip;
+  // The bare IP means any one of the DataNodes on that host.
+  const std::string known = session_->transfer_address(target.origin);
+  return known.empty() ? ip : known;
 }
 
 }  // namespace fl

@@ -59,7 +59,7 @@ WebHdfs::WebHdfs(Settings settings) : impl_(std::make_unique<Impl>(std::move(set
 WebHdfs::~WebHdfs() = default;
 
 HdfsResult<std::string> WebHdfs::home_directory() {
-  const std::string action = "cannot ask for the home directory";
+  const std::string action = "cannot get the home directory from the NameNode";
   HdfsCall call{action, "GET", "/", "op=GETHOMEDIRECTORY"};
   call.standby_answers = true;
   HdfsReply outcome = impl_->ask(call);

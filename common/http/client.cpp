@@ -184,6 +184,7 @@ int watch(void* user, curl_off_t, curl_off_t received, curl_off_t, curl_off_t se
 HttpFailure::Kind kind_of(CURLcode code, bool connected, std::string_view reason) {
   switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST:
+      return HttpFailure::Kind::unknown_host;
     case CURLE_COULDNT_RESOLVE_PROXY:
     case CURLE_COULDNT_CONNECT:
       return HttpFailure::Kind::connect;
@@ -204,11 +205,20 @@ HttpFailure::Kind kind_of(CURLcode code, bool connected, std::string_view reason
           reason.find("unexpected eof") != std::string_view::npos) {
         return HttpFailure::Kind::connect;
       }
+      // What OpenSSL makes of an answer in plain HTTP.
+      if (reason.find("wrong version number") != std::string_view::npos ||
+          reason.find("packet length too long") != std::string_view::npos ||
+          reason.find("http request") != std::string_view::npos) {
+        return HttpFailure::Kind::plain;
+      }
       return HttpFailure::Kind::tls;
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_ISSUER_ERROR:
       return HttpFailure::Kind::tls;
+    case CURLE_UNSUPPORTED_PROTOCOL:  // "Received HTTP/0.9 when not allowed"
+    case CURLE_WEIRD_SERVER_REPLY:
+      return HttpFailure::Kind::encrypted;
     case CURLE_ABORTED_BY_CALLBACK:
       return HttpFailure::Kind::cancelled;
     case CURLE_LOGIN_DENIED:
@@ -219,9 +229,25 @@ HttpFailure::Kind kind_of(CURLcode code, bool connected, std::string_view reason
   }
 }
 
+HttpFailure failed(HttpFailure::Kind kind, std::string text) {
+  HttpFailure failure;
+  failure.kind = kind;
+  failure.text = std::move(text);
+  return failure;
+}
+
 }  // namespace
 
 struct HttpClient::Impl {
+  Transfer transfer_for(const HttpRequest& request) const;
+  // Each sets its part of the options of one request.
+  void set_connection(const HttpRequest& request);
+  void set_request(const HttpRequest& request, const curl_slist* headers);
+  void set_callbacks(Transfer& transfer);
+  /// What became of it; `reason` is libcurl's text about a failure.
+  std::variant<HttpReply, HttpFailure> outcome(CURLcode code, Transfer& transfer,
+                                               std::string_view reason);
+
   Settings settings;
   CurlList address_map;
   CurlEasy easy;
@@ -253,100 +279,96 @@ HttpClient::HttpClient(Settings settings) : impl_(std::make_unique<Impl>()) {
 
 HttpClient::~HttpClient() = default;
 
-std::variant<HttpReply, HttpFailure> HttpClient::send(const HttpRequest& request) {
-  CURL* easy = impl_->easy.get();
-  const Settings& settings = impl_->settings;
-  HttpFailure failure;
-  if (easy == nullptr) {
-    failure.text = "libcurl could not be set up";
-    return failure;
-  }
+Transfer HttpClient::Impl::transfer_for(const HttpRequest& request) const {
+  const auto or_stall = [&](std::int64_t ms) { return ms > 0 ? ms : settings.stall_timeout_ms; };
   Transfer transfer;
   transfer.body = request.body;
   transfer.cancel = settings.cancel;
   transfer.max_reply = request.max_reply;
   transfer.stall_limit_ms = settings.stall_timeout_ms;
-  transfer.first_answer_limit_ms =
-      request.first_answer_ms > 0 ? request.first_answer_ms : settings.stall_timeout_ms;
-  transfer.answer_limit_ms = request.answer_ms > 0 ? request.answer_ms : settings.stall_timeout_ms;
-  if (settings.cancel != nullptr && settings.cancel->load()) {
-    failure.kind = HttpFailure::Kind::cancelled;
-    failure.text = "stopped";
-    return failure;
-  }
+  transfer.first_answer_limit_ms = or_stall(request.first_answer_ms);
+  transfer.answer_limit_ms = or_stall(request.answer_ms);
+  return transfer;
+}
 
-  curl_easy_reset(easy);  // keeps connections and cookies
-  char reason[CURL_ERROR_SIZE] = "";
-  CurlList headers(curl_slist_append(nullptr, "Expect:"));
-  for (const std::string& header : request.headers) {
-    if (curl_slist_append(headers.get(), header.c_str()) == nullptr) {
-      failure.text = "out of memory";
-      return failure;
-    }
-  }
-  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, reason);
-  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
-  curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
-  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers.get());
-  curl_easy_setopt(easy, CURLOPT_USERAGENT, "fl");
-  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(settings.connect_timeout_ms));
-  curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-  curl_easy_setopt(easy, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
+void HttpClient::Impl::set_connection(const HttpRequest& request) {
+  CURL* const handle = easy.get();
+  curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS,
+                   static_cast<long>(settings.connect_timeout_ms));
+  curl_easy_setopt(handle, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl_easy_setopt(handle, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
   if (!settings.use_proxy) {
-    curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+    curl_easy_setopt(handle, CURLOPT_NOPROXY, "*");
   }
-  if (impl_->address_map) {
-    curl_easy_setopt(easy, CURLOPT_CONNECT_TO, impl_->address_map.get());
+  if (address_map) {
+    curl_easy_setopt(handle, CURLOPT_CONNECT_TO, address_map.get());
   }
-  curl_easy_setopt(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+  if (request.fresh_connection) {
+    curl_easy_setopt(handle, CURLOPT_FRESH_CONNECT, 1L);
+  }
+  curl_easy_setopt(handle, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
   if (!settings.tls.ca_file.empty()) {
-    curl_easy_setopt(easy, CURLOPT_CAINFO, settings.tls.ca_file.c_str());
+    curl_easy_setopt(handle, CURLOPT_CAINFO, settings.tls.ca_file.c_str());
   }
   if (!settings.tls.certificate.empty()) {
     const std::string& key = settings.tls.key.empty() ? settings.tls.certificate : settings.tls.key;
-    curl_easy_setopt(easy, CURLOPT_SSLCERT, settings.tls.certificate.c_str());
-    curl_easy_setopt(easy, CURLOPT_SSLKEY, key.c_str());
-    curl_easy_setopt(easy, CURLOPT_KEYPASSWD, "");  // else OpenSSL asks the terminal for one
+    curl_easy_setopt(handle, CURLOPT_SSLCERT, settings.tls.certificate.c_str());
+    curl_easy_setopt(handle, CURLOPT_SSLKEY, key.c_str());
+    curl_easy_setopt(handle, CURLOPT_KEYPASSWD, "");  // else OpenSSL asks the terminal for one
   }
+}
+
+void HttpClient::Impl::set_request(const HttpRequest& request, const curl_slist* headers) {
+  CURL* const handle = easy.get();
+  curl_easy_setopt(handle, CURLOPT_URL, request.url.c_str());
+  curl_easy_setopt(handle, CURLOPT_PATH_AS_IS, 1L);
+  curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(handle, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  curl_easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 0L);
+  curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers);
+  curl_easy_setopt(handle, CURLOPT_USERAGENT, "fl");
   if (request.negotiate) {
-    curl_easy_setopt(easy, CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_NEGOTIATE));
-    curl_easy_setopt(easy, CURLOPT_USERPWD, ":");
+    curl_easy_setopt(handle, CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_NEGOTIATE));
+    curl_easy_setopt(handle, CURLOPT_USERPWD, ":");
   }
-  if (request.fresh_connection) {
-    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
-  }
-  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_reply);
-  curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
-  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
-  curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
-  curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, watch);
-  curl_easy_setopt(easy, CURLOPT_XFERINFODATA, &transfer);
-  curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
-  curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, take_connection);
-  curl_easy_setopt(easy, CURLOPT_PREREQDATA, &transfer);
   if (request.body != nullptr) {
-    curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
-    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 512L * 1024);
-    curl_easy_setopt(easy, CURLOPT_READFUNCTION, read_body);
-    curl_easy_setopt(easy, CURLOPT_READDATA, &transfer);
-    curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, seek_body);
-    curl_easy_setopt(easy, CURLOPT_SEEKDATA, &transfer);
-    curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(request.body->length));
+    curl_easy_setopt(handle, CURLOPT_UPLOAD, 1L);
+    curl_easy_setopt(handle, CURLOPT_UPLOAD_BUFFERSIZE, 512L * 1024);
+    curl_easy_setopt(handle, CURLOPT_INFILESIZE_LARGE,
+                     static_cast<curl_off_t>(request.body->length));
   } else if (request.method == "PUT" || request.method == "POST") {
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, "");
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, 0L);
+    curl_easy_setopt(handle, CURLOPT_POSTFIELDS, "");
+    curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE, 0L);
   }
-  curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+  curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+}
 
-  const CURLcode code = curl_easy_perform(easy);
+void HttpClient::Impl::set_callbacks(Transfer& transfer) {
+  CURL* const handle = easy.get();
+  curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, take_reply);
+  curl_easy_setopt(handle, CURLOPT_WRITEDATA, &transfer);
+  curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, take_header);
+  curl_easy_setopt(handle, CURLOPT_HEADERDATA, &transfer);
+  curl_easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, watch);
+  curl_easy_setopt(handle, CURLOPT_XFERINFODATA, &transfer);
+  curl_easy_setopt(handle, CURLOPT_NOPROGRESS, 0L);
+  curl_easy_setopt(handle, CURLOPT_PREREQFUNCTION, take_connection);
+  curl_easy_setopt(handle, CURLOPT_PREREQDATA, &transfer);
+  if (transfer.body != nullptr) {
+    curl_easy_setopt(handle, CURLOPT_READFUNCTION, read_body);
+    curl_easy_setopt(handle, CURLOPT_READDATA, &transfer);
+    curl_easy_setopt(handle, CURLOPT_SEEKFUNCTION, seek_body);
+    curl_easy_setopt(handle, CURLOPT_SEEKDATA, &transfer);
+  }
+}
 
+std::variant<HttpReply, HttpFailure> HttpClient::Impl::outcome(CURLcode code, Transfer& transfer,
+                                                               std::string_view reason) {
+  CURL* const handle = easy.get();
   const char* peer = nullptr;
-  curl_easy_getinfo(easy, CURLINFO_PRIMARY_IP, &peer);
-  curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &transfer.reply.status);
+  curl_easy_getinfo(handle, CURLINFO_PRIMARY_IP, &peer);
+  curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &transfer.reply.status);
   transfer.reply.peer_ip = peer == nullptr ? "" : peer;
   // A server that refuses an upload answers and closes while we still send: its answer counts.
   const bool refused_early =
@@ -355,10 +377,11 @@ std::variant<HttpReply, HttpFailure> HttpClient::send(const HttpRequest& request
     return std::move(transfer.reply);
   }
   long sent = 0;
-  curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &sent);
+  curl_easy_getinfo(handle, CURLINFO_REQUEST_SIZE, &sent);
+  HttpFailure failure;
   failure.kind = kind_of(code, sent > 0, reason);
   failure.may_have_arrived = sent > 0;
-  failure.text = reason[0] != '\0' ? reason : curl_easy_strerror(code);
+  failure.text = reason.empty() ? curl_easy_strerror(code) : std::string(reason);
   failure.peer_ip = std::move(transfer.reply.peer_ip);
   if (!transfer.body_error.empty()) {
     failure.kind = HttpFailure::Kind::body;
@@ -370,6 +393,31 @@ std::variant<HttpReply, HttpFailure> HttpClient::send(const HttpRequest& request
     failure.text = "the header of the answer is longer than 256 KiB";
   }
   return failure;
+}
+
+std::variant<HttpReply, HttpFailure> HttpClient::send(const HttpRequest& request) {
+  CURL* const easy = impl_->easy.get();
+  if (easy == nullptr) {
+    return failed(HttpFailure::Kind::other, "libcurl could not be set up");
+  }
+  if (impl_->settings.cancel != nullptr && impl_->settings.cancel->load()) {
+    return failed(HttpFailure::Kind::cancelled, "stopped");
+  }
+  CurlList headers(curl_slist_append(nullptr, "Expect:"));
+  for (const std::string& header : request.headers) {
+    if (curl_slist_append(headers.get(), header.c_str()) == nullptr) {
+      return failed(HttpFailure::Kind::other, "out of memory");
+    }
+  }
+  Transfer transfer = impl_->transfer_for(request);
+  char reason[CURL_ERROR_SIZE] = "";
+  curl_easy_reset(easy);  // keeps connections and cookies
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, reason);
+  impl_->set_connection(request);
+  impl_->set_request(request, headers.get());
+  impl_->set_callbacks(transfer);
+  const CURLcode code = curl_easy_perform(easy);
+  return impl_->outcome(code, transfer, reason);
 }
 
 namespace {
@@ -405,7 +453,7 @@ Result<std::vector<HttpAddressMap>> parse_address_map(std::string_view text) {
       rest.remove_prefix(1);
     }
     if (!equals || !take_address(rest, ",", map.to_host, map.to_port)) {
-      return Error{ErrorClass::usage, "'" + std::string(text) + "' is no list of addresses",
+      return Error{ErrorClass::usage, "'" + std::string(text) + "' is not a list of addresses",
                    "write HOST:PORT=HOST:PORT, with commas between several"};
     }
     maps.push_back(std::move(map));

@@ -67,14 +67,17 @@ struct HttpReply {
 /// No usable answer came.
 struct HttpFailure {
   enum class Kind {
-    connect,    ///< name, route, refused, time-out of the connection: nothing was sent
-    stalled,    ///< no progress for the stall time-out
-    broken,     ///< the connection ended early
-    tls,        ///< certificate or handshake
-    cancelled,  ///< the cancel flag was set
-    body,       ///< our own file could not be read or is too short
-    login,      ///< no Kerberos credentials
-    setup,      ///< a certificate or key file cannot be used
+    connect,       ///< route, refused, time-out of the connection: nothing was sent
+    stalled,       ///< no progress for the stall time-out
+    broken,        ///< the connection ended early
+    tls,           ///< certificate or handshake
+    plain,         ///< https, but the server's port speaks no TLS
+    encrypted,     ///< http, but the server's answer is none: TLS, perhaps
+    unknown_host,  ///< the name has no address: nothing was sent
+    cancelled,     ///< the cancel flag was set
+    body,          ///< our own file could not be read or is too short
+    login,         ///< no Kerberos credentials
+    setup,         ///< a certificate or key file cannot be used
     other,
   };
   Kind kind = Kind::other;

@@ -3,10 +3,14 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
+#include <iterator>
+#include <string_view>
 #include <utility>
 
 namespace fl {
@@ -40,7 +44,46 @@ void reset_signals() {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
+bool is_executable(const std::string& path) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) &&
+         ::access(path.c_str(), X_OK) == 0;
+}
+
 }  // namespace
+
+Status check_command(const std::string& word) {
+  bool found = word.find('/') != std::string::npos && is_executable(word);
+  const char* const path = std::getenv("PATH");
+  std::string_view rest = word.find('/') == std::string::npos && path != nullptr ? path : "";
+  while (!found && !rest.empty()) {
+    const std::size_t end = std::min(rest.find(':'), rest.size());
+    const std::string folder = end == 0 ? "." : std::string(rest.substr(0, end));
+    found = is_executable(folder + "/" + word);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  if (found) {
+    return {};
+  }
+  return Error{ErrorClass::config, "cannot run '" + word + "': no such program",
+               "a name is looked up in PATH; a shell's own commands need sh -c '...'"};
+}
+
+std::string shell_word_hint(const std::vector<std::string>& words) {
+  constexpr std::string_view kShellWords[] = {"|", "||", "&&", "&", ";", "<", ">", ">>", "2>&1"};
+  std::string line;
+  std::string_view found;
+  for (const std::string& word : words) {
+    line += (line.empty() ? "" : " ") + word;
+    if (found.empty() &&
+        std::find(std::begin(kShellWords), std::end(kShellWords), word) != std::end(kShellWords)) {
+      found = word;
+    }
+  }
+  return found.empty() ? ""
+                       : "the command got '" + std::string(found) +
+                             "' as an argument; a shell reads it in: -- sh -c '" + line + "'";
+}
 
 Result<Pipe> open_pipe() {
   int ends[2];

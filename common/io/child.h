@@ -33,6 +33,13 @@ class ArgumentVector {
   std::vector<char*> pointers_;  // ends with a null
 };
 
+/// Ok if the word can be executed: a path, or a name found in PATH. Errors: class config.
+Status check_command(const std::string& word);
+
+/// Where a word is what a shell takes for a pipe or the like, and the command got it as an
+/// argument: the hint for its failure. "": there is none.
+std::string shell_word_hint(const std::vector<std::string>& words);
+
 /// fork(2); in the child all signals are blocked. -1 and errno: it failed.
 pid_t fork_blocked();
 

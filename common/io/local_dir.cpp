@@ -191,6 +191,34 @@ Status LocalDir::sync_path(std::string_view relative) const {
   return {};
 }
 
+std::string LocalDir::identity(std::string_view relative) const {
+  std::string text;
+  std::string prefix = ".";
+  std::vector<std::string> parts = components(relative);
+  parts.insert(parts.begin(), ".");
+  for (const std::string& part : parts) {
+    prefix += "/" + part;
+    struct statx info {};
+    if (statx(fd_.get(), prefix.c_str(), AT_SYMLINK_NOFOLLOW, STATX_INO | STATX_BTIME, &info) !=
+            0 ||
+        (info.stx_mask & STATX_BTIME) == 0) {
+      return {};
+    }
+    for (const std::uint64_t number :
+         {std::uint64_t{info.stx_dev_major}, std::uint64_t{info.stx_dev_minor},
+          std::uint64_t{info.stx_ino}, static_cast<std::uint64_t>(info.stx_btime.tv_sec),
+          std::uint64_t{info.stx_btime.tv_nsec}}) {
+      text += std::to_string(number) + ' ';
+    }
+  }
+  return text;
+}
+
+bool LocalDir::exists() const {
+  struct stat info {};
+  return fstat(fd_.get(), &info) == 0 && info.st_nlink > 0;
+}
+
 Result<UniqueFd> LocalDir::create_file(const std::string& name, int* number) const {
   if (number != nullptr) {
     *number = 0;

@@ -1,5 +1,5 @@
 // Directories that cannot be left: names that come from events are resolved by the kernel below a
-// directory the user chose, never through a symbolic link, never above it (reliability.md 7.4).
+// directory the user chose, never through a symbolic link, never above it.
 #pragma once
 
 #include <cstdint>
@@ -32,6 +32,12 @@ class LocalDir {
   /// Syncs this directory and each one on the way to `relative`: after success their entries are
   /// on disk.
   Status sync_path(std::string_view relative) const;
+  /// Says which directories those are: the text changes when somebody puts another one in the place
+  /// of one of them. Empty: it cannot be known (one is not there, or the file system keeps no time
+  /// of birth, and a number of an inode is used again).
+  std::string identity(std::string_view relative) const;
+  /// True while the directory has a name somewhere: false once it was removed.
+  bool exists() const;
   /// Syncs this directory: entries made, renamed or removed before are on disk after success.
   Status sync() const;
 

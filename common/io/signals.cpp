@@ -60,6 +60,8 @@ int watch_signals() {
   return g_pipe[0];
 }
 
+int signal_fd() { return g_pipe[0]; }
+
 const std::atomic<bool>& stop_requested() { return g_stop; }
 
 void take_signals(SignalState& state) {
@@ -83,12 +85,6 @@ void take_signals(SignalState& state) {
       }
     }
   }
-}
-
-void block_signals_in_thread() {
-  sigset_t all;
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, nullptr);
 }
 
 }  // namespace fl

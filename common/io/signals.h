@@ -16,11 +16,11 @@ struct SignalState {
 /// and ignores PIPE and XFSZ. Signals that our parent ignores (nohup) stay ignored.
 /// Returns a descriptor that is readable when a signal has come. Call once, before any thread.
 int watch_signals();
+/// That descriptor again, for whoever waits before the loop runs; -1 without watch_signals().
+int signal_fd();
 /// True once TERM or INT has come: for the few calls that block before the loop runs.
 const std::atomic<bool>& stop_requested();
 /// Takes what came since the last call into `state`.
 void take_signals(SignalState& state);
-/// Blocks all of these in the calling thread; worker threads call it first.
-void block_signals_in_thread();
 
 }  // namespace fl

@@ -10,6 +10,9 @@ namespace fl {
 /// The first call of a program.
 void occupy_standard_fds();
 
+/// Both are open and are one file, pipe or socket: `2>&1`.
+bool is_same_file(int one, int other);
+
 /// Ok if `fd` may be written to.
 Status check_writable(int fd);
 

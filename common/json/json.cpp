@@ -1,8 +1,8 @@
 #include "common/json/json.h"
 
-#include <simdjson.h>
-
 #include <algorithm>
+
+#include "common/json/simdjson_library.h"
 
 namespace fl {
 namespace {
@@ -33,7 +33,7 @@ Json convert(simdjson::dom::element element, List& list) {
   switch (element.type()) {
     case simdjson::dom::element_type::ARRAY: {
       out.type = Json::Type::array;
-      const simdjson::dom::array items(element);
+      const simdjson::dom::array items = element.get_array().value_unsafe();
       for (const auto item : items) {
         out.items.push_back(convert(item, list));
       }
@@ -41,7 +41,7 @@ Json convert(simdjson::dom::element element, List& list) {
     }
     case simdjson::dom::element_type::OBJECT: {
       out.type = Json::Type::object;
-      const simdjson::dom::object members(element);
+      const simdjson::dom::object members = element.get_object().value_unsafe();
       for (const auto member : members) {
         simdjson::dom::array items;
         if (list.take != nullptr && member.key == list.name &&
@@ -85,6 +85,9 @@ Result<Json> parse(std::string_view text, std::size_t max_bytes, List& list) {
     return Error{ErrorClass::input,
                  "JSON text of more than " + std::to_string(max_bytes >> 10) + " KiB"};
   }
+  if (Status loaded = load_simdjson(); !loaded) {
+    return loaded.error();
+  }
   simdjson::dom::parser parser(max_bytes);
   simdjson::dom::element element;
   if (auto error = parser.allocate(std::max<std::size_t>(text.size(), 1), kMaxDepth);
@@ -93,7 +96,7 @@ Result<Json> parse(std::string_view text, std::size_t max_bytes, List& list) {
   }
   if (auto error = parser.parse(text.data(), text.size()).get(element);
       error != simdjson::SUCCESS) {
-    return Error{ErrorClass::input, std::string("not JSON: ") + simdjson::error_message(error)};
+    return Error{ErrorClass::input, std::string("not JSON: ") + simdjson_message(error)};
   }
   Json out = convert(element, list);
   if (list.refused) {

@@ -91,14 +91,20 @@ class MicrohttpdServer final : public PageServer {
     sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
+    errno = 0;
     daemon_ = MHD_start_daemon(
         MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL, 0, nullptr, nullptr, &on_request, this,
         MHD_OPTION_LISTEN_SOCKET, socket_.get(), MHD_OPTION_CONNECTION_LIMIT, kAccepted,
         MHD_OPTION_CONNECTION_TIMEOUT, kIdleSeconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         kConnectionBytes, MHD_OPTION_NOTIFY_CONNECTION, &on_connection, this, MHD_OPTION_END);
+    const int number = errno;
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     if (daemon_ == nullptr) {
-      return trouble(ErrorClass::io, address_, "the HTTP server does not start");
+      const char* const why = number == 0 ? "no room for it" : std::strerror(number);
+      return Error{ErrorClass::unavailable,
+                   "cannot start a thread that serves " + address_ + ": " + why,
+                   "raise the limit of processes (ulimit -u), of memory (ulimit -v) or of the "
+                   "service; --metrics FILE needs no thread"};
     }
     (void)socket_.release();  // the daemon closes it
     return {};

@@ -10,6 +10,7 @@
 
 #include "common/base/text.h"
 #include "common/option/option_values.h"
+#include "common/option/secret.h"
 #include "common/option/suggest.h"
 
 namespace fl {
@@ -27,6 +28,7 @@ class Splitter {
     app_.set_help_flag();
     app_.allow_extras();
     help_ = app_.add_flag("-h,--help");
+    help_all_ = app_.add_flag("--help-all");
     version_ = app_.add_flag("--version");
     describe_ = app_.add_flag("--describe");
     generate_ = app_.add_option("--generate")->type_name("WHAT");
@@ -36,7 +38,7 @@ class Splitter {
     std::string names = "--" + spec.name;
     known_.push_back(spec.name);
     for (const std::string& alias : spec.aliases) {
-      names += ",--" + alias;
+      names += "," + dashed(alias);
       known_.push_back(alias);
     }
     CLI::Option* option = nullptr;
@@ -66,7 +68,8 @@ class Splitter {
     return {};
   }
 
-  bool help() const { return help_->count() > 0; }
+  bool help() const { return help_->count() > 0 || help_all(); }
+  bool help_all() const { return help_all_->count() > 0; }
   bool version() const { return version_->count() > 0; }
   bool describe() const { return describe_->count() > 0; }
   std::string generate() const {
@@ -84,7 +87,7 @@ class Splitter {
     const std::string name = arg.substr(0, arg.find('='));
     const std::string bare = name.substr(std::min(name.find_first_not_of('-'), name.size()));
     std::vector<std::string> known = known_;
-    known.insert(known.end(), {"help", "version"});
+    known.insert(known.end(), {"help", "help-all", "version"});
     return usage(fmt::format("unknown option '{}'{}", name, did_you_mean(bare, known, "--")));
   }
 
@@ -133,6 +136,7 @@ class Splitter {
 
   CLI::App app_;
   CLI::Option* help_ = nullptr;
+  CLI::Option* help_all_ = nullptr;
   CLI::Option* version_ = nullptr;
   CLI::Option* describe_ = nullptr;
   CLI::Option* generate_ = nullptr;
@@ -146,27 +150,72 @@ std::string display_name(const OptionSpec& spec) {
 }
 
 Status assign(const OptionSpec& spec, void* options, const std::string& value, CommandLine& line) {
-  if (Status status = set_option(spec, options, value); !status) {
-    return usage(fmt::format("{}: {}", display_name(spec), status.error().message));
+  Status status = check_empty(spec, value);
+  if (const std::string name = value.substr(0, value.find('='));
+      status && spec.is_prefix && value.find('=') != std::string::npos && sounds_secret(name)) {
+    Error error = usage(
+        fmt::format("--{} {}: a secret on a command line is seen by everybody", spec.name, name));
+    error.hint = fmt::format("--{0}-env {1}=VARIABLE or --{0}-file {1}=FILE", spec.name, name);
+    return error;
+  }
+  if (status) {
+    status = set_option(spec, options, value);
+  }
+  if (!status) {
+    Error error = usage(fmt::format("{}: {}", display_name(spec), status.error().message));
+    error.hint = status.error().hint.empty() ? spec.hint : status.error().hint;
+    return error;
   }
   line.given[spec.key].push_back(value);
   return {};
 }
 
+/// WORDs are a command and its arguments, whose own options must not be taken for ours.
+bool takes_a_command(const std::vector<Binding>& bindings) {
+  return std::any_of(bindings.begin(), bindings.end(), [](const Binding& binding) {
+    return std::any_of(binding.set->options.begin(), binding.set->options.end(),
+                       [](const OptionSpec& spec) { return spec.follows_dashes; });
+  });
+}
+
 // What is not an option, without the first "--"; an error for an unknown option.
-Result<std::vector<std::string>> positionals_of(const Splitter& splitter) {
+Result<std::vector<std::string>> positionals_of(const Splitter& splitter,
+                                                const std::vector<Binding>& bindings) {
   std::vector<std::string> positionals;
   bool options_ended = false;
   for (std::string& arg : splitter.rest()) {
     if (!options_ended && arg == "--") {
       options_ended = true;
     } else if (!options_ended && looks_like_option(arg)) {
-      return splitter.unknown_option(arg);
+      Error error = splitter.unknown_option(arg);
+      if (!positionals.empty() && takes_a_command(bindings)) {
+        error.hint =
+            fmt::format("put -- before the command: -- {} {}", join(positionals, " "), arg);
+      }
+      return error;
     } else {
       positionals.push_back(std::move(arg));
     }
   }
   return positionals;
+}
+
+/// Whether `value` is NAME=VALUE for the option and the one it pairs with.
+bool is_pair(const OptionSpec& spec, std::string_view value, const CommandLine& line) {
+  return !spec.pair_key.empty() && !line.given.contains(spec.pair_key) &&
+         value.find('=') != std::string_view::npos;
+}
+
+Status assign_pair(const OptionSpec& spec, const OptionSet& set, void* options,
+                   const std::string& value, CommandLine& line) {
+  const std::size_t equals = value.find('=');
+  Status status = assign(spec, options, value.substr(0, equals), line);
+  for (const OptionSpec& other : set.options) {
+    if (status && other.key == spec.pair_key) {
+      status = assign(other, options, value.substr(equals + 1), line);
+    }
+  }
+  return status;
 }
 
 Status assign_positionals(const std::vector<std::string>& values,
@@ -177,6 +226,9 @@ Status assign_positionals(const std::vector<std::string>& values,
       if (!spec.is_positional || (!spec.is_repeated && line.given.contains(spec.key))) {
         continue;
       }
+      if (next + 1 == values.size() && is_pair(spec, values[next], line)) {
+        return assign_pair(spec, *binding.set, binding.options, values[next], line);
+      }
       const std::size_t end = takes_the_rest(spec) ? values.size() : next + 1;
       for (; next < end && next < values.size(); ++next) {
         if (Status status = assign(spec, binding.options, values[next], line); !status) {
@@ -186,14 +238,14 @@ Status assign_positionals(const std::vector<std::string>& values,
     }
   }
   if (next < values.size()) {
-    return usage(fmt::format("unexpected argument '{}'", values[next]));
+    return usage(unexpected_argument(values[next]));
   }
   return {};
 }
 
 Status assign_all(const Splitter& splitter, const std::vector<Binding>& bindings,
                   CommandLine& line) {
-  const Result<std::vector<std::string>> positionals = positionals_of(splitter);
+  const Result<std::vector<std::string>> positionals = positionals_of(splitter, bindings);
   if (!positionals) {
     return positionals.error();
   }
@@ -216,9 +268,18 @@ Status assign_all(const Splitter& splitter, const std::vector<Binding>& bindings
     return status;
   }
   for (const Binding& binding : bindings) {
+    const bool in_properties = line.given.contains(binding.properties_key);
     for (const OptionSpec& spec : binding.set->options) {
-      if (spec.is_required && is_on_command_line(spec) && !line.given.contains(spec.key)) {
-        return usage(fmt::format("{} is missing", display_name(spec)));
+      const bool is_given = line.given.contains(spec.key);
+      if (in_properties && !spec.is_cli_only) {
+        if (is_given) {
+          Error error = usage(fmt::format("{} cannot be combined with --{}", display_name(spec),
+                                          option_name(binding.properties_key)));
+          error.hint = fmt::format("put {} in the properties", spec.key);
+          return error;
+        }
+      } else if (spec.is_required && is_on_command_line(spec) && !is_given) {
+        return usage(missing_argument(spec));
       }
     }
   }
@@ -226,6 +287,14 @@ Status assign_all(const Splitter& splitter, const std::vector<Binding>& bindings
 }
 
 }  // namespace
+
+std::string missing_argument(const OptionSpec& spec) {
+  return fmt::format("{} is missing", display_name(spec));
+}
+
+std::string unexpected_argument(std::string_view argument) {
+  return fmt::format("unexpected argument '{}'", argument);
+}
 
 Result<CommandLine> parse_command_line(const std::vector<std::string>& args,
                                        const std::vector<Binding>& bindings) {
@@ -240,10 +309,12 @@ Result<CommandLine> parse_command_line(const std::vector<std::string>& args,
   Status status = splitter.split(args, false);
   CommandLine line;
   line.help = splitter.help();
+  line.help_all = splitter.help_all();
   line.version = splitter.version();
   line.describe = splitter.describe();
   line.generate = splitter.generate();
-  if (line.help || line.version || line.describe || !line.generate.empty()) {
+  if (line.help || line.version || line.describe ||
+      (!line.generate.empty() && line.generate != kGenerateNothing)) {
     return line;
   }
   if (status.ok()) {
@@ -280,7 +351,7 @@ Result<std::size_t> first_positional(const std::vector<std::string>& args, const
   }
   if (looks_like_option(rest.front())) {
     Error error = splitter.unknown_option(rest.front());
-    error.hint = "options of a TYPE stand behind it";
+    error.hint = "put a TYPE's options after the TYPE";
     return error;
   }
   return args.size() - rest.size();

@@ -102,5 +102,132 @@ std::string render(Duration value) { return to_string(value); }
 std::string render(const std::string& value) { return value; }
 std::string render(const std::vector<std::string>& value) { return join(value, " "); }
 
+namespace {
+
+using Place = Secret::Place;
+
+/// The variable that stands for a secret which a Flume file holds as it is.
+std::string variable_for(std::string_view option, std::string_view property = "") {
+  std::string name = fmt::format("FL_{}{}{}", option, property.empty() ? "" : "_", property);
+  for (char& c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    c = std::isalnum(byte) != 0 && byte < 0x80 ? static_cast<char>(std::toupper(byte)) : '_';
+  }
+  return name;
+}
+
+// The texts of one option of a prefix.
+std::vector<std::string> entries_of(const PropertyMap& map, Place place,
+                                    const std::string& option) {
+  std::vector<std::string> out;
+  for (const auto& [name, secret] : map) {
+    const bool is_hidden = secret.place() == Place::literal && sounds_secret(name);
+    if (is_hidden && place == Place::environment) {
+      out.push_back(name + "=" + variable_for(option, name));
+    } else if (secret.place() == place && !is_hidden) {
+      out.push_back(name + "=" + (place == Place::literal ? *secret.reveal() : secret.reference()));
+    }
+  }
+  return out;
+}
+
+OptionSpec reference_spec(const OptionSpec& of, Place place, std::string metavar,
+                          std::string help) {
+  OptionSpec spec;
+  const bool is_file = place == Place::file;
+  spec.key = of.key + (is_file ? "File" : "Env");
+  spec.name = of.name + (is_file ? "-file" : "-env");
+  spec.metavar = std::move(metavar);
+  spec.help = std::move(help);
+  spec.is_cli_only = true;
+  spec.is_path = is_file && !of.is_prefix;
+  spec.refuses_empty = true;
+  spec.is_repeated = of.is_prefix;
+  return spec;
+}
+
+void add_get(OptionSpec& spec, std::function<std::vector<std::string>(const void*)> get_all) {
+  spec.get = [get_all](const void* options) { return join(get_all(options), " "); };
+  spec.get_all = std::move(get_all);
+}
+
+}  // namespace
+
+void add_secret(OptionSet& set, std::string key, const std::function<Secret&(void*)>& access,
+                const std::string& help) {
+  OptionSpec secret;
+  secret.name = option_name(key);
+  secret.key = std::move(key);
+  secret.metavar = "SECRET";
+  secret.help = help;
+  secret.is_flume_only = true;
+  secret.is_secret = true;
+  secret.set = [access](void* options, std::string_view text) {
+    access(options) = Secret(Place::literal, text);
+    return Status();
+  };
+  secret.get = [](const void* /*options*/) { return std::string(); };
+  secret.get_all = [](const void* /*options*/) { return std::vector<std::string>(); };
+  const std::string in_flume =
+      fmt::format(" In a Flume file {} holds the secret itself.", secret.key);
+  for (const Place place : {Place::environment, Place::file}) {
+    const bool is_file = place == Place::file;
+    OptionSpec spec = reference_spec(
+        secret, place, is_file ? "FILE" : "VARIABLE",
+        help + (is_file ? " Read from FILE." : " Read from this environment variable." + in_flume));
+    spec.set = [access, place](void* options, std::string_view text) {
+      access(options) = Secret(place, text);
+      return Status();
+    };
+    add_get(spec, [access, place, name = secret.name](const void* options) {
+      const Secret& value = access(const_cast<void*>(options));  // only read
+      const bool is_hidden = value.place() == Place::literal && place == Place::environment;
+      return value.place() == place ? std::vector<std::string>{value.reference()}
+             : is_hidden            ? std::vector<std::string>{variable_for(name)}
+                                    : std::vector<std::string>();
+    });
+    set.options.push_back(std::move(spec));
+  }
+  set.options.push_back(std::move(secret));
+}
+
+void add_prefix(OptionSet& set, std::string key, const std::function<PropertyMap&(void*)>& access,
+                const std::string& help, const std::string& alias) {
+  OptionSpec plain;
+  if (!alias.empty()) {
+    plain.aliases.push_back(alias);
+  }
+  plain.name = option_name(key);
+  plain.key = std::move(key);
+  plain.metavar = "NAME=VALUE";
+  plain.help = help;
+  plain.is_prefix = true;
+  plain.is_repeated = true;
+  plain.refuses_empty = true;
+  OptionSpec environment =
+      reference_spec(plain, Place::environment, "NAME=VARIABLE",
+                     "The same, for a secret: read from this environment variable.");
+  OptionSpec file =
+      reference_spec(plain, Place::file, "NAME=FILE", "The same, for a secret: read from FILE.");
+  const std::string option = plain.name;
+  for (auto& [spec, place] : {std::pair<OptionSpec&, Place>(plain, Place::literal),
+                              std::pair<OptionSpec&, Place>(environment, Place::environment),
+                              std::pair<OptionSpec&, Place>(file, Place::file)}) {
+    spec.set = [access, place = place, metavar = spec.metavar](void* options,
+                                                               std::string_view text) -> Status {
+      const std::size_t equals = text.find('=');
+      if (equals == 0 || equals == std::string_view::npos) {
+        return Error{ErrorClass::usage, "the value is not " + metavar};
+      }
+      access(options)[std::string(text.substr(0, equals))] = Secret(place, text.substr(equals + 1));
+      return {};
+    };
+    add_get(spec, [access, place = place, option](const void* options) {
+      return entries_of(access(const_cast<void*>(options)), place, option);  // only read
+    });
+    set.options.push_back(std::move(spec));
+  }
+}
+
 }  // namespace option_detail
 }  // namespace fl

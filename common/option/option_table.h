@@ -1,5 +1,6 @@
 // The option table: everything a user can see of a component is declared once, here, and the
-// command line, help, man page, completion, Flume key and defaults are derived (DESIGN 5).
+// command line, help, man page, completion, Flume key and defaults are derived, so that they cannot
+// contradict each other.
 //
 //   struct Options { std::string path; Duration roll_interval{300'000}; };
 //   OptionTable<Options> table;
@@ -10,6 +11,13 @@
 // The default on the command line is the member's initial value; .flume() is Flume's where it
 // differs. Option name: the component's prefix is dropped and camelCase becomes kebab-case
 // ("hdfs.rollInterval" -> "--roll-interval"). A bool is a flag: --name, --name=false.
+//
+//   table.add_secret("keystorePassword", &Options::password, "Opens the keystore.");
+//   table.add_prefix("kafka.producer", &Options::producer, "A setting of the producer.");
+//
+// A secret has no value on the command line, only --keystore-password-env NAME and -file PATH. A
+// prefix takes every Flume property below it, and --producer NAME=VALUE several times, with the
+// same two for those that are secrets.
 #pragma once
 
 #include <functional>
@@ -22,6 +30,7 @@
 
 #include "common/base/error.h"
 #include "common/base/units.h"
+#include "common/option/secret.h"
 
 namespace fl {
 
@@ -40,18 +49,36 @@ struct OptionSpec {
   bool is_flag = false;
   bool is_required = false;
   bool is_positional = false;
-  bool is_repeated = false;  ///< vector<string>: may be given several times
+  bool follows_dashes = false;  ///< written after "--": its words may look like options
+  bool is_repeated = false;     ///< vector<string>: may be given several times
   /// Where Flume's value is a list of names with properties of their own, <key>.<name>.<part>: the
   /// parts in the order in which one text on the command line holds them, "a:b:c" (see
-  /// split_parts() in option_values.h). The names themselves are only Flume's.
+  /// split_parts() in option_values.h); "" is <key>.<name> itself. The names themselves are only
+  /// Flume's.
   std::vector<std::string> parts;
-  bool is_cli_only = false;    ///< no Flume property
+  bool is_cli_only = false;  ///< no Flume property
+  bool is_path = false;      ///< the value names a file or directory
+  /// An empty value cannot be meant: it comes from a variable that is not set.
+  bool refuses_empty = false;
+  /// The key of the option that gets VALUE when this positional is alone and reads NAME=VALUE.
+  std::string pair_key;
+  bool is_flume_only = false;  ///< no command line option
+  bool is_secret = false;      ///< the value is shown nowhere
+  bool is_prefix = false;      ///< takes all properties <key>.NAME; set() reads "NAME=VALUE"
+  /// What a negative number in a Flume file stands for; empty: it is refused.
+  std::string flume_negative;
+  /// Flume takes its default for what is not a number ...
+  bool bad_is_default = false;
+  bool zero_is_bad = false;    ///< ... or not above 0
+  std::string hint;            ///< what to do, after a value that is refused
   std::string ignored_reason;  ///< Flume has it, we accept and ignore it: why
 
   /// Parses `text` into the member. Errors are of class usage and name the value.
   std::function<Status(void* options, std::string_view text)> set;
-  /// The member as text that set() reads back.
+  /// The member as text that set() reads back; of a repeated option for people.
   std::function<std::string(const void* options)> get;
+  /// The member as the texts that set() was called with, or would be: one, unless it is repeated.
+  std::function<std::vector<std::string>(const void* options)> get_all;
 };
 
 /// A table without its type, with a way to make a default-constructed struct.
@@ -78,8 +105,22 @@ std::string render(Bytes value);
 std::string render(Duration value);
 std::string render(const std::string& value);
 std::string render(const std::vector<std::string>& value);
+template <typename Member>
+std::vector<std::string> render_all(const Member& value) {
+  return {render(value)};
+}
+inline std::vector<std::string> render_all(const std::vector<std::string>& value) { return value; }
+
+void add_secret(OptionSet& set, std::string key, const std::function<Secret&(void*)>& access,
+                const std::string& help);
+void add_prefix(OptionSet& set, std::string key, const std::function<PropertyMap&(void*)>& access,
+                const std::string& help, const std::string& alias);
 }  // namespace option_detail
 
+/// Builds an OptionSet. Owns the specs of the options added so far, in the order of the help; each
+/// holds a pointer to a member of Options, so setting one needs no lookup by name. Between calls
+/// every spec is complete with its defaults; an Entry is valid until the next add(). erased() ends
+/// the building and forgets the type, so that nothing below this folder is a template.
 template <typename Options>
 class OptionTable {
  public:
@@ -94,6 +135,11 @@ class OptionTable {
     Entry& positional() {
       spec_.is_positional = true;
       return *this;
+    }
+    /// A positional that is written after "--", since its words may look like options.
+    Entry& after_dashes() {
+      spec_.follows_dashes = true;
+      return positional();
     }
     Entry& cli_only() {
       spec_.is_cli_only = true;
@@ -127,6 +173,38 @@ class OptionTable {
       spec_.flume_unit = "ms";
       return *this;
     }
+    /// The value is a path: never empty, completed as a path.
+    Entry& path() {
+      spec_.is_path = true;
+      return not_empty();
+    }
+    Entry& not_empty() {
+      spec_.refuses_empty = true;
+      return *this;
+    }
+    Entry& flume_negative(std::string value) {
+      spec_.flume_negative = std::move(value);
+      return *this;
+    }
+    /// Flume takes its default for what is not a number, and for 0 and less if `zero_too`.
+    Entry& flume_falls_back(bool zero_too) {
+      spec_.bad_is_default = true;
+      spec_.zero_is_bad = zero_too;
+      return *this;
+    }
+    /// Only in Flume's files: an older name of another option.
+    Entry& flume_only() {
+      spec_.is_flume_only = true;
+      return *this;
+    }
+    Entry& pairs_with(std::string key) {
+      spec_.pair_key = std::move(key);
+      return *this;
+    }
+    Entry& hint(std::string text) {
+      spec_.hint = std::move(text);
+      return *this;
+    }
     Entry& ignored(std::string reason) {
       spec_.ignored_reason = std::move(reason);
       return *this;
@@ -153,6 +231,36 @@ class OptionTable {
         std::move(metavar), std::move(help));
   }
 
+  /// A secret with this Flume key, and the options <name>-env and <name>-file.
+  void add_secret(std::string key, Secret Options::*member, const std::string& help) {
+    option_detail::add_secret(
+        set_, std::move(key),
+        [member](void* options) -> Secret& { return static_cast<Options*>(options)->*member; },
+        help);
+  }
+
+  /// The same for a member of a struct inside Options.
+  template <typename Part>
+  void add_secret(std::string key, Part Options::*part, Secret Part::*member,
+                  const std::string& help) {
+    option_detail::add_secret(
+        set_, std::move(key),
+        [part, member](void* options) -> Secret& {
+          return static_cast<Options*>(options)->*part.*member;
+        },
+        help);
+  }
+
+  /// All properties <key>.NAME, and the options <name>, <name>-env and <name>-file.
+  /// `alias`: a further name of the first of them, for example "X" for -X.
+  void add_prefix(std::string key, PropertyMap Options::*member, const std::string& help,
+                  const std::string& alias = "") {
+    option_detail::add_prefix(
+        set_, std::move(key),
+        [member](void* options) -> PropertyMap& { return static_cast<Options*>(options)->*member; },
+        help, alias);
+  }
+
   OptionSet erased() && {
     set_.make = [] { return std::static_pointer_cast<void>(std::make_shared<Options>()); };
     return std::move(set_);
@@ -174,6 +282,9 @@ class OptionTable {
     spec.get = [access](const void* options) {
       // Only read: what `access` returns is not written to.
       return option_detail::render(access(*static_cast<Options*>(const_cast<void*>(options))));
+    };
+    spec.get_all = [access](const void* options) {
+      return option_detail::render_all(access(*static_cast<Options*>(const_cast<void*>(options))));
     };
     set_.options.push_back(std::move(spec));
     return Entry(set_.options.back());

@@ -26,7 +26,7 @@ bool shows_choices(const OptionSpec& spec) {
 std::string option_term(const OptionSpec& spec) {
   std::string term = "--" + spec.name;
   for (const std::string& alias : spec.aliases) {
-    term += ", --" + alias;
+    term += ", " + dashed(alias);
   }
   if (!spec.is_flag) {
     term += " " + value_name(spec);
@@ -83,10 +83,12 @@ std::string flume_text(const OptionSpec& spec) {
   if (spec.is_cli_only) {
     return {};
   }
-  std::string text = " Flume: _" + scdoc_escaped(spec.key) + "_";
+  std::string text =
+      " Property: _" + scdoc_escaped(spec.key + (spec.is_prefix ? ".NAME" : "")) + "_";
   for (std::size_t i = 0; i < spec.parts.size(); ++i) {
     text += i == 0 ? ", a list of names, each with " : ", ";
-    text += "_" + scdoc_escaped(spec.key + ".NAME." + spec.parts[i]) + "_";
+    const std::string part = spec.parts[i].empty() ? "" : "." + spec.parts[i];
+    text += "_" + scdoc_escaped(spec.key + ".NAME" + part) + "_";
   }
   if (!spec.flume_default.empty()) {
     text += ", default " + scdoc_escaped(spec.flume_default);
@@ -100,7 +102,7 @@ std::string flume_text(const OptionSpec& spec) {
 std::string page_term(const OptionSpec& spec) {
   std::string term = "*--" + scdoc_escaped(spec.name) + "*";
   for (const std::string& alias : spec.aliases) {
-    term += ", *--" + scdoc_escaped(alias) + "*";
+    term += ", *" + scdoc_escaped(dashed(alias)) + "*";
   }
   if (!spec.is_flag) {
     term += " _" + scdoc_escaped(value_name(spec)) + "_";
@@ -139,12 +141,13 @@ std::string json_object(const OptionSpec& spec, const std::string& default_value
   return fmt::format(
       R"({{"name":{},"key":{},"metavar":{},"help":{},"default":{},"flume_default":{},)"
       R"("flume_unit":{},"choices":{},"aliases":{},"flag":{},"required":{},"positional":{},)"
-      R"("repeated":{},"parts":{},"cli_only":{},"ignored":{}}})",
+      R"("repeated":{},"parts":{},"cli_only":{},"flume_only":{},"secret":{},"prefix":{},"path":{},"refuses_empty":{},"ignored":{}}})",
       json_quoted(spec.name), json_quoted(spec.key), json_quoted(spec.metavar),
       json_quoted(spec.help), json_quoted(default_value), json_quoted(spec.flume_default),
       json_quoted(spec.flume_unit), json_strings(spec.choices), json_strings(spec.aliases),
       spec.is_flag, spec.is_required, spec.is_positional, spec.is_repeated,
-      json_strings(spec.parts), spec.is_cli_only, json_quoted(spec.ignored_reason));
+      json_strings(spec.parts), spec.is_cli_only, spec.is_flume_only, spec.is_secret,
+      spec.is_prefix, spec.is_path, spec.refuses_empty, json_quoted(spec.ignored_reason));
 }
 
 // Calls `visit(spec, default)` for each option that the command line has.
@@ -166,8 +169,13 @@ std::string synopsis(const OptionSet& set) {
     if (!spec.is_positional || !is_on_command_line(spec)) {
       continue;
     }
-    out += spec.is_required ? " " + spec.metavar : " [" + spec.metavar + "]";
-    out += spec.is_repeated ? "..." : "";
+    const std::string more = spec.is_repeated ? "..." : "";
+    if (spec.follows_dashes) {
+      const std::string words = "-- " + spec.metavar + more;
+      out += spec.is_required ? " " + words : " [" + words + "]";
+    } else {
+      out += (spec.is_required ? " " + spec.metavar : " [" + spec.metavar + "]") + more;
+    }
   }
   return out;
 }

@@ -43,6 +43,16 @@ Status set_option(const OptionSpec& spec, void* options, std::string_view text) 
   return spec.set(options, *chosen);
 }
 
+Status check_empty(const OptionSpec& spec, std::string_view text) {
+  if (!text.empty() || !spec.refuses_empty) {
+    return {};
+  }
+  return Error{ErrorClass::usage, spec.is_path ? "the path is empty" : "the value is empty",
+               spec.is_required ? "a variable that is not set?"
+                                : "a variable that is not set? Without the option its default "
+                                  "counts"};
+}
+
 std::vector<std::string> default_values(const OptionSet& set) {
   const std::shared_ptr<void> options = set.make();
   std::vector<std::string> values;
@@ -53,7 +63,11 @@ std::vector<std::string> default_values(const OptionSet& set) {
   return values;
 }
 
-bool is_on_command_line(const OptionSpec& spec) { return spec.ignored_reason.empty(); }
+std::string dashed(const std::string& name) { return (name.size() == 1 ? "-" : "--") + name; }
+
+bool is_on_command_line(const OptionSpec& spec) {
+  return spec.ignored_reason.empty() && !spec.is_flume_only;
+}
 
 std::vector<std::string> split_parts(std::string_view text, std::size_t count) {
   std::vector<std::string> parts(count);

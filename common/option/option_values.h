@@ -13,8 +13,14 @@ namespace fl {
 /// and, for a choice, the nearest one; the caller says which option it is.
 Status set_option(const OptionSpec& spec, void* options, std::string_view text);
 
+/// An error of class usage if `text` is empty and the option is one for which that cannot be meant.
+Status check_empty(const OptionSpec& spec, std::string_view text);
+
 /// The default of each option of the set, in its order, as set_option() reads it.
 std::vector<std::string> default_values(const OptionSet& set);
+
+/// "--name", or "-n" for a name of one letter.
+std::string dashed(const std::string& name);
 
 /// False for options that only Flume files may hold.
 bool is_on_command_line(const OptionSpec& spec);

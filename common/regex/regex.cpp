@@ -1,7 +1,4 @@
-#define PCRE2_CODE_UNIT_WIDTH 8
 #include "common/regex/regex.h"
-
-#include <pcre2.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -10,6 +7,7 @@
 #include "common/base/clock.h"
 #include "common/base/text.h"
 #include "common/regex/java_pattern.h"
+#include "common/regex/pcre2_library.h"
 
 namespace fl {
 namespace {
@@ -24,14 +22,15 @@ template <auto Free>
 struct Deleter {
   template <typename T>
   void operator()(T* pointer) const {
-    Free(pointer);
+    (pcre2().*Free)(pointer);
   }
 };
-using Code = std::unique_ptr<pcre2_code, Deleter<pcre2_code_free>>;
-using MatchData = std::unique_ptr<pcre2_match_data, Deleter<pcre2_match_data_free>>;
-using MatchContext = std::unique_ptr<pcre2_match_context, Deleter<pcre2_match_context_free>>;
-using CompileContext = std::unique_ptr<pcre2_compile_context, Deleter<pcre2_compile_context_free>>;
-using JitStack = std::unique_ptr<pcre2_jit_stack, Deleter<pcre2_jit_stack_free>>;
+using Code = std::unique_ptr<pcre2_code, Deleter<&Pcre2::code_free>>;
+using MatchData = std::unique_ptr<pcre2_match_data, Deleter<&Pcre2::match_data_free>>;
+using MatchContext = std::unique_ptr<pcre2_match_context, Deleter<&Pcre2::match_context_free>>;
+using CompileContext =
+    std::unique_ptr<pcre2_compile_context, Deleter<&Pcre2::compile_context_free>>;
+using JitStack = std::unique_ptr<pcre2_jit_stack, Deleter<&Pcre2::jit_stack_free>>;
 
 bool is_ascii(std::string_view text) {
   const char* p = text.data();
@@ -87,8 +86,20 @@ bool is_utf8(std::string_view text) {
 
 std::string reason(int code) {
   PCRE2_UCHAR text[160];
-  pcre2_get_error_message(code, text, sizeof text);
+  pcre2().get_error_message(code, text, sizeof text);
   return reinterpret_cast<const char*>(text);
+}
+
+/// What to write where a shell's pattern was meant: "*.log"; else nothing.
+std::string glob_hint(std::string_view pattern) {
+  if (!pattern.starts_with('*')) {
+    return {};
+  }
+  std::string expression;
+  for (const char c : pattern) {
+    expression += c == '*' ? ".*" : c == '.' ? "\\." : c == '?' ? "." : std::string(1, c);
+  }
+  return "a regular expression is expected, not a shell pattern: '" + expression + "'";
 }
 
 }  // namespace
@@ -102,10 +113,10 @@ struct Regex::Program {
 
   int run(std::string_view text, std::size_t from) const {
     const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data() != nullptr ? text.data() : "");
-    return jit ? pcre2_jit_match(code.get(), subject, text.size(), from, 0, data.get(),
-                                 context.get())
-               : pcre2_match(code.get(), subject, text.size(), from, PCRE2_NO_UTF_CHECK, data.get(),
-                             context.get());
+    return jit ? pcre2().jit_match(code.get(), subject, text.size(), from, 0, data.get(),
+                                   context.get())
+               : pcre2().match(code.get(), subject, text.size(), from, PCRE2_NO_UTF_CHECK,
+                               data.get(), context.get());
   }
 
   // `java` is shown in errors.
@@ -116,28 +127,30 @@ struct Regex::Program {
       return pattern.error();
     }
     auto program = std::make_unique<Program>();
-    const CompileContext compile_context(pcre2_compile_context_create(nullptr));
-    pcre2_set_newline(compile_context.get(), PCRE2_NEWLINE_ANYCRLF);
+    const CompileContext compile_context(pcre2().compile_context_create(nullptr));
+    pcre2().set_newline(compile_context.get(), PCRE2_NEWLINE_ANYCRLF);
     int failure = 0;
     PCRE2_SIZE offset = 0;
-    program->code.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern->data()),
-                                      pattern->size(), options, &failure, &offset,
-                                      compile_context.get()));
+    program->code.reset(pcre2().compile(reinterpret_cast<PCRE2_SPTR>(pattern->data()),
+                                        pattern->size(), options, &failure, &offset,
+                                        compile_context.get()));
     if (program->code == nullptr) {
       const bool same = *pattern == java;
       return Error{ErrorClass::usage,
                    "cannot use the regular expression '" + std::string(java) +
                        "': " + reason(failure) +
-                       (same ? " at character " + std::to_string(offset + 1) : std::string())};
+                       (same ? " at character " + std::to_string(offset + 1) : std::string()),
+                   glob_hint(java)};
     }
-    program->jit = pcre2_jit_compile(program->code.get(), PCRE2_JIT_COMPLETE) == 0;
-    program->data.reset(groups ? pcre2_match_data_create_from_pattern(program->code.get(), nullptr)
-                               : pcre2_match_data_create(1, nullptr));
-    program->context.reset(pcre2_match_context_create(nullptr));
-    pcre2_set_match_limit(program->context.get(), kMatchLimit);
+    program->jit = pcre2().jit_compile(program->code.get(), PCRE2_JIT_COMPLETE) == 0;
+    program->data.reset(groups
+                            ? pcre2().match_data_create_from_pattern(program->code.get(), nullptr)
+                            : pcre2().match_data_create(1, nullptr));
+    program->context.reset(pcre2().match_context_create(nullptr));
+    pcre2().set_match_limit(program->context.get(), kMatchLimit);
     if (program->jit) {
-      program->stack.reset(pcre2_jit_stack_create(kJitStackStart, kJitStackMax, nullptr));
-      pcre2_jit_stack_assign(program->context.get(), nullptr, program->stack.get());
+      program->stack.reset(pcre2().jit_stack_create(kJitStackStart, kJitStackMax, nullptr));
+      pcre2().jit_stack_assign(program->context.get(), nullptr, program->stack.get());
     }
     return program;
   }
@@ -149,6 +162,9 @@ Regex& Regex::operator=(Regex&&) noexcept = default;
 Regex::~Regex() = default;
 
 Result<Regex> Regex::compile(std::string_view pattern, Mode mode) {
+  if (Status loaded = load_pcre2(); !loaded) {
+    return loaded.error();
+  }
   const std::uint32_t options =
       mode == Mode::full ? PCRE2_ANCHORED | PCRE2_ENDANCHORED : std::uint32_t{0};
   const bool groups = mode == Mode::groups;
@@ -227,7 +243,7 @@ Regex::Match Regex::next() {
     failure_ = result;
     return result == PCRE2_ERROR_NOMATCH ? Match::no : Match::failed;
   }
-  const PCRE2_SIZE* offsets = pcre2_get_ovector_pointer(running_->data.get());
+  const PCRE2_SIZE* offsets = pcre2().get_ovector_pointer(running_->data.get());
   from_ = offsets[1];
   if (offsets[0] >= offsets[1]) {  // an empty match: the next search begins one character later
     const bool more = from_ < text_.size();
@@ -238,8 +254,8 @@ Regex::Match Regex::next() {
 }
 
 std::optional<Regex::Span> Regex::group(std::size_t i) const {
-  const PCRE2_SIZE* offsets = pcre2_get_ovector_pointer(running_->data.get());
-  if (i >= pcre2_get_ovector_count(running_->data.get()) || offsets[2 * i] == PCRE2_UNSET) {
+  const PCRE2_SIZE* offsets = pcre2().get_ovector_pointer(running_->data.get());
+  if (i >= pcre2().get_ovector_count(running_->data.get()) || offsets[2 * i] == PCRE2_UNSET) {
     return std::nullopt;
   }
   const std::size_t begin = offsets[2 * i];
@@ -253,14 +269,14 @@ std::optional<Regex::Span> Regex::group(std::size_t i) const {
 std::size_t Regex::groups() const {
   const Program& program = characters_ != nullptr ? *characters_ : *bytes_;
   std::uint32_t count = 0;
-  pcre2_pattern_info(program.code.get(), PCRE2_INFO_CAPTURECOUNT, &count);
+  pcre2().pattern_info(program.code.get(), PCRE2_INFO_CAPTURECOUNT, &count);
   return count;
 }
 
 std::optional<std::size_t> Regex::group_number(const std::string& name) const {
   const Program& program = characters_ != nullptr ? *characters_ : *bytes_;
-  const int number = pcre2_substring_number_from_name(program.code.get(),
-                                                      reinterpret_cast<PCRE2_SPTR>(name.c_str()));
+  const int number = pcre2().substring_number_from_name(program.code.get(),
+                                                        reinterpret_cast<PCRE2_SPTR>(name.c_str()));
   return number > 0 ? std::optional<std::size_t>(static_cast<std::size_t>(number)) : std::nullopt;
 }
 

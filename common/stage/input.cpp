@@ -1,6 +1,11 @@
 #include "common/stage/input.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
 
 #include "common/io/poll_set.h"
 
@@ -12,11 +17,23 @@ Input::Input(UniqueFd fd, std::string name, const Settings& settings)
       limits_(settings.limits),
       form_(settings.form),
       delimiter_(settings.rules.delimiter),
+      decompress_(settings.decompress),
+      file_(settings.file),
+      has_line_form_(settings.line_form != nullptr),
       reader_(settings.limits),
-      text_(settings.rules),
+      text_(settings.rules, settings.rejected),
       builder_(settings.block_limit) {
   struct stat info {};
   is_pipe_ = fstat(fd_.get(), &info) == 0 && (S_ISFIFO(info.st_mode) || S_ISSOCK(info.st_mode));
+  if (has_line_form_) {
+    text_.set_form(*settings.line_form, limits_, settings.refused);
+  }
+}
+
+// So many bytes are there that more of them would not change what they are.
+bool Input::is_told(std::string_view bytes) const {
+  return eof_ || bytes.size() >= kCompressionMagicBytes ||
+         bytes.find('\n') != std::string_view::npos;
 }
 
 Result<Input::Got> Input::detect() {
@@ -26,13 +43,64 @@ Result<Input::Got> Input::detect() {
   }
   if (bytes.starts_with(kMagic)) {
     form_ = Form::stream;
-  } else if (bytes.size() >= kMagic.size() || eof_ || bytes.find('\n') != std::string_view::npos) {
-    if (Status status = check_text_start(bytes, delimiter_); !status) {
+  } else if (is_told(bytes)) {
+    const std::string_view head = bytes.substr(0, kCheckedText);
+    if (Status status = check_text_start(head, delimiter_); !status) {
       return status.error();
     }
     form_ = Form::text;
+    unchecked_ = kCheckedText - head.size();
   }
   return Got::nothing;
+}
+
+// Of text that nobody detects: is it compressed? Then what was read goes through an Unpacker.
+Status Input::look_at_start() {
+  const std::string_view bytes = buffer_.view();
+  if (!is_told(bytes)) {
+    return {};
+  }
+  if (unpacker_ && compression_of_bytes(bytes) != Compression::none) {
+    return Error{ErrorClass::input, name_ + " is compressed twice", "unpack it first"};
+  }
+  const Result<Compression> format = decompress_->choose(bytes, file_, name_);
+  if (!format) {
+    return format.error();
+  }
+  if (*format == Compression::none) {
+    decompress_.reset();
+    return check_start(bytes);
+  }
+  auto unpacker = Unpacker::open(*format, name_);
+  if (!unpacker) {
+    return unpacker.error();
+  }
+  unpacker_ = std::move(*unpacker);
+  std::swap(unpacker_->packed(), buffer_);
+  packed_over_ = std::exchange(eof_, false);
+  decompress_ = Decompress();
+  return {};
+}
+
+// Of text that nobody detects: is it text?
+Status Input::check_start(std::string_view bytes) {
+  if (is_utf16(bytes)) {
+    return Error{ErrorClass::input, name_ + " is UTF-16", "iconv -f UTF-16 -t UTF-8 converts it"};
+  }
+  if (bytes.starts_with(kMagic)) {
+    return Error{ErrorClass::input, name_ + " is a stream of events or another Avro file, not text",
+                 "every stage but a source reads streams: fl-sink ... --in FILE"};
+  }
+  if (file_.empty()) {
+    return {};  // a program's output may hold any bytes
+  }
+  const std::string_view head = bytes.substr(0, kCheckedText);
+  if (!check_text_start(head, delimiter_)) {
+    return Error{ErrorClass::input, "cannot read " + name_ + " as text: it has control characters",
+                 "iconv(1) converts other encodings; --text accepts any bytes"};
+  }
+  unchecked_ = kCheckedText - head.size();
+  return {};
 }
 
 Input::Got Input::hand_out() {
@@ -46,6 +114,9 @@ Result<Input::Got> Input::next() {
     builder_.clear();
     handed_out_ = false;
   }
+  if (kept_error_) {
+    return *kept_error_;
+  }
   for (;;) {
     if (form_ == Form::unknown) {
       Result<Got> got = detect();
@@ -54,13 +125,25 @@ Result<Input::Got> Input::next() {
       }
     }
     std::size_t wanted = 0;
-    if (form_ == Form::text) {
+    if (decompress_) {
+      if (Status status = look_at_start(); !status) {
+        return status.error();
+      }
+    }
+    if (form_ == Form::text && !decompress_) {
       if (!announced_ && (buffer_.size() > 0 || eof_)) {
         announced_ = true;
         return Got::text;
       }
-      const bool full = text_.read(buffer_, eof_, builder_);
-      if (full || (eof_ && !builder_.empty())) {
+      const Result<bool> full = text_.read(buffer_, eof_, builder_);
+      if (!full) {
+        Error error = full.error();
+        if (has_line_form_ && error.kind == ErrorClass::input) {
+          error.message = name_ + ", " + error.message;
+        }
+        return fail(error);
+      }
+      if (*full || (eof_ && !builder_.empty())) {
         return hand_out();
       }
       if (eof_) {
@@ -82,21 +165,87 @@ Result<Input::Got> Input::next() {
           wanted = reader_.bytes_wanted();
       }
     }
-    if ((poll_now(fd_.get(), POLLIN) & (POLLIN | POLLHUP | POLLERR)) == 0) {
+    const Result<bool> more = read(wanted);
+    if (!more) {
+      return fail(more.error());
+    }
+    if (!*more) {
       return builder_.empty() ? Got::nothing : hand_out();
     }
-    const std::ptrdiff_t n = buffer_.read(fd_.get(), wanted);
-    if (n > 0) {
-      saw_bytes_ = true;
-      bytes_read_ += static_cast<std::uint64_t>(n);
-    } else if (n == 0) {
+  }
+}
+
+// What stands before the fault goes first.
+Result<Input::Got> Input::fail(const Error& error) {
+  if (builder_.empty()) {
+    return error;
+  }
+  kept_error_ = error;
+  return hand_out();
+}
+
+// Reads once, or unpacks a piece. False: nothing is there right now.
+Result<bool> Input::read(std::size_t wanted) {
+  if (unpacker_) {
+    const Result<std::size_t> got = unpacker_->unpack(buffer_);
+    if (!got) {
+      return got.error();
+    }
+    if (*got > 0) {
+      return true;
+    }
+    if (packed_over_) {
       eof_ = true;
-    } else if (n != -EAGAIN && n != -EINTR) {
-      return system_error(ErrorClass::io, "cannot read " + name_, static_cast<int>(-n));
-    } else {
-      return Got::nothing;
+      const Status end = unpacker_->check_end();
+      return end ? Result<bool>(true) : Result<bool>(end.error());
     }
   }
+  if ((poll_now(fd_.get(), POLLIN) & (POLLIN | POLLHUP | POLLERR)) == 0) {
+    return false;
+  }
+  InputBuffer& to = unpacker_ ? unpacker_->packed() : buffer_;
+  const std::ptrdiff_t n = to.read(fd_.get(), wanted);
+  if (n == -EAGAIN || n == -EINTR) {
+    return false;
+  }
+  if (n < 0) {
+    return system_error(ErrorClass::io, "cannot read " + name_, static_cast<int>(-n));
+  }
+  (unpacker_ ? packed_over_ : eof_) = n == 0;
+  if (n > 0) {
+    saw_bytes_ = true;
+    bytes_read_ += static_cast<std::uint64_t>(n);
+  }
+  return check_more(static_cast<std::size_t>(n));
+}
+
+// Of the last `n` bytes those that are near the start of text: the verdict does not depend on how
+// they were cut.
+Result<bool> Input::check_more(std::size_t n) {
+  const std::size_t size = std::min(n, unchecked_);
+  if (size > 0) {
+    unchecked_ -= size;
+    if (Status status = check_text(buffer_.view().substr(buffer_.size() - n, size), delimiter_);
+        !status) {
+      return status.error();
+    }
+  }
+  return true;
+}
+
+bool Input::has_more() const {
+  if (unpacker_ && unpacker_->packed().size() > 0) {
+    return true;
+  }
+  if (buffer_.size() > 0 || eof_ || text_.pending() > 0) {
+    return buffer_.size() > 0 || text_.pending() > 0;
+  }
+  struct stat info {};
+  if (is_pipe_) {
+    return (poll_now(fd_.get(), POLLIN) & POLLIN) != 0;
+  }
+  return fstat(fd_.get(), &info) == 0 && S_ISREG(info.st_mode) &&
+         lseek(fd_.get(), 0, SEEK_CUR) < info.st_size;
 }
 
 Batch& Input::batch() {

@@ -15,8 +15,8 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/units.h"
+#include "common/component/programs.h"
 #include "common/io/local_dir.h"
-#include "common/stage/programs.h"
 
 namespace fl {
 namespace {
@@ -38,6 +38,17 @@ std::string name_of_file(std::string_view path) {
     name.remove_suffix(5);
   }
   return std::string(name);
+}
+
+/// Makes the file anew: one that is there was left by a process of the same number that was killed
+/// (in a container every start has the same one).
+UniqueFd make_anew(const std::string& path) {
+  constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+  UniqueFd fd(::open(path.c_str(), kFlags, 0644));
+  if (!fd && errno == EEXIST && ::unlink(path.c_str()) == 0) {
+    fd.reset(::open(path.c_str(), kFlags, 0644));
+  }
+  return fd;
 }
 
 }  // namespace
@@ -65,7 +76,7 @@ Result<MetricsPlace> parse_metrics_place(std::string_view text) {
   if (host.starts_with('[') && host.ends_with(']')) {
     host = host.substr(1, host.size() - 2);
   } else if (host.find(':') != std::string_view::npos) {
-    return bad_place(text, "an IPv6 address stands in brackets");
+    return bad_place(text, "put an IPv6 address in brackets");
   }
   place.host = host;
   return place;
@@ -101,8 +112,7 @@ Status Metrics::open_file(const Figures& figures) {
              "it would be replaced"}};
   }
   temporary_ = file_ + "." + std::to_string(::getpid()) + ".tmp";
-  const UniqueFd probe(
-      ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
+  const UniqueFd probe = make_anew(temporary_);
   if (!probe && !is_disk_full(errno)) {
     return system_error(ErrorClass::create, "cannot create '" + temporary_ + "' (--metrics)",
                         errno);
@@ -142,8 +152,8 @@ Status Metrics::open_server(const MetricsPlace& place, const Figures& figures) {
   }
   log(LogLevel::info, "metrics at http://" + server_->address() + std::string(kPath));
   if (!server_->is_loopback()) {
-    log(LogLevel::warning, "the metrics are served to everybody who reaches " + server_->address() +
-                               ", without TLS or password");
+    log(LogLevel::warning, "the metrics can be read by everybody who can reach " +
+                               server_->address() + ", without TLS or password");
   }
   return {};
 }
@@ -196,8 +206,7 @@ void Metrics::end(const Figures& figures, int exit_status) {
 }
 
 Status Metrics::write_file(const std::string& text) {
-  const UniqueFd fd(
-      ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644));
+  const UniqueFd fd = make_anew(temporary_);
   if (!fd) {
     return system_error("cannot create '" + temporary_ + "' (--metrics)", errno);
   }
@@ -217,7 +226,7 @@ Status Metrics::write_file(const std::string& text) {
 // The flow matters more than its figures: a failure is said once and tried again.
 void Metrics::report(const Status& written) {
   if (!written && !troubled_) {
-    log(LogLevel::warning, written.error().message + "; the stage goes on");
+    log(LogLevel::warning, written.error().message + "; the stage continues");
   } else if (written.ok() && troubled_) {
     log(LogLevel::info, "'" + file_ + "' is written again (--metrics)");
   }

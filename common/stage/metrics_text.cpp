@@ -89,13 +89,13 @@ class Page {
 };
 
 void add_flow(Page& page, const Figures& figures) {
-  page.counter("fl_events_received_total", "Events that came in or were produced.", figures.events);
-  page.counter("fl_received_bytes_total", "Bytes that came in or were produced.", figures.bytes);
-  page.counter("fl_blocks_received_total", "Blocks that came in or were produced.", figures.blocks);
+  page.counter("fl_events_received_total", "Events received or produced.", figures.events);
+  page.counter("fl_received_bytes_total", "Bytes received or produced.", figures.bytes);
+  page.counter("fl_blocks_received_total", "Blocks received or produced.", figures.blocks);
   if (figures.has_output) {
-    page.counter("fl_events_sent_total", "Events given to the output.", figures.events_out);
-    page.counter("fl_sent_bytes_total", "Bytes given to the output.", figures.bytes_out);
-    page.counter("fl_blocks_sent_total", "Blocks given to the output.", figures.blocks_out);
+    page.counter("fl_events_sent_total", "Events written to the output.", figures.events_out);
+    page.counter("fl_sent_bytes_total", "Bytes written to the output.", figures.bytes_out);
+    page.counter("fl_blocks_sent_total", "Blocks written to the output.", figures.blocks_out);
   }
   page.counter("fl_events_acknowledged_total",
                "Events that are safe at the stage or place that acknowledges them.",
@@ -103,12 +103,12 @@ void add_flow(Page& page, const Figures& figures) {
   page.counter("fl_events_dropped_total", "Events that an interceptor dropped.", figures.dropped);
   page.counter("fl_events_rejected_total",
                "Events and lines that were refused or became dead letters.", figures.rejected);
-  page.gauge("fl_events_unacknowledged", "Events taken in that are not acknowledged yet.",
+  page.gauge("fl_events_unacknowledged", "Events received that are not acknowledged yet.",
              std::to_string(figures.unacknowledged));
 }
 
 void add_state(Page& page, const Figures& figures, bool running) {
-  page.metric("fl_waiting", "gauge", "1 for what the stage waits for just now.");
+  page.metric("fl_waiting", "gauge", "1 for what the stage is waiting for.");
   for (const std::string_view reason : kWaitReasons) {
     page.sample(running && figures.waiting == reason ? "1" : "0", {{"reason", reason}});
   }
@@ -116,9 +116,9 @@ void add_state(Page& page, const Figures& figures, bool running) {
   for (const FigureList::Owned& owned : figures.own.owners()) {
     alarms += owned.alarms.size();
   }
-  page.gauge("fl_alarms", "Conditions that an operator has to mend.", std::to_string(alarms));
+  page.gauge("fl_alarms", "Conditions that an operator has to fix.", std::to_string(alarms));
   if (alarms > 0) {
-    page.metric("fl_alarm", "gauge", "1 for each condition that an operator has to mend.");
+    page.metric("fl_alarm", "gauge", "1 for each condition that an operator has to fix.");
     for (const FigureList::Owned& owned : figures.own.owners()) {
       for (const std::string& alarm : owned.alarms) {
         page.labelled(owned.component, "1", {{"reason", alarm}});
@@ -138,10 +138,15 @@ void add_state(Page& page, const Figures& figures, bool running) {
 void add_own(Page& page, const MetricsIdentity& identity, const FigureList& own) {
   for (const FigureList::Owned& owned : own.owners()) {
     const std::string prefix = name_part(identity.stage + "_" + owned.component) + "_";
+    std::string_view last;
     for (const Figure& figure : owned.figures) {
-      page.metric(prefix + figure.name, figure.kind == Figure::Kind::counter ? "counter" : "gauge",
-                  figure.help);
-      page.labelled(owned.component, std::to_string(figure.value));
+      if (figure.name != last) {
+        page.metric(prefix + figure.name,
+                    figure.kind == Figure::Kind::counter ? "counter" : "gauge", figure.help);
+      }
+      last = figure.name;
+      page.labelled(owned.component, std::to_string(figure.value),
+                    figure.of.name.empty() ? Labels() : Labels{{figure.of.name, figure.of.value}});
     }
   }
 }
@@ -229,7 +234,7 @@ std::string metrics_text(const MetricsIdentity& identity, const Figures& figures
 std::string age_text(const MetricsIdentity& identity, double seconds) {
   Page page(identity);
   page.gauge("fl_snapshot_age_seconds",
-             "Age of these figures: of more than a second when the stage hangs. Over HTTP only.",
+             "Age of these values; more than a second if the stage hangs. Over HTTP only.",
              fmt::format("{:.3f}", seconds));
   return page.take();
 }

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "common/stage/figures.h"
+#include "common/component/figures.h"
 
 namespace fl {
 

@@ -1,18 +1,21 @@
 #include "common/stage/output.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 
 #include "common/base/log.h"
+#include "common/io/standard_fds.h"
 
 namespace fl {
 namespace {
 
-constexpr std::size_t kLargePipe = 256 << 10;  // more gains nothing (performance.md 11)
+constexpr std::size_t kLargePipe = 256 << 10;  // more gains nothing (measured)
 constexpr std::size_t kFrame = 64;             // count, size and marker, generously
-constexpr std::int64_t kLookMs = 50;
-constexpr std::int64_t kEmptyMs =
-    200;  // DESIGN 3: the time to connect after the last byte was taken
+constexpr std::int64_t kLookMs = 50;           // doubled while nothing changes, up to
+constexpr std::int64_t kMostLookMs = 1000;
+constexpr std::int64_t kEmptyMs = 200;  // the time to connect after the last byte was taken
 
 }  // namespace
 
@@ -39,40 +42,79 @@ std::size_t Output::block_limit() const {
   return (end_.pipe_size() != 0 ? end_.pipe_size() : kLargePipe) - kFrame;
 }
 
-Result<std::unique_ptr<Output>> Output::open(UniqueFd fd, const Settings& settings) {
-  std::unique_ptr<Output> output(new Output(std::move(fd), settings));
-  if (output->reader_ == Reader::unknown) {
+Status Output::open() {
+  if (reader_ == Reader::unknown) {
     Result<std::unique_ptr<AckServer>> server = AckServer::open();
     if (!server) {
       return server.error();
     }
-    output->server_ = std::move(*server);
+    server_ = std::move(*server);
   }
-  const bool readable = output->end_.kind() == WriteEnd::Kind::terminal;
-  if (!readable && settings.codec.codec != BlockCodec::null) {
-    Result<std::unique_ptr<BlockCompressor>> compressor = open_compressor(settings.codec);
+  const bool readable = end_.kind() == WriteEnd::Kind::terminal;
+  if (!readable && settings_.codec.codec != BlockCodec::null) {
+    Result<std::unique_ptr<BlockCompressor>> compressor = open_compressor(settings_.codec);
     if (!compressor) {
       return compressor.error();
     }
-    output->compressor_ = std::move(*compressor);
+    compressor_ = std::move(*compressor);
   }
-  return output;
+  return {};
 }
 
-void Output::start() {
+void Output::start() { write_header({}); }
+
+void Output::start_failed(const Failure& failure) {
+  told_in_header_ = true;
+  if (server_) {
+    server_->refuse();
+  }
+  const bool is_pipe = end_.kind() == WriteEnd::Kind::pipe || end_.kind() == WriteEnd::Kind::socket;
+  if (is_pipe && !is_same_file(end_.fd(), STDERR_FILENO)) {
+    write_header({{std::string(kKeyFailed), failure.text()}});
+  }
+}
+
+void Output::write_header(Metadata more) {
   started_ = true;
   if (end_.kind() == WriteEnd::Kind::terminal) {
     return;
   }
-  Metadata more{{std::string(kKeyVersion), "1"}};
+  more.emplace_back(kKeyVersion, "1");
   if (server_) {
     more.emplace_back(kKeyStream, server_->stream_id());
     more.emplace_back(kKeyAck, server_->path());
+  }
+  if (server_ && number_) {
+    more.emplace_back(kKeyLog, number_->log);
+    more.emplace_back(kKeyFirst, std::to_string(number_->number));
   }
   header_ = container_header(
       event_metadata(std::move(more), block_codec_name(settings_.codec.codec)), marker_);
   pending_ = header_;
   queued_ = header_.size();
+}
+
+void Output::number(std::uint64_t n, const std::optional<EventNumber>& number) {
+  if (!started_ || !server_) {
+    number_ = number;
+    return;
+  }
+  const bool goes_on = has_numbers_ && number_ && number && number->log == number_->log &&
+                       number->number == number_->number + (n - number_at_);
+  if (goes_on || (!number && (!has_numbers_ || !number_))) {
+    return;
+  }
+  has_numbers_ = true;
+  number_ = number;
+  number_at_ = n;
+  server_->number(n, number);
+}
+
+// The next block waits until its numbers are known below; the header never does.
+bool Output::holds_back() const {
+  return has_numbers_ && sent_blocks_ > 0 &&
+         (reader_ == Reader::unknown ||
+          (reader_ == Reader::acking && server_->has_unsent_numbers()));
 }
 
 void Output::flush_builder() {
@@ -136,11 +178,11 @@ Status Output::pump() {
   if (kept_error_) {
     return *kept_error_;
   }
-  while (!pending_.empty()) {
+  while (!pending_.empty() && !holds_back()) {
     const std::ptrdiff_t n = end_.write_some(pending_.data(), pending_.size());
     if (n < 0) {
       pending_ = {};
-      if (n == -EPIPE) {
+      if (n == -EPIPE || n == -ECONNRESET) {
         reader_went();
         break;
       }
@@ -159,6 +201,9 @@ Status Output::pump() {
       return {};
     }
   }
+  if (!pending_.empty()) {
+    return {};
+  }
   if (pending_is_builder_) {
     pending_is_builder_ = false;
     builder_.clear();
@@ -174,7 +219,11 @@ Status Output::pump() {
 void Output::reader_went() {
   pending_ = {};
   closed_early_ = true;
-  // Twice: a reader that came and went may not even be accepted yet.
+  hear_now();
+}
+
+// Twice: a reader that came and went may not even be accepted yet.
+void Output::hear_now() {
   for (int round = 0; round < 2 && server_; ++round) {
     PollSet now;
     server_->watch(now);
@@ -184,15 +233,28 @@ void Output::reader_went() {
   }
 }
 
+// What a reader takes out of a pipe wakes nobody: it is looked at, less and less often while it
+// takes nothing. Once the pipe is empty, only a short time is left to wait.
+std::int64_t Output::next_look_ms() {
+  const std::size_t unread = end_.unread();
+  if (unread == 0 || unread != looked_unread_) {
+    look_ms_ = 0;
+  }
+  looked_unread_ = unread;
+  look_ms_ = std::clamp(2 * look_ms_, kLookMs, kMostLookMs);
+  return monotonic_ms() + look_ms_;
+}
+
 void Output::watch(PollSet& set) {
   index_ = -1;
   if (!closed_ && !closed_early_ && end_) {
-    index_ = set.add(end_.fd(), busy() ? POLLOUT : 0);
+    index_ = set.add(end_.fd(), busy() && !holds_back() ? POLLOUT : 0);
     const bool looking = started_ && server_ && reader_ == Reader::unknown;
     const bool handing = reader_ == Reader::foreign && safe_ < sent_;
     if (looking || handing || empty_ms_ >= 0) {
-      set.wake_at(monotonic_ms() + kLookMs);
+      set.wake_at(next_look_ms());
     }
+    set.wake_at(tell_until_ms_);
   }
   if (server_) {
     server_->watch(set);
@@ -206,14 +268,16 @@ Status Output::handle(const PollSet& set) {
   if (Status status = pump(); !status) {
     return status;
   }
-  if (!closed_ && (set.revents(index_) & POLLERR) != 0 && end_.kind() != WriteEnd::Kind::file) {
+  // POLLHUP is a socket's; a pipe's writer gets POLLERR.
+  if (!closed_ && (set.revents(index_) & (POLLERR | POLLHUP)) != 0 &&
+      end_.kind() != WriteEnd::Kind::file) {
     reader_went();
   }
-  judge();
+  check_reader();
   return {};
 }
 
-void Output::judge() {
+void Output::check_reader() {
   if (server_ && server_->had_reader()) {
     reader_ = Reader::acking;
     marks_.clear();
@@ -224,7 +288,7 @@ void Output::judge() {
   }
   // The header was taken, yet nobody has connected: after a while that is a foreign reader. While
   // it lies untouched a slow starter may still come.
-  const bool taken = written_ >= header_.size() && written_ - end_.unread() >= header_.size();
+  const bool taken = written_ >= header_.size() + end_.unread();
   const std::int64_t now = monotonic_ms();
   if (!taken) {
     taken_ms_ = -1;
@@ -232,12 +296,17 @@ void Output::judge() {
     taken_ms_ = now;
   } else if (now - taken_ms_ >= settings_.ack_wait_ms) {
     reader_ = Reader::foreign;
+    server_->give_up_numbers();
   }
 }
 
 std::uint64_t Output::handed_on() {
   const std::uint64_t taken =
       end_ ? written_ - std::min<std::uint64_t>(written_, end_.unread()) : 0;
+  // What lay in a socket is thrown away with its reader, and was not taken.
+  if (end_.kind() == WriteEnd::Kind::socket && end_.reader_closed()) {
+    return safe_;
+  }
   while (!marks_.empty() && marks_.front().bytes <= taken) {
     safe_ = marks_.front().events;
     marks_.pop_front();
@@ -270,26 +339,28 @@ std::uint64_t Output::acked() {
   return safe_;
 }
 
-std::optional<std::string_view> Output::rule() const {
+std::optional<Guarantee> Output::guarantee() const {
+  constexpr Guarantee kHandedOn{Level::none, "handed on"};
   switch (reader_) {
     case Reader::acking:
-      return server_->rule();
+      return server_->guarantee();
     case Reader::foreign:
-      return "handed on";
+      return kHandedOn;
     case Reader::file:
-      return "written and synced";
+      return Guarantee{Level::durable, "written and synced"};
     case Reader::none:
-      return end_.kind() == WriteEnd::Kind::terminal ? "printed" : "handed on";
+      return end_.kind() == WriteEnd::Kind::terminal ? Guarantee{Level::printed, "printed"}
+                                                     : kHandedOn;
     default:
       return std::nullopt;
   }
 }
 
 void Output::want(std::uint64_t n) {
+  wanted_ = std::max(wanted_, n);
   if (server_) {
     server_->want(n);
   } else {
-    wanted_ = std::max(wanted_, n);
     sync_wanted();
   }
 }
@@ -300,7 +371,8 @@ void Output::sync_wanted() {
       sent_ < wanted_) {
     return;
   }
-  // A failed sync is told once; trying again would succeed and lie (reliability.md 10 A.6).
+  // A failed sync is told once; trying again would succeed and lie (the page cache drops its dirty
+  // mark).
   if (Status status = end_.sync(); !status) {
     kept_error_ = status.error();
   } else {
@@ -309,26 +381,52 @@ void Output::sync_wanted() {
   }
 }
 
-void Output::close_now(bool clean) {
-  if (server_ && clean && !end_said_) {
+void Output::say_end() {
+  if (server_ && !last_word_said_) {
     server_->end(sent_);
-    end_said_ = true;
+    last_word_said_ = true;
   }
-  if (reader_ == Reader::foreign || (reader_ == Reader::unknown && clean)) {
+}
+
+void Output::close_now() {
+  if (reader_ == Reader::foreign) {
     safe_ = std::max(safe_, handed_on());
   }
   end_.close();
   closed_ = true;
+  tell_until_ms_ = -1;
 }
 
-Status Output::close(bool clean, bool hurry) {
+Status Output::close(const StreamEnd& outcome, bool hurry) {
   if (closed_ || busy()) {
     return {};
   }
   if (closed_early_) {
-    close_now(false);
+    close_now();
     return {};
   }
+  if (outcome) {
+    close_failed(*outcome, hurry);
+    return {};
+  }
+  return close_whole(hurry);
+}
+
+void Output::close_failed(const Failure& failure, bool hurry) {
+  if (server_ && !told_in_header_ && !last_word_said_) {
+    server_->fail(failure);
+    last_word_said_ = true;
+    tell_until_ms_ = monotonic_ms() + settings_.ack_wait_ms;
+  }
+  const bool can_hear =
+      server_ && !told_in_header_ && (reader_ == Reader::unknown || reader_ == Reader::acking);
+  if (!can_hear || hurry || server_->last_word_sent() || end_.reader_closed() ||
+      monotonic_ms() >= tell_until_ms_) {
+    close_now();
+  }
+}
+
+Status Output::close_whole(bool hurry) {
   if (reader_ == Reader::file) {
     if (Status status = end_.sync(); !status) {
       return status;
@@ -336,20 +434,19 @@ Status Output::close(bool clean, bool hurry) {
     safe_ = sent_;
     marks_.clear();
   }
-  if (reader_ == Reader::acking || reader_ == Reader::file || reader_ == Reader::none || !clean) {
-    close_now(clean);
+  if (reader_ == Reader::acking || reader_ == Reader::file || reader_ == Reader::none) {
+    say_end();
+    close_now();
     return {};
   }
   if (end_.reader_closed()) {
-    closed_early_ = true;
-    close_now(false);
+    reader_went();  // since the last poll it may have connected, asked for no more and closed
+    check_reader();
+    close_now();
     return {};
   }
   // Nobody has connected: `end` waits for whoever does, the pipe stays open until it is empty.
-  if (server_ && !end_said_) {
-    server_->end(sent_);
-    end_said_ = true;
-  }
+  say_end();
   const std::int64_t now = monotonic_ms();
   // Told to stop with nothing sent: a reader that starts slowly gets the same time to hear `end`,
   // but none that never takes the header.
@@ -357,8 +454,15 @@ Status Output::close(bool clean, bool hurry) {
   if (empty_ms_ < 0 || (waits_until_taken && end_.unread() != 0)) {
     empty_ms_ = now;
   } else if (now - empty_ms_ >= kEmptyMs || !server_) {
-    reader_ = Reader::foreign;
-    close_now(clean);
+    if (server_) {  // it may have come while there was no descriptor for it
+      server_->try_again_now();
+      hear_now();
+      check_reader();
+    }
+    if (reader_ != Reader::acking) {
+      reader_ = Reader::foreign;
+      close_now();
+    }
   }
   return {};
 }

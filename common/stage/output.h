@@ -1,4 +1,4 @@
-// The output of a stage: one stream, and what is known of its reader (DESIGN 3).
+// The output of a stage: one stream, and what is known of its reader.
 #pragma once
 
 #include <cstdint>
@@ -6,89 +6,122 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/ack/ack_server.h"
 #include "common/compress/block_codec.h"
 #include "common/io/poll_set.h"
 #include "common/io/write_end.h"
+#include "common/stage/stage_output.h"
 #include "common/stream/block_builder.h"
 #include "common/stream/container.h"
 
 namespace fl {
 
-class Output {
+/// Owns the writing end, the socket of the side connection, and the one block that is being
+/// written. The stream is not started, started, closing (the last word is said) or closed; beside
+/// that stands what is known of the reader, which changes once, from unknown to one of the others,
+/// and from foreign to acking if it connects late.
+///
+/// Between calls: busy() means that pending_ views memory which somebody lent; acked() never falls
+/// and never exceeds sent(); an error is told once by pump() and then stays the stage's. It writes
+/// as much as goes and never waits: a reader that is slow must not delay signals or
+/// acknowledgements.
+class Output final : public StageOutput {
  public:
-  /// What acked() rests on.
-  enum class Reader {
-    unknown,  ///< nobody has connected; the header may lie untouched
-    acking,   ///< a reader acknowledges
-    foreign,  ///< a reader that does not: what it has taken is handed on
-    file,     ///< a regular file: written and synced counts
-    none,     ///< a device or a terminal: written counts
-  };
-  struct Settings {
-    bool ack = true;
-    std::int64_t ack_wait_ms = 3000;
-    CodecChoice codec = {};
-  };
+  using Settings = OutputSettings;
 
+  /// Takes the descriptor. open() comes next; until it has succeeded only start_failed() and
+  /// close() may follow.
+  Output(UniqueFd fd, const Settings& settings);
   /// Opens the side connection's socket (pipes and sockets, unless switched off). Errors: also
   /// those of open_compressor().
-  static Result<std::unique_ptr<Output>> open(UniqueFd fd, const Settings& settings);
+  Status open() override;
 
   /// Queues the stream's header; once, before any block.
-  void start();
-  bool started() const { return started_; }
+  void start() override;
+  /// Instead of start(): a header that says why there is no stream. Its socket refuses.
+  void start_failed(const Failure& failure) override;
+  bool started() const override { return started_; }
 
   /// True while bytes wait to be written: no send() and no change of builder() then.
-  bool busy() const { return !pending_.empty(); }
-  BlockBuilder& builder() { return builder_; }
+  bool busy() const override { return !pending_.empty(); }
+  BlockBuilder& builder() override { return builder_; }
   /// Bytes of events in a block that the pipe takes whole; behind a codec as many as pay.
-  std::size_t block_limit() const;
+  std::size_t block_limit() const override;
   /// Sends what builder() holds.
-  void flush_builder();
+  void flush_builder() override;
   /// Sends a block; its memory stays valid and untouched until !busy().
-  void send(Block block);
+  void send(Block block) override;
 
-  void watch(PollSet& set);
+  void watch(PollSet& set) override;
   /// After poll: writes, accepts readers, reads acks, judges the reader. Errors: class io.
-  Status handle(const PollSet& set);
+  Status handle(const PollSet& set) override;
   /// Writes what goes right now.
-  Status pump();
+  Status pump() override;
 
-  std::uint64_t sent() const { return sent_; }
-  std::uint64_t sent_blocks() const { return sent_blocks_; }
+  std::uint64_t sent() const override { return sent_; }
+  std::uint64_t sent_blocks() const override { return sent_blocks_; }
   /// With the header, and what still waits to be written.
-  std::uint64_t sent_bytes() const { return queued_; }
-  /// The first n events of the stream are safe by rule().
-  std::uint64_t acked();
-  Reader reader() const { return reader_; }
+  std::uint64_t sent_bytes() const override { return queued_; }
+  std::uint64_t written_bytes() const override { return written_; }
+  /// The first n events of the stream are safe by guarantee().
+  std::uint64_t acked() override;
+  Reader reader() const override { return reader_; }
   /// For `at`; empty while the reader is unknown.
-  std::optional<std::string_view> rule() const;
-  bool enough() const { return server_ && server_->enough(); }
-  bool reader_lost() const { return server_ && server_->reader_lost(); }
-  bool was_shared() const { return server_ && server_->was_shared(); }
+  std::optional<Guarantee> guarantee() const override;
+  bool enough() const override { return server_ && server_->enough(); }
+  bool reader_lost() const override { return server_ && server_->reader_lost(); }
+  bool was_shared() const override { return server_ && server_->was_shared(); }
   /// The reader closed before we did.
-  bool closed_early() const { return closed_early_; }
+  bool closed_early() const override { return closed_early_; }
 
-  void want(std::uint64_t n);
-  /// Closes stdout, saying `end` first if `clean`. A foreign reader gets its time to connect: call
-  /// again until closed(). A file is synced. `hurry`: told to stop, so an empty stream waits for no
-  /// reader that leaves its header untouched.
-  Status close(bool clean, bool hurry);
-  bool closed() const { return closed_; }
+  void want(std::uint64_t n) override;
+  std::uint64_t wanted() const override { return wanted_; }
+  /// The positions that the reader keeps; nothing: it keeps none. Final once guarantee() is known.
+  std::optional<std::vector<Position>> kept_positions() const override {
+    return server_ ? server_->kept_positions() : std::nullopt;
+  }
+  /// A source stands here after the first n events. Call it before they are sent.
+  void position(std::uint64_t n, const Position& position) override {
+    if (server_) {
+      server_->position(n, position);
+    }
+  }
+  /// Nothing more is written until the reader has it, or turns out to be one that does not listen.
+  void number(std::uint64_t n, const std::optional<EventNumber>& number) override;
+  /// No event comes after those sent; how the stream ends is said by close().
+  void last() override {
+    if (server_) {
+      server_->last(sent_);
+    }
+  }
+  /// Closes stdout, saying `end` or `fail` first. Call again until closed(): a foreign reader gets
+  /// its time to connect, and a failure waits until it was heard or the reader has closed, at most
+  /// for --ack-wait. A file is synced. `hurry`: told to stop, so an empty stream waits for no
+  /// reader that leaves its header untouched, and a failure for none.
+  Status close(const StreamEnd& outcome, bool hurry) override;
+  /// Closes stdout without a word.
+  void close_silently() override { close_now(); }
+  bool closed() const override { return closed_; }
   /// The stage ends with 0.
-  void remove_socket();
+  void remove_socket() override;
 
  private:
-  Output(UniqueFd fd, const Settings& settings);
-  void judge();
+  void write_header(Metadata more);
+  void hear_now();
+  std::int64_t next_look_ms();
+  void check_reader();
   void reader_went();
+  bool holds_back() const;
   std::uint64_t handed_on();
   void sync_wanted();
   std::string readable(const Block& block) const;
   bool pack(Block& block);
-  void close_now(bool clean);
+  Status close_whole(bool hurry);
+  void close_failed(const Failure& failure, bool hurry);
+  void say_end();
+  void close_now();
 
   Settings settings_;
   WriteEnd end_;
@@ -103,10 +136,14 @@ class Output {
   std::string_view pending_;
   bool pending_is_builder_ = false;
   std::size_t builder_limit_pending_ = 0;
+  std::optional<EventNumber> number_;  // of the event number_at_, as said last
+  std::uint64_t number_at_ = 0;
+  bool has_numbers_ = false;         // some were said
   std::optional<Error> kept_error_;  // told by the next pump()
   bool started_ = false;
   bool closed_ = false;
-  bool end_said_ = false;
+  bool last_word_said_ = false;
+  bool told_in_header_ = false;
   bool closed_early_ = false;
   bool was_full_ = false;
   int index_ = -1;
@@ -115,9 +152,12 @@ class Output {
   std::uint64_t sent_ = 0;     // events
   std::uint64_t sent_blocks_ = 0;
   std::uint64_t safe_ = 0;
-  std::uint64_t wanted_ = 0;    // of a file
-  std::int64_t taken_ms_ = -1;  // when the header was seen taken
-  std::int64_t empty_ms_ = -1;  // since when the pipe is empty, at the end
+  std::uint64_t wanted_ = 0;
+  std::int64_t taken_ms_ = -1;       // when the header was seen taken
+  std::int64_t empty_ms_ = -1;       // since when the pipe is empty, at the end
+  std::int64_t look_ms_ = 0;         // until the next look at a reader that says nothing
+  std::size_t looked_unread_ = 0;    // what it had left then
+  std::int64_t tell_until_ms_ = -1;  // a failure that nobody has heard yet
   struct Mark {
     std::uint64_t bytes;
     std::uint64_t events;

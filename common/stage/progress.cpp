@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/text.h"
 #include "common/base/units.h"
 
 namespace fl {
@@ -28,7 +31,7 @@ void Progress::clear() {
   }
 }
 
-std::string Progress::line(const Figures& figures) {
+void Progress::measure(const Figures& figures) {
   const std::int64_t now = monotonic_ms();
   if (now - last_ms_ >= kIntervalMs / 2) {
     rate_ = static_cast<double>(figures.events - last_events_) * 1000.0 /
@@ -38,10 +41,14 @@ std::string Progress::line(const Figures& figures) {
   } else if (last_events_ == 0 && now > start_ms_) {
     rate_ = static_cast<double>(figures.events) * 1000.0 / static_cast<double>(now - start_ms_);
   }
-  const std::int64_t seconds = (now - start_ms_) / 1000;
-  std::string text = fmt::format("{} events, {}, {}:{:02}, {:.0f} events/s, {} unacknowledged",
-                                 figures.events, human_bytes(static_cast<double>(figures.bytes)),
-                                 seconds / 60, seconds % 60, rate_, figures.unacknowledged);
+}
+
+std::string Progress::line(const Figures& figures, const char* rate_is) const {
+  const std::int64_t seconds = (monotonic_ms() - start_ms_) / 1000;
+  std::string text = fmt::format("{}, {}, {}:{:02}, {:.0f} events/s{}, {} unacknowledged",
+                                 count_of(figures.events, "event"),
+                                 human_bytes(static_cast<double>(figures.body_bytes)), seconds / 60,
+                                 seconds % 60, rate_, rate_is, figures.unacknowledged);
   for (const std::string& more : {figures.own.words(), figures.more}) {
     text += more.empty() ? "" : ", " + more;
   }
@@ -51,10 +58,20 @@ std::string Progress::line(const Figures& figures) {
 void Progress::tick(const Figures& figures) {
   if (live_ && monotonic_ms() >= next_ms_) {
     next_ms_ = monotonic_ms() + kIntervalMs;
-    set_status_line(name_ + ": " + line(figures));
+    measure(figures);
+    set_status_line(name_ + ": " + line(figures, ""));
   }
 }
 
-void Progress::report(const Figures& figures) { log(LogLevel::info, line(figures)); }
+void Progress::report(const Figures& figures) {
+  measure(figures);
+  log(LogLevel::info, line(figures, ""));
+}
+
+void Progress::report_end(const Figures& figures) {
+  const auto ms = static_cast<double>(std::max<std::int64_t>(monotonic_ms() - start_ms_, 1));
+  rate_ = static_cast<double>(figures.events) * 1000.0 / ms;
+  log(LogLevel::info, line(figures, " on average"));
+}
 
 }  // namespace fl

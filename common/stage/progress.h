@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "common/stage/figures.h"
+#include "common/component/figures.h"
 
 namespace fl {
 
@@ -19,10 +19,13 @@ class Progress {
   void tick(const Figures& figures);
   /// The line as one log line.
   void report(const Figures& figures);
+  /// The same at the end, with the average instead of the rate of the last moments.
+  void report_end(const Figures& figures);
   void clear();
 
  private:
-  std::string line(const Figures& figures);
+  void measure(const Figures& figures);
+  std::string line(const Figures& figures, const char* rate_is) const;
 
   std::string name_;
   bool live_;

@@ -8,17 +8,22 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/io/input_buffer.h"
 #include "common/io/local_dir.h"
+#include "common/io/poll_set.h"
 #include "common/stage/open_out.h"
-#include "common/stream/stream_reader.h"
 
 namespace fl {
 namespace {
 
 constexpr std::size_t kLongestReason = 1000;
+constexpr std::int64_t kLockMs = 3000;
+constexpr std::int64_t kLockLookMs = 2;
 constexpr EventLimits kAny{64u << 20, 1u << 20, 1024, 64u << 10, 1u << 20};
+
+void unlock(int fd) { (void)::flock(fd, LOCK_UN); }
 
 }  // namespace
 
@@ -32,18 +37,19 @@ Status RejectFile::open(const std::string& path, const std::vector<std::string>&
   struct stat info {};
   if (::fstat(fd_.get(), &info) != 0 || !S_ISREG(info.st_mode)) {
     return Error{
-        ErrorClass::create, "'" + path + "' is no regular file: rejected events need one", {}};
+        ErrorClass::create, "'" + path + "' is not a regular file: rejected events need one", {}};
   }
   if (!check_not_input(fd_.get(), inputs)) {
     return Error{ErrorClass::usage, "the file of --reject is also an input",
-                 "move it away, and feed in the moved one"};
+                 "rename it first, and read the renamed file"};
   }
-  if (::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) {
-    return Error{ErrorClass::again, "'" + path + "' is in use by another stage",
-                 "give each stage a --reject file of its own"};
-  }
-  if (Status status = find_end(); !status) {
+  if (Status status = lock(); !status) {
     return status;
+  }
+  const Status found = find_end();
+  unlock(fd_.get());
+  if (!found) {
+    return found;
   }
   const std::size_t slash = path.find_last_of('/');
   const Result<LocalDir> parent = LocalDir::open(
@@ -51,11 +57,53 @@ Status RejectFile::open(const std::string& path, const std::vector<std::string>&
   return parent ? parent->sync() : Status(parent.error());
 }
 
-// Reads what earlier runs left; the position behind the last whole block is where we go on.
+// The others lock it for an append only.
+Status RejectFile::lock() {
+  const std::int64_t give_up = monotonic_ms() + kLockMs;
+  while (::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK && errno != EINTR) {
+      return system_error(ErrorClass::io, "cannot lock '" + path_ + "'", errno);
+    }
+    if (monotonic_ms() >= give_up) {
+      return Error{ErrorClass::again, "'" + path_ + "' is in use by another program",
+                   "give --reject another file"};
+    }
+    PollSet set;
+    set.wake_at(monotonic_ms() + kLockLookMs);
+    set.wait();
+  }
+  return {};
+}
+
+// With the lock: what others have appended since we looked.
+Status RejectFile::catch_up() {
+  struct stat info {};
+  if (::fstat(fd_.get(), &info) != 0) {
+    return system_error(ErrorClass::io, "cannot look at '" + path_ + "'", errno);
+  }
+  const auto size = static_cast<std::uint64_t>(info.st_size);
+  if (size == end_) {
+    return {};
+  }
+  if (size < end_) {
+    end_ = 0;  // somebody has emptied it
+  }
+  return find_end();
+}
+
+// With the lock: reads what stands after the last place that is known to be whole; where the last
+// whole block ends, we go on.
 Status RejectFile::find_end() {
+  const std::uint64_t begin = end_;
+  if (::lseek(fd_.get(), static_cast<off_t>(begin), SEEK_SET) < 0) {
+    return system_error(ErrorClass::io, "cannot read '" + path_ + "'", errno);
+  }
+  if (!others_) {
+    others_ = std::make_unique<StreamReader>(kAny);
+  }
   InputBuffer buffer;
-  StreamReader reader(kAny);
-  std::uint64_t read = 0;
+  StreamReader& reader = *others_;
+  std::uint64_t read = begin;
   for (bool eof = false; !eof;) {
     const std::ptrdiff_t n = buffer.read(fd_.get(), reader.bytes_wanted());
     if (n < 0) {
@@ -66,10 +114,10 @@ Status RejectFile::find_end() {
     for (;;) {
       const Result<StreamReader::Item> item = reader.next(buffer, false);
       if (!item) {
-        return Error{
-            ErrorClass::create,
-            "'" + path_ + "' holds something else than rejected events: " + item.error().message,
-            "give --reject another file"};
+        return Error{ErrorClass::create,
+                     "'" + path_ +
+                         "' contains something other than rejected events: " + item.error().message,
+                     "give --reject another file"};
       }
       if (*item == StreamReader::Item::need_more || *item == StreamReader::Item::end) {
         break;
@@ -81,7 +129,8 @@ Status RejectFile::find_end() {
     // A whole file that is only a beginning may be somebody's text.
     if (end_ == 0 && buffer.view().substr(0, kMagic.size()) !=
                          kMagic.substr(0, std::min(kMagic.size(), buffer.size()))) {
-      return Error{ErrorClass::create, "'" + path_ + "' holds something else than rejected events",
+      return Error{ErrorClass::create,
+                   "'" + path_ + "' contains something other than rejected events",
                    "give --reject another file"};
     }
     log(LogLevel::warning, "'" + path_ + "' ends in the middle of an event, which was never " +
@@ -96,7 +145,7 @@ Status RejectFile::find_end() {
 Status RejectFile::append(std::string_view bytes) {
   int number = 0;
   if (write_some(fd_.get(), bytes, number) != bytes.size()) {
-    (void)::ftruncate(fd_.get(), static_cast<off_t>(end_));  // no half block stays behind
+    (void)!::ftruncate(fd_.get(), static_cast<off_t>(end_));  // no half block stays behind
     return system_error(ErrorClass::io, "cannot keep a rejected event in '" + path_ + "'", number);
   }
   end_ += bytes.size();
@@ -111,34 +160,55 @@ Status RejectFile::reject(const Event& event, const Error& why) {
   if (!fd_) {
     return Error{why.kind, why.message,
                  why.hint + (why.hint.empty() ? "" : "; ") +
-                     "--reject FILE keeps such events aside and goes on without them"};
+                     "--reject FILE keeps such events and continues"};
   }
-  if (!started_) {
+  if (Status status = lock(); !status) {
+    return status;
+  }
+  const Status appended = append_event_block(event, why);
+  unlock(fd_.get());
+  if (appended && ++count_ == 1) {
+    log(LogLevel::warning, "an event is rejected and kept in '" + path_ + "': " + why.message);
+  }
+  return appended;
+}
+
+Status RejectFile::append_event_block(const Event& event, const Error& why) {
+  if (Status status = catch_up(); !status) {
+    return status;
+  }
+  if (others_) {
     marker_ = random_marker();
     if (Status status = append(container_header(event_metadata(), marker_)); !status) {
       return status;
     }
-    started_ = true;
+    others_.reset();
   }
   Headers headers = headers_of(event);
   std::erase_if(headers, [](const auto& header) {
     return header.first == kReason || header.first == kStage;
   });
-  headers.emplace_back(kReason,
+  Headers reasons = headers;
+  reasons.emplace_back(kReason,
                        utf8_escaped(std::string_view(why.message).substr(0, kLongestReason)));
-  headers.emplace_back(kStage, stage_);
+  reasons.emplace_back(kStage, stage_);
   encoded_.clear();
-  append_event(encoded_, headers, event.body());
+  append_event(encoded_, reasons, event.body());
+  Event whole;
+  const char* reason = nullptr;
+  const auto* const data = reinterpret_cast<const std::uint8_t*>(encoded_.data());
+  EventLimits limits;
+  limits.body_bytes = UINT32_MAX;
+  if (scan_event(data, data + encoded_.size(), limits, whole, reason) == nullptr) {
+    // An event that is full of headers has no room for the reason: it is kept as it was.
+    encoded_.clear();
+    append_event(encoded_, headers, event.body());
+    log(LogLevel::warning, "an event without room for its reason is kept: " + why.message);
+  }
   builder_.clear();
   builder_.add_encoded({}, encoded_);
   Block block = builder_.block();
-  if (Status status = append(frame_block(block, marker_)); !status) {
-    return status;
-  }
-  if (++count_ == 1) {
-    log(LogLevel::warning, "an event is rejected and kept in '" + path_ + "': " + why.message);
-  }
-  return {};
+  return append(frame_block(block, marker_));
 }
 
 Status RejectFile::sync() {
@@ -148,7 +218,7 @@ Status RejectFile::sync() {
     }
     unsynced_ = false;
   }
-  // Never tried again: a second sync would succeed and lie (reliability.md 10 A.6).
+  // Never tried again: a second sync would succeed and lie.
   return sync_error_ ? Status(*sync_error_) : Status();
 }
 

@@ -2,20 +2,32 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "common/base/unique_fd.h"
-#include "common/stage/component.h"
+#include "common/component/component.h"
 #include "common/stream/block_builder.h"
 #include "common/stream/container.h"
+#include "common/stream/stream_reader.h"
 
 namespace fl {
 
+/// Owns the descriptor of a file that others append to as well, and knows how much of it was whole
+/// when it was last locked. Closed (every event is refused), or open. Between calls the file is not
+/// locked, and ends with a whole block or with what a killed stage left. An event counts as
+/// delivered only after sync(); a failed sync is told each time, because a second one would succeed
+/// and lie.
+///
 /// A file of streams that can be fed in again: each event as it was, with the header
-/// `fl.reject.reason` and the name of the stage as `fl.reject.stage`. A run appends a stream of its
-/// own when the first event is rejected.
+/// `fl.reject.reason` and the name of the stage as `fl.reject.stage`.
+///
+/// Several stages may share one file, as the sinks of a group do. It is locked only while one of
+/// them appends, so that each block stands there as a whole. Who finds that the file has grown
+/// since it appended last begins a stream of its own; what a killed stage left half written at the
+/// end is cut off: it was never acknowledged.
 class RejectFile final : public Rejects {
  public:
   static constexpr std::string_view kReason = "fl.reject.reason";
@@ -24,31 +36,33 @@ class RejectFile final : public Rejects {
   /// `stage` as in messages. Without open() every event is refused.
   explicit RejectFile(std::string stage) : stage_(std::move(stage)) {}
 
-  /// Opens or makes the file and locks it (class again: another stage has it). What a killed run
-  /// left half written at its end is cut off: it was never acknowledged. Class create: it holds
+  /// Opens or makes the file. Class again: another program keeps it locked; class create: it holds
   /// something else; class usage: it is one of `inputs` ("-": stdin), which would never end.
   Status open(const std::string& path, const std::vector<std::string>& inputs);
 
   Status reject(const Event& event, const Error& why) override;
-  /// What was rejected is on disk after success. Cheap when there is nothing new.
-  Status sync();
+  bool keeps() const override { return bool(fd_); }
+  Status sync() override;
 
   std::uint64_t count() const { return count_; }
   const std::string& path() const { return path_; }
 
  private:
+  Status lock();
+  Status catch_up();
   Status find_end();
   Status append(std::string_view bytes);
+  Status append_event_block(const Event& event, const Error& why);
 
   const std::string stage_;
   std::string path_;
   UniqueFd fd_;
-  std::uint64_t end_ = 0;  // bytes that are whole
+  std::uint64_t end_ = 0;                 // bytes that were whole when it was last locked
+  std::unique_ptr<StreamReader> others_;  // has read up to there; none: the last block is ours
   Marker marker_{};
   BlockBuilder builder_;
   std::string encoded_;
   std::uint64_t count_ = 0;
-  bool started_ = false;
   bool unsynced_ = false;
   std::optional<Error> sync_error_;
 };

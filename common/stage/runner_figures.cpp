@@ -5,17 +5,25 @@ namespace fl {
 
 Figures Runner::figures() {
   Figures out;
-  if (feed_) {
-    out.events = feed_->total();
-    out.bytes = feed_->bytes();
-    out.blocks = feed_->blocks();
-    out.unacknowledged = feed_->total() - feed_->acked();
-    out.rejected = feed_->rejected_lines() + rejects_.count();
-  } else {
+  if (intake_) {
+    out.events = intake_->total();
+    out.bytes = intake_->bytes();
+    out.body_bytes = intake_->body_bytes();
+    out.blocks = intake_->blocks();
+    out.unacknowledged = intake_->total() - intake_->acked();
+    out.rejected = intake_->rejected_lines() + rejects_.count();
+  } else if (plan_.source) {
     out.events = produced_;
     out.bytes = produced_bytes_;
+    out.body_bytes = produced_bodies_;
     out.blocks = produced_blocks_;
     out.unacknowledged = produced_ - source_acked_;
+  } else if (output_) {
+    out.events = output_->sent();
+    out.bytes = output_->sent_bytes();
+    out.body_bytes = out.bytes;  // a channel does not look into its blocks
+    out.blocks = output_->sent_blocks();
+    out.unacknowledged = output_->sent() - source_acked_;
   }
   if (output_) {
     out.has_output = true;
@@ -26,25 +34,20 @@ Figures Runner::figures() {
   }
   out.waiting = waits_for();
   own_figures(out.own);
-  out.more = plan_.sink ? plan_.sink->status() : plan_.channel ? plan_.channel->status() : "";
+  each_component([&out](const Component& component, bool) {
+    const std::string words = component.status();
+    out.more += (out.more.empty() || words.empty() ? "" : ", ") + words;
+  });
   return out;
 }
 
 void Runner::own_figures(FigureList& out) const {
-  const auto add = [&](std::size_t i, const auto& component) {
+  std::size_t i = 0;
+  each_component([&](const Component& component, bool) {
     out.owner(i < plan_.components.size() ? plan_.components[i] : std::string());
-    component->figures(out);
-  };
-  for (std::size_t i = 0; i < plan_.interceptors.size(); ++i) {
-    add(i, plan_.interceptors[i]);
-  }
-  if (plan_.source) {
-    add(0, plan_.source);
-  } else if (plan_.channel) {
-    add(0, plan_.channel);
-  } else if (plan_.sink) {
-    add(0, plan_.sink);
-  }
+    component.figures(out);
+    i += is_channel() ? 0u : 1u;  // both halves have the channel's name
+  });
 }
 
 // One of kWaitReasons; empty: busy.
@@ -55,13 +58,13 @@ std::string_view Runner::waits_for() const {
   if (plan_.sink && !plan_.sink->ready()) {
     return "destination";
   }
-  if (plan_.channel && !plan_.channel->has_room()) {
+  if (put() != nullptr && !put()->ready()) {
     return "room";
   }
   if (output_ && output_->busy()) {
     return "reader";
   }
-  if (input_over() || (waits_for_acks() && window_.full())) {
+  if ((reads() && input_over()) || source_ended_ || (waits_for_acks() && window_.full())) {
     return "acknowledgements";
   }
   return "input";

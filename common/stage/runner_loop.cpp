@@ -5,6 +5,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/text.h"
+#include "common/stage/interceptor_run.h"
 #include "common/stage/runner_state.h"
 
 namespace fl {
@@ -21,25 +22,35 @@ bool Runner::step() {
   if (done_) {
     return true;
   }
-  if (feed_ && feed_->hear(poll_)) {
+  if (intake_ && intake_->hear(poll_)) {
     commit_all();
   }
-  if (plan_.sink && (failed(plan_.sink->handle(poll_)) || failed(plan_.sink->progress()))) {
+  each_component([this](Component& component, bool) {
+    if (!error_) {
+      failed(component.handle(poll_));
+    }
+  });
+  if (error_) {
     return false;
   }
   if (output_) {
+    start_take();
     if (failed(output_->handle(poll_))) {
       return false;
     }
     shake_hands();
   }
-  if (feed_ && stopping_) {
-    feed_->drain(can_take());
+  if (intake_ && stopping_) {
+    intake_->drain(can_take());
   }
   move();
   propagate();
   watch_reader();
-  conclude();
+  tell_last();
+  end_if_finished();
+  if (give_up_.is_on() && !done_ && !error_) {
+    watch_clock();
+  }
   if (progress_->live()) {
     progress_->tick(figures());
   }
@@ -53,32 +64,24 @@ bool Runner::can_take() const {
   if (plan_.sink) {
     return plan_.sink->ready();
   }
-  if (plan_.channel) {
-    return plan_.channel->has_room();
+  if (put() != nullptr) {
+    return put()->ready();
   }
-  return !output_->busy() && batch_ == nullptr;
+  return !holds_block();
 }
 
 void Runner::wait() {
   poll_.clear();
   signal_index_ = poll_.add(signal_fd_, POLLIN);
-  if (feed_) {
-    feed_->watch(poll_, can_take());
+  if (intake_) {
+    intake_->watch(poll_, can_take());
   }
-  if (plan_.sink) {
-    if (plan_.sink->wake_fd() >= 0) {
-      poll_.add(plan_.sink->wake_fd(), plan_.sink->wake_events());
+  each_component([this](Component& component, bool room) {
+    component.watch(poll_, room);
+    if (&component != plan_.source.get()) {
+      poll_.wake_at(component.deadline_ms());
     }
-    poll_.wake_at(plan_.sink->deadline_ms());
-    plan_.sink->watch(poll_);
-  }
-  source_index_ = -1;
-  if (plan_.source && !source_ended_ && source_waits_) {
-    if (plan_.source->wait_fd() >= 0) {
-      source_index_ = poll_.add(plan_.source->wait_fd(), POLLIN);
-    }
-    poll_.wake_at(plan_.source->deadline_ms());
-  }
+  });
   if (output_) {
     output_->watch(poll_);
   }
@@ -86,6 +89,7 @@ void Runner::wait() {
     poll_.wake_now();
   }
   poll_.wake_at(stop_deadline_ms_);
+  poll_.wake_at(give_up_.deadline_ms());
   poll_.wake_at(progress_->deadline_ms());
   if (metrics_) {
     metrics_->watch(poll_);
@@ -99,8 +103,8 @@ void Runner::hear_signals() {
     if (std::exchange(signals_.report, false)) {
       progress_->report(figures());
     }
-    if (std::exchange(signals_.reopen, false) && plan_.sink) {
-      plan_.sink->reopen();
+    if (std::exchange(signals_.reopen, false)) {
+      each_component([](Component& component, bool) { component.reopen(); });
     }
     if (!stopping_ && signals_.stop > 0) {
       stopping_ = true;
@@ -109,16 +113,21 @@ void Runner::hear_signals() {
         plan_.source->stop();
         source_ended_ = true;
       }
-      if (feed_) {
-        feed_->stop();
+      if (take() != nullptr) {
+        take()->stop();
+        take_stopped_ = !take()->traits().drains_on_stop;
+        source_ended_ = true;
+      }
+      if (intake_) {
+        intake_->stop();
       }
     }
   }
   if (signals_.stop > 1) {
     done_ = true;
   } else if (stopping_ && monotonic_ms() >= stop_deadline_ms_) {
-    if (feed_ && !feed_->over()) {
-      feed_->end_all();  // read long enough; now the same time to make it safe
+    if (intake_ && !intake_->over()) {
+      intake_->end_all();  // read long enough; now the same time to make it safe
       stop_deadline_ms_ = monotonic_ms() + plan_.options.grace.ms;
     } else {
       log(LogLevel::warning, "not finished within --grace: stopping");
@@ -133,25 +142,74 @@ void Runner::shake_hands() {
   if (output_->was_shared() && !shared_said_) {
     shared_said_ = true;
     log(LogLevel::warning,
-        "two readers share this stream (tee): only the one that came first acknowledges it; "
-        "fl-channel replicate gives each its own");
+        "two readers share this stream (tee): only the first one acknowledges it; fl-channel "
+        "replicate gives each its own");
   }
-  const std::optional<std::string_view> rule = output_->rule();
-  if (!rule) {
+  const std::optional<Guarantee> guarantee = output_->guarantee();
+  if (!guarantee) {
     return;
   }
-  if (plan_.options.explain && !explained_) {
-    explained_ = true;
-    const bool replays = !plan_.text_source && (!plan_.source || has_state());
-    log(LogLevel::info,
-        "an event counts as delivered when it is: " + std::string(*rule) +
-            (replays ? "" : " (this source cannot read again: best effort up to there)"));
+  if (!intake_ || plan_.text_source) {
+    explain(*guarantee);
   }
-  if (waits_for_acks() && *rule == "handed on") {
-    fail({ErrorClass::unavailable, "the reader of the stream does not acknowledge: nothing sent",
-          "--ack=off counts what is handed over as delivered; --ack-wait waits longer for a slow "
-          "starter behind tee or pv"});
+  if (waits_for_acks() && guarantee->level == Level::none) {
+    fail(
+        {ErrorClass::unavailable, "the reader of the stream does not acknowledge: nothing sent",
+         "--ack=off accepts events as delivered once they are written; --ack-wait waits longer for "
+         "a reader that starts slowly after tee or pv"});
+    return;
   }
+  if (plan_.source && waits_for_acks() && failed(plan_.source->acknowledged_by(*guarantee))) {
+    return;
+  }
+  resume_source();
+}
+
+// What a log holds goes out, whatever comes in, and when. Its header says where it begins.
+void Runner::start_take() {
+  if (!has_log() || !output_ || output_->started() || !take()->has_begun()) {
+    return;
+  }
+  if (waits_for_acks()) {
+    output_->number(0, take()->number());
+  }
+  output_->start();
+}
+
+Resumable* Runner::resumable() const {
+  return plan_.source ? static_cast<Resumable*>(plan_.source.get())
+                      : static_cast<Resumable*>(has_log() ? take() : nullptr);
+}
+
+// Once the reader has said what it acknowledges, it has said which positions it keeps, too.
+void Runner::resume_source() {
+  Resumable* const source = resumable();
+  if (source == nullptr || !waits_for_acks() || std::exchange(resumed_, true)) {
+    return;
+  }
+  const std::optional<std::vector<Position>> kept = output_->kept_positions();
+  std::string name = source->position_name();
+  if (!kept || name.empty()) {
+    return;
+  }
+  std::optional<std::string> place;
+  for (const Position& position : *kept) {
+    if (position.source == name) {
+      place = position.place;
+    }
+  }
+  position_name_ = std::move(name);
+  failed(source->resume(place));
+}
+
+void Runner::explain(const Guarantee& guarantee) {
+  if (!plan_.options.explain || std::exchange(explained_, true)) {
+    return;
+  }
+  const bool replays = !plan_.text_source && (!plan_.source || has_state());
+  log(LogLevel::info,
+      "an event counts as delivered when it is: " + std::string(guarantee.text) +
+          (replays ? "" : " (this source cannot read again: best effort up to there)"));
 }
 
 // ---------------------------------------------------------------- moving blocks
@@ -165,12 +223,12 @@ void Runner::move() {
     if (error_ || (output_ && (output_->closed_early() || output_->enough()))) {
       return;
     }
-    bool progress = plan_.channel && send_from_channel();
+    bool progress = take() != nullptr && hand_out();
     progress = write_batch() || progress;
-    progress = (plan_.source ? produce() : take_in()) || progress;
+    progress = (plan_.source ? produce() : intake_ && take_in()) || progress;
     if (!progress) {
-      // Nothing more right now: what is collected goes out (DESIGN 2: no timer).
-      if (output_ && !output_->busy() && batch_ == nullptr && !output_->builder().empty()) {
+      // Nothing more right now: what is collected goes out.
+      if (output_ && !holds_block() && !output_->builder().empty()) {
         output_->flush_builder();
         failed(output_->pump());
       }
@@ -180,42 +238,55 @@ void Runner::move() {
   moved_ = true;
 }
 
-bool Runner::send_from_channel() {
+// False: what would go out now waits for the hand-shake or for room in the window.
+bool Runner::may_send() {
+  if (!waits_for_acks()) {
+    return true;
+  }
+  if (!output_->guarantee()) {
+    return false;  // no `at` yet
+  }
+  if (const std::uint64_t want = window_.want(false); want > 0) {
+    output_->want(want);
+  }
+  return !window_.full();
+}
+
+// A block of the channel goes out.
+bool Runner::hand_out() {
   if (output_->busy()) {
     return false;
   }
-  if (std::exchange(channel_sending_, false)) {
-    plan_.channel->pop();
+  if (std::exchange(handing_out_, false)) {
+    take()->pop();
   }
-  Block* block = plan_.channel->front();
-  if (block == nullptr || !output_->started()) {
+  if (take_stopped_ || !output_->started() || !may_send()) {
     return false;
   }
+  Block* block = take()->front();
+  if (block == nullptr) {
+    return false;
+  }
+  const std::uint64_t sent = output_->sent() + block->count;
+  pass_positions(sent);
+  if (!position_name_.empty()) {
+    if (std::optional<std::string> place = take()->position()) {
+      output_->position(sent, {position_name_, std::move(*place)});
+    }
+  }
+  hand_out_numbers(block->count);
   output_->send(*block);
-  channel_sending_ = true;
+  handing_out_ = true;
+  if (has_state()) {
+    window_.sent(output_->sent(), block->size);
+  }
   return true;
 }
 
 bool Runner::produce() {
-  if (source_ended_ || output_->busy()) {
+  if (source_ended_ || output_->busy() || !may_send() ||
+      (source_waits_ && !plan_.source->ready())) {
     return false;
-  }
-  if (waits_for_acks()) {
-    if (!output_->rule()) {
-      return false;  // no `at` yet
-    }
-    if (const std::uint64_t want = window_.want(false); want > 0) {
-      output_->want(want);
-    }
-    if (window_.full()) {
-      return false;
-    }
-  }
-  if (source_waits_) {
-    const std::int64_t deadline = plan_.source->deadline_ms();
-    if (poll_.revents(source_index_) == 0 && (deadline < 0 || monotonic_ms() < deadline)) {
-      return false;
-    }
   }
   BlockBuilder& builder = output_->builder();
   if (has_state()) {
@@ -233,14 +304,21 @@ bool Runner::produce() {
   if (added > 0) {
     produced_ += added;
     produced_bytes_ += builder.size();
+    produced_bodies_ += builder.body_bytes();
     ++produced_blocks_;
     if (has_state()) {
       window_.sent(produced_, builder.size());
     }
+    if (!position_name_.empty()) {
+      std::optional<std::string> place = plan_.source->position();
+      if (place && !failed(rejects_.sync())) {
+        output_->position(produced_, {position_name_, std::move(*place)});
+      }
+    }
     output_->flush_builder();
     failed(output_->pump());
   }
-  if (source_waits_ && waits_for_acks()) {
+  if (source_waits_ && waits_for_acks() && plan_.source->needs_acks()) {
     if (const std::uint64_t want = window_.want(true); want > 0) {
       output_->want(want);
     }
@@ -252,38 +330,46 @@ bool Runner::take_in() {
   if (!can_take()) {
     return false;
   }
-  Result<Feed::Got> got = feed_->next();
+  Result<Intake::Got> got = intake_->next();
   if (!got) {
     fail(got.error());
     return false;
   }
-  if (*got == Feed::Got::begun && output_ && !output_->started()) {
+  if (*got == Intake::Got::begun && output_ && !output_->started() && !has_log()) {
+    if (plan_.keeps_numbers) {
+      output_->number(0, intake_->first_number());
+    }
     output_->start();
   }
-  if (*got == Feed::Got::block) {
+  if (*got == Intake::Got::block) {
     failed(take_block());
   }
-  return *got != Feed::Got::nothing;
+  return *got != Intake::Got::nothing;
 }
 
 Status Runner::take_block() {
-  const Block block = feed_->block();
+  const Block block = intake_->block();
   if (plan_.sink) {
-    return plan_.sink->deliver(feed_->batch());
+    return plan_.sink->deliver(intake_->batch());
   }
-  if (plan_.channel) {
-    map_.add(block.count, block.count);
-    return plan_.channel->put(block);
+  if (put() != nullptr) {
+    pass_numbers(nullptr);
+    const Status status = take_positions();
+    return status ? put()->put(block) : status;
   }
   if (!plan_.interceptors.empty()) {
-    Batch& batch = feed_->batch();
+    Batch& batch = intake_->batch();
     for (auto& interceptor : plan_.interceptors) {
-      if (Status status = interceptor->process(batch); !status) {
+      if (Status status = run_interceptor(*interceptor, batch, context_); !status) {
         return status;
       }
     }
     dropped_ += batch.dropped();
+    pass_numbers(&batch);
     map_.add(batch.inputs(), batch.size() - batch.dropped(), batch.keep(), batch.done());
+    if (Status status = take_positions(); !status) {
+      return status;
+    }
     if (!batch.unchanged() || !output_->builder().empty()) {
       batch_ = &batch;
       batch_next_ = 0;
@@ -292,9 +378,84 @@ Status Runner::take_block() {
     }
   } else {
     map_.add(block.count, block.count);
+    if (Status status = take_positions(); !status) {
+      return status;
+    }
   }
   output_->send(block);
   return output_->pump();
+}
+
+// Positions that the events taken in have reached go on before these events do, but after what was
+// rejected among them is on disk. All that was taken in must be in map_.
+Status Runner::take_positions() {
+  while (std::optional<PositionQueue::Entry> entry = intake_->take_position()) {
+    if (Status status = rejects_.sync(); !status) {
+      return status;
+    }
+    if (put_keeps_positions_) {
+      if (Status status = put()->position(entry->events, entry->position); !status) {
+        return status;
+      }
+    } else if (put() != nullptr) {
+      positions_.add(entry->events, std::move(entry->position));
+    } else {
+      output_->position(map_.outputs_for(entry->events), entry->position);
+    }
+  }
+  if (take() != nullptr) {
+    pass_positions(output_->sent());
+  }
+  return {};
+}
+
+// The numbers of the block that was taken in, in which a dead letter leaves a gap. Before it is in
+// map_, or put.
+void Runner::pass_numbers(const Batch* batch) {
+  if (!plan_.keeps_numbers) {
+    return;
+  }
+  const std::size_t count = intake_->block().count;
+  std::uint64_t out = put() != nullptr ? intake_->total() - count : map_.outputs();
+  const auto say = [&](const std::optional<EventNumber>& number) {
+    put() != nullptr ? numbers_.mark(out, number) : output_->number(out, number);
+  };
+  if (batch != nullptr && batch->size() != count) {
+    say(std::nullopt);
+    return;
+  }
+  const bool is_whole = batch == nullptr || batch->dropped() == 0;
+  for (std::size_t i = 0; i < count; i = is_whole ? intake_->next_number(i) : i + 1) {
+    if (is_whole) {
+      say(intake_->number(i));
+      out += std::min(intake_->next_number(i), count) - i;
+    } else if (batch->kept(i)) {
+      say(intake_->number(i));
+      ++out;
+    }
+  }
+}
+
+// Those of the next `count` events of a channel: its own, or what came in with them.
+void Runner::hand_out_numbers(std::uint64_t count) {
+  const std::uint64_t sent = output_->sent();
+  if (has_log()) {
+    if (waits_for_acks()) {
+      output_->number(sent, take()->number());
+    }
+  } else if (plan_.keeps_numbers) {
+    numbers_.forget(sent);
+    for (std::uint64_t at = sent; at < sent + count; at = numbers_.next_mark(at)) {
+      output_->number(at, numbers_.of(at));
+    }
+  }
+}
+
+// Those that the first `n` events of a channel reach.
+void Runner::pass_positions(std::uint64_t n) {
+  while (std::optional<PositionQueue::Entry> entry = positions_.take(n)) {
+    output_->position(entry->events, entry->position);
+  }
 }
 
 // Copies the rest of the batch, with its edits, into the output. True if something moved.
@@ -344,66 +505,96 @@ bool Runner::write_batch() {
 // ---------------------------------------------------------------- acknowledgements
 
 void Runner::propagate() {
-  if (plan_.source) {
+  if (plan_.source || take() != nullptr) {
     const std::uint64_t acked = output_->acked();
-    if (acked > source_acked_) {
+    // What was rejected counts as delivered only when it is on disk.
+    if (acked > source_acked_ && !failed(rejects_.sync())) {
       source_acked_ = acked;
       window_.acked(acked);
       moved_ = true;  // the window may have room again
-      failed(plan_.source->acked(acked));
+      failed(plan_.source ? plan_.source->acked(acked) : take()->acked(acked));
     }
+  }
+  if (!intake_) {
     return;
   }
   // First, since what is safe at once must be told at once: nothing else may wake us.
-  if (const std::uint64_t want = feed_->take_want(); want > 0) {
-    if (plan_.sink) {
-      failed(plan_.sink->commit(want));
-    } else {
-      output_->want(map_.outputs());
-    }
+  if (const std::uint64_t want = intake_->take_want(); want > 0) {
+    ask_for(want);
   }
-  const bool at_put = plan_.channel && plan_.channel->acks_at_put();
-  std::optional<std::string_view> rule;
+  std::optional<Guarantee> guarantee;
   std::uint64_t safe = 0;
   if (plan_.sink) {
-    if (const std::string_view sink_rule = plan_.sink->rule(); !sink_rule.empty()) {
-      rule = sink_rule;
-    }
+    guarantee = plan_.sink->guarantee();
     safe = plan_.sink->safe();
+  } else if (put() != nullptr && put()->traits().acks_at_put) {
+    guarantee = put()->guarantee();
+    safe = put()->safe();
   } else {
-    const std::uint64_t acked = output_->acked();
-    rule = at_put ? "held in memory" : output_->rule();
-    safe = at_put ? feed_->total() : map_.safe_inputs(acked);
+    guarantee = output_->guarantee();
+    safe = put() != nullptr ? output_->acked() : map_.safe_inputs(output_->acked());
   }
-  if (rule) {
-    feed_->at(*rule);
+  if (guarantee) {
+    intake_->resume([this] { return kept_positions(); });
+    intake_->at(*guarantee);
+    explain(*guarantee);
   }
   if (failed(rejects_.sync())) {
     return;  // what was rejected counts as delivered only when it is on disk
   }
-  feed_->ack(safe);
+  if (!error_ && failed(take_positions())) {  // one that came late, though no event follows
+    return;
+  }
+  intake_->ack(safe);
 }
 
-void Runner::commit_all() {
+// By whoever makes our events durable; a fan-out does not pass them on.
+std::optional<std::vector<Position>> Runner::kept_positions() const {
+  if (put_keeps_positions_) {
+    return put()->positions();
+  }
+  const bool is_next_stage = output_ && !(put() != nullptr && put()->traits().acks_at_put);
+  return is_next_stage ? output_->kept_positions() : std::nullopt;
+}
+
+// The first n events that came in are to be made safe.
+void Runner::ask_for(std::uint64_t n) {
+  if (error_) {
+    return;  // a sync that has failed would be tried again
+  }
+  asked_ = std::max(asked_, n);
   if (plan_.sink) {
-    failed(plan_.sink->commit(feed_->total()));
-  } else if (output_ && output_->started()) {
-    output_->want(map_.outputs());
+    failed(plan_.sink->commit(n));
+    return;
+  }
+  if (put() != nullptr) {
+    failed(put()->commit(n));
+  }
+  if (output_ && output_->started() && !(put() != nullptr && put()->traits().acks_at_put)) {
+    output_->want(put() != nullptr ? intake_->total() : map_.outputs());
   }
 }
+
+void Runner::commit_all() { ask_for(intake_->total()); }
 
 // ---------------------------------------------------------------- the end
 
 // Events are taken in or produced that are not written yet.
 bool Runner::in_hand() const {
+  if (take() != nullptr) {
+    return output_->busy() || !(take()->over() || take_stopped_);
+  }
   return output_->busy() || (plan_.source ? produced_ : map_.outputs()) > output_->sent();
 }
 
 void Runner::watch_reader() {
+  if (!plan_.sink && !output_) {
+    return;
+  }
   if (plan_.sink ? plan_.sink->reader_closed() : output_->enough()) {
     quiet_end_ = true;
-    if (feed_) {
-      feed_->enough();
+    if (intake_) {
+      intake_->enough();
     }
     done_ = true;
     return;
@@ -417,11 +608,90 @@ void Runner::watch_reader() {
   }
   // No `enough` upstream: a reader that never connected may be `head`, but as well a stage that was
   // killed before it could, with events in its hands.
-  fail({ErrorClass::again, "the reader of the stream closed early", {}});
+  fail({ErrorClass::again, "the next stage stopped before everything was stored", {}});
 }
 
-void Runner::conclude() {
-  if (done_ || error_ || !input_over()) {
+// Whoever reads our stream may wait for better times as long as more may come: it hears when not.
+void Runner::tell_last() {
+  if (error_ || !intake_ || !intake_->no_more_comes()) {
+    return;
+  }
+  if (plan_.sink) {
+    plan_.sink->no_more_comes();
+  } else if (output_ && output_->started() && !holds_block() && output_->builder().empty() &&
+             (take() == nullptr || take()->front() == nullptr)) {
+    output_->last();
+  }
+}
+
+// What may still go wrong goes wrong before the stages below hear that all is well: a source that
+// keeps state gets the acknowledgements for everything, and brings its state up to date. False: not
+// yet, or it went wrong.
+bool Runner::settle() {
+  if (settled_) {
+    return true;
+  }
+  if (failed(rejects_.sync())) {
+    return false;
+  }
+  if (has_state()) {
+    output_->last();
+    output_->want(output_->sent());
+    propagate();
+    if (error_ || output_->acked() < output_->sent()) {
+      return false;
+    }
+  }
+  settled_ = true;
+  return !failed(close_components());
+}
+
+// Sources and channels, which have a say in how the stream ends.
+Status Runner::close_components() {
+  Status first;
+  const auto close = [&first](auto* component) {
+    if (component != nullptr) {
+      if (Status status = component->close(); !status && first) {
+        first = status;
+      }
+    }
+  };
+  close(plan_.source.get());
+  close(put());
+  close(take());
+  return first;
+}
+
+// The put half has everything, safe by its rule; the take half knows that no more comes.
+bool Runner::end_put() {
+  if (put_ended_) {
+    return true;
+  }
+  const Result<bool> ended = put()->input_over();
+  if (!ended) {
+    fail(ended.error());
+    return false;
+  }
+  if (*ended && take() != nullptr) {
+    take()->put_over();
+    moved_ = true;
+  }
+  put_ended_ = *ended;
+  return put_ended_;
+}
+
+void Runner::end_if_finished() {
+  if (done_ || error_ || (reads() && !input_over())) {
+    return;
+  }
+  if (plan_.source && !source_ended_) {
+    return;
+  }
+  if (put() != nullptr && !end_put()) {
+    return;
+  }
+  if (take() == nullptr && put() != nullptr) {
+    done_ = settle();
     return;
   }
   if (plan_.sink) {
@@ -430,12 +700,15 @@ void Runner::conclude() {
       commit_all();
     }
     if (final_commit_) {
-      const Result<bool> finished = plan_.sink->input_over(!feed_->early());
+      if (!settle()) {
+        return;
+      }
+      const Result<bool> finished = plan_.sink->input_over(intake_->outcome());
       if (!finished) {
         fail(finished.error());
         return;
       }
-      done_ = *finished && plan_.sink->safe() >= feed_->total();
+      done_ = *finished && plan_.sink->safe() >= intake_->total();
     }
     return;
   }
@@ -444,8 +717,7 @@ void Runner::conclude() {
     moved_ = true;
     return;
   }
-  if (output_->busy() || batch_ != nullptr || channel_sending_ ||
-      (plan_.channel && plan_.channel->front() != nullptr)) {
+  if (holds_block() || (take() != nullptr && !take_stopped_ && !take()->over())) {
     return;
   }
   if (!output_->builder().empty()) {
@@ -454,13 +726,18 @@ void Runner::conclude() {
     return;
   }
   if (!output_->closed()) {
-    const bool whole = feed_ ? !feed_->early() : plan_.source->whole();
-    if (failed(output_->close(whole, stopping_)) || !output_->closed()) {
+    if (!settle() ||
+        failed(output_->close(intake_ ? intake_->outcome() : StreamEnd(), stopping_)) ||
+        !output_->closed()) {
       return;
     }
     propagate();
   }
-  done_ = output_->acked() >= output_->sent() || output_->reader() != Output::Reader::acking ||
+  if (output_->enough()) {  // heard while the stream was closed
+    watch_reader();
+    return;
+  }
+  done_ = output_->acked() >= output_->sent() || output_->reader() != StageOutput::Reader::acking ||
           output_->reader_lost();
 }
 

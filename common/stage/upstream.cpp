@@ -1,33 +1,78 @@
 #include "common/stage/upstream.h"
 
+#include <utility>
+
 #include "common/ack/socket_place.h"
+#include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/io/poll_set.h"
 
 namespace fl {
+namespace {
+
+constexpr std::int64_t kRetryMs = 10;
+constexpr int kLastTries = 50;
+
+}  // namespace
 
 Upstream::Upstream(const ContainerHeader& header, int input_fd) {
-  const std::string_view path = header.find(kKeyAck);
-  if (path.empty()) {
+  if (const std::string_view failed = header.find(kKeyFailed); !failed.empty()) {
+    failure_ = Failure::parse(failed);
+    has_writer_ = true;
+    early_ = true;
     return;
   }
+  path_ = header.find(kKeyAck);
+  stream_id_ = header.find(kKeyStream);
+  input_fd_ = input_fd;
+  first_number_ = EventNumber::parse(std::string(header.find(kKeyLog)) + ' ' +
+                                     std::string(header.find(kKeyFirst)));
+  if (!path_.empty()) {
+    connect();
+  }
+}
+
+void Upstream::connect() {
+  retry_ms_ = -1;
   UniqueFd fd;
   std::string why;
-  switch (connect_to_writer(path, input_fd, fd, why)) {
+  switch (connect_to_writer(path_, stream_id_, input_fd_, fd, why)) {
     case ConnectResult::connected:
-      client_ = AckClient(std::move(fd), header.find(kKeyStream));
+      client_ = AckClient(std::move(fd), stream_id_);
       has_writer_ = true;
+      if (kept_) {
+        client_.resume(*kept_);
+      }
+      if (!at_.empty()) {
+        client_.at(at_);
+      }
+      if (acked_ > 0) {
+        client_.ack(acked_);
+      }
+      if (enough_) {
+        client_.enough();
+      }
       break;
     case ConnectResult::refused:
       has_writer_ = true;
-      lost_ = true;
       early_ = true;
       break;
+    case ConnectResult::busy:
+      retry_ms_ = monotonic_ms() + kRetryMs;
+      break;
     case ConnectResult::barred:
-      log(LogLevel::warning,
-          "cannot acknowledge over '" + std::string(path) + "' (" + why + "): reading on without");
+      barred_ = true;
+      log(LogLevel::warning, "cannot acknowledge over '" + path_ + "' (" + why +
+                                 "): continuing without acknowledgements");
       break;
     case ConnectResult::finished:
       break;
+  }
+}
+
+void Upstream::retry() {
+  if (retry_ms_ >= 0 && monotonic_ms() >= retry_ms_) {
+    connect();
   }
 }
 
@@ -36,13 +81,19 @@ void Upstream::handle() {
     return;
   }
   client_.handle();
-  if (!client_.is_open()) {
-    lost_ = true;
-    // With `end` known what is missing may still lie in the pipe: finish() will tell.
-    if (!client_.end()) {
-      early_ = true;
-    }
+  if (client_.failure() && !failure_) {
+    failure_ = client_.failure();
   }
+  // After its last word the rest may still lie in the pipe: finish() will tell.
+  if (!client_.is_open() && !client_.end() && !failure_) {
+    early_ = true;
+  }
+}
+
+// Of two readers only the one that acknowledges is told.
+std::optional<EventNumber> Upstream::number(std::uint64_t n) {
+  client_.numbers().forget(n);
+  return client_.busy() ? std::nullopt : client_.numbers().of(n);
 }
 
 void Upstream::ack(std::uint64_t n) {
@@ -52,23 +103,48 @@ void Upstream::ack(std::uint64_t n) {
   }
 }
 
-void Upstream::at(std::string_view rule) {
-  if (client_.is_open() && rule != rule_) {
-    rule_ = rule;
-    client_.at(rule);
-  }
+void Upstream::resume(std::vector<Position> kept) {
+  kept_ = std::move(kept);
+  client_.resume(*kept_);
 }
 
-void Upstream::enough() { client_.enough(); }
+void Upstream::at(const Guarantee& guarantee) {
+  if (!at_.empty() && guarantee == Guarantee{level_, words_}) {
+    return;
+  }
+  level_ = guarantee.level;
+  words_ = guarantee.text;
+  at_ = to_line(guarantee);
+  client_.at(at_);
+}
+
+void Upstream::enough() {
+  enough_ = true;
+  client_.enough();
+}
+
+bool Upstream::ends_early() {
+  handle();
+  return has_writer_ && !client_.end();
+}
 
 void Upstream::finish(bool need_end) {
   if (finished_) {
     return;
   }
+  // Others crowd at the writer's door: a moment more, or nothing is known of the end.
+  for (int tries = 0; retry_ms_ >= 0 && tries < kLastTries; ++tries) {
+    PollSet pause;
+    pause.wake_at(retry_ms_);
+    pause.wait();
+    retry();
+  }
+  barred_ = barred_ || retry_ms_ >= 0;
+  retry_ms_ = -1;
   handle();  // `end` is sent before the writer closes its stdout: it is here now or never
   finished_ = true;
   if (has_writer_) {
-    early_ = !complete();
+    early_ = failure_ || !complete();
   } else {
     unproved_ = need_end;
   }

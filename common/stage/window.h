@@ -1,4 +1,4 @@
-// What a source with state has sent and not got acknowledged (DESIGN 3, --window).
+// What a source with state has sent and not got acknowledged (--window).
 #pragma once
 
 #include <cstdint>
@@ -6,6 +6,10 @@
 
 namespace fl {
 
+/// Owns no events, only their sizes: a block counts from sent() until acked() has passed its last
+/// event, since a source reads it again as a whole. Between calls bytes_ is the sum over open_. It
+/// is bounded in bytes because the source keeps state for what is open, and a block is cut to what
+/// is left; one request (want) is out at a time, or readers would sync for every block.
 class Window {
  public:
   explicit Window(std::uint64_t bytes) : limit_(bytes) {}

@@ -42,16 +42,32 @@ void BlockBuilder::add(std::string_view map, std::string_view body) {
     p += body.size();
   }
   size_ += static_cast<std::size_t>(p - begin);
+  body_bytes_ += body.size();
   ++count_;
 }
 
 void BlockBuilder::clear() {
   size_ = 0;
   count_ = 0;
+  body_bytes_ = 0;
+  has_encoded_ = false;
   if (capacity_ > 4 * (limit_ + Block::kBefore + Block::kAfter)) {  // after an oversized event
     data_.reset();
     capacity_ = 0;
   }
+}
+
+std::uint64_t BlockBuilder::scanned_body_bytes() const {
+  constexpr EventLimits kAny{UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX};
+  std::uint64_t total = 0;
+  const std::uint8_t* p = data_ ? data_.get() + Block::kBefore : nullptr;
+  const std::uint8_t* const end = p + size_;
+  const char* why = "";
+  for (Event event; p != nullptr && p != end;) {
+    p = scan_event(p, end, kAny, event, why);
+    total += p == nullptr ? 0 : event.body().size();
+  }
+  return total;
 }
 
 }  // namespace fl

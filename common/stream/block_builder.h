@@ -21,17 +21,23 @@ struct Block {
   std::uint64_t count = 0;
 };
 
+/// Owns the memory of one block, with room for a frame around it, and keeps it for the next.
+/// Filling (fits() says how long) until clear(). Between calls the memory holds `count` whole
+/// events from Block::kBefore on; block() is a view that ends with the next add or clear(). A block
+/// is at most one event larger than the limit, so an event of any legal size can travel.
 class BlockBuilder {
  public:
   static constexpr std::uint64_t kMaxCount = 1000;
 
-  /// `limit`: bytes of events at which a block is full (DESIGN 2: the pipe's size).
+  /// `limit`: bytes of events at which a block is full: what a pipe takes in one write.
   explicit BlockBuilder(std::size_t limit = 64 << 10);
   void set_limit(std::size_t limit);
 
   bool empty() const { return count_ == 0; }
   std::uint64_t count() const { return count_; }
   std::size_t size() const { return size_; }
+  /// Of the bodies of all events; looks at each of them if some came encoded.
+  std::uint64_t body_bytes() const { return has_encoded_ ? scanned_body_bytes() : body_bytes_; }
   /// True when no further event should be added before take().
   bool full() const { return size_ >= limit_ || count_ >= kMaxCount; }
   /// True if an event of `bytes` fits: always into an empty block (then larger than the limit).
@@ -55,6 +61,7 @@ class BlockBuilder {
     std::memcpy(p + prefix.size(), bytes.data(), bytes.size());
     size_ += prefix.size() + bytes.size();
     count_ += count;
+    has_encoded_ = true;
   }
 
   /// The block collected so far. It stays valid until clear().
@@ -69,6 +76,7 @@ class BlockBuilder {
     return data_.get() + Block::kBefore + size_;
   }
   void grow(std::size_t bytes);
+  std::uint64_t scanned_body_bytes() const;
 
   // Most prefixes are one header: two overlapping copies of a fixed size need no call.
   static void copy_short(std::uint8_t* to, std::string_view bytes) {
@@ -86,6 +94,8 @@ class BlockBuilder {
   std::unique_ptr<std::uint8_t[]> data_;
   std::size_t size_ = 0;
   std::uint64_t count_ = 0;
+  std::uint64_t body_bytes_ = 0;  // of the events that came as parts
+  bool has_encoded_ = false;
 };
 
 }  // namespace fl

@@ -173,7 +173,9 @@ std::string_view ContainerHeader::find(std::string_view key) const {
 Result<std::size_t> parse_container_header(std::string_view bytes, ContainerHeader& header) {
   const std::string_view start = bytes.substr(0, kMagic.size());
   if (start != kMagic.substr(0, start.size())) {
-    return damaged("not a stream: it does not begin with an Avro container's magic");
+    Error error = damaged("not a stream: it does not begin with an Avro container's magic");
+    error.hint = "lines of text are read without --stream";
+    return error;
   }
   const auto* begin = reinterpret_cast<const std::uint8_t*>(bytes.data());
   if (bytes.size() < kMagic.size()) {

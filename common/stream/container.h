@@ -1,4 +1,4 @@
-// The Avro object container that carries a stream (DESIGN 2, flume/wire.md 4.1, fl-stream(5)).
+// The Avro object container that carries a stream (fl-stream(5)).
 #pragma once
 
 #include <array>
@@ -25,6 +25,9 @@ inline constexpr std::string_view kEventSchema =
 inline constexpr std::string_view kKeyVersion = "fl.version";
 inline constexpr std::string_view kKeyStream = "fl.stream";
 inline constexpr std::string_view kKeyAck = "fl.ack";
+inline constexpr std::string_view kKeyLog = "fl.log";        ///< the id of a durable log above
+inline constexpr std::string_view kKeyFirst = "fl.first";    ///< of the first event in it
+inline constexpr std::string_view kKeyFailed = "fl.failed";  ///< "STATUS MESSAGE" (failure.h)
 
 /// Limits of the header: 256 KiB of schema and as much for the rest.
 inline constexpr std::size_t kMaxHeaderBytes = 512 << 10;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "common/base/log.h"
 #include "common/base/text.h"
@@ -14,6 +15,24 @@ constexpr std::size_t kForeignBlock = 16 << 20;  // Flume's own blocks have abou
 constexpr std::size_t kSmallestEvent = 2;        // an empty map, an empty body
 
 Error damaged(std::string text) { return {ErrorClass::input, std::move(text), {}}; }
+
+// ": 2000000 bytes, 1048576 are allowed" if only its body makes the event `number` of a block too
+// large. Finds it again: the loop that reads blocks has no time to remember.
+std::string body_size(const Block& block, std::int64_t number, EventLimits limits) {
+  const std::uint32_t allowed = std::exchange(limits.body_bytes, UINT32_MAX);
+  const std::uint8_t* p = block.data;
+  Event event;
+  const char* why = "";
+  for (std::int64_t i = 0; i <= number; ++i) {
+    p = scan_event(p, block.data + block.size, limits, event, why);
+    if (p == nullptr) {
+      return {};
+    }
+  }
+  return event.body().size() <= allowed ? std::string()
+                                        : ": " + std::to_string(event.body().size()) + " bytes, " +
+                                              std::to_string(allowed) + " are allowed";
+}
 
 }  // namespace
 
@@ -42,6 +61,7 @@ Result<StreamReader::Item> StreamReader::next_header(InputBuffer& in, bool eof) 
   }
   if (*size == 0) {
     if (eof) {
+      was_cut_ = true;
       return damaged("the input ends inside a stream's header");
     }
     return Item::need_more;
@@ -83,7 +103,10 @@ Status StreamReader::choose_codec() {
 Result<StreamReader::Item> StreamReader::next_block(InputBuffer& in, bool eof) {
   const auto cut = [&]() -> Result<Item> {
     if (eof) {
-      return damaged("the input ends inside a block");
+      was_cut_ = true;
+      Error error = damaged("the input ends inside a block");
+      error.hint = "it was cut: what came before was read; copy it again, or run its writer again";
+      return error;
     }
     return Item::need_more;
   };
@@ -143,7 +166,9 @@ Result<StreamReader::Item> StreamReader::next_block(InputBuffer& in, bool eof) {
     const char* why = "";
     event_at = scan_event(event_at, block_end, limits_, event, why);
     if (event_at == nullptr) {
-      return damaged("event " + std::to_string(i) + " of a block is refused: " + why);
+      was_refused_ = true;
+      return damaged("event " + std::to_string(i) + " of a block is refused: " + why +
+                     body_size(block_, i, limits_));
     }
     batch_.add(event);
   }

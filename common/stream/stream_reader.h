@@ -13,6 +13,10 @@
 
 namespace fl {
 
+/// Owns the header, the batch and, for a packed block, its unpacked bytes; the others stay in the
+/// input buffer. Before a header, in a stream, or broken after an error. Between calls the buffer
+/// begins with an item that is not taken yet.
+///
 /// Feed it an InputBuffer; it takes whole headers and blocks out of it. Every length is checked
 /// before it is used, and no memory is taken for bytes that have not come.
 class StreamReader {
@@ -35,8 +39,10 @@ class StreamReader {
   /// The block's bytes, in the input buffer (or unpacked), with room for a new frame around.
   Block block() const { return block_; }
   std::size_t bytes_wanted() const { return wanted_; }
-  /// True inside a stream: a header was read.
-  bool in_stream() const { return in_stream_; }
+  /// The last error was an item that the end of the input cut off.
+  bool was_cut() const { return was_cut_; }
+  /// The last error was an event in a whole block: its writer would send the same again.
+  bool was_refused() const { return was_refused_; }
 
  private:
   Result<Item> next_header(InputBuffer& in, bool eof);
@@ -46,6 +52,8 @@ class StreamReader {
   const EventLimits limits_;
   ContainerHeader header_;
   bool in_stream_ = false;
+  bool was_cut_ = false;
+  bool was_refused_ = false;
   Batch batch_;
   Block block_;
   std::size_t wanted_ = 0;

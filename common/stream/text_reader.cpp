@@ -2,12 +2,19 @@
 
 #include <cstring>
 
+#include "common/compress/stream_decompressor.h"
+
 namespace fl {
 
-bool TextReader::read(InputBuffer& in, bool eof, BlockBuilder& out) {
+Result<bool> TextReader::read(InputBuffer& in, bool eof, BlockBuilder& out) {
   for (;;) {
     const std::string_view text = in.view();
     if (text.empty()) {
+      if (eof) {
+        if (Status status = end_drop(false); !status) {
+          return status.error();
+        }
+      }
       return false;
     }
     const void* found = std::memchr(text.data(), rules_.delimiter, text.size());
@@ -16,11 +23,15 @@ bool TextReader::read(InputBuffer& in, bool eof, BlockBuilder& out) {
         ends ? static_cast<std::size_t>(static_cast<const char*>(found) - text.data())
              : text.size();
     if (rest_ == Rest::drop) {
-      in.consume(length + (ends ? 1 : 0));
-      if (!ends) {
-        return false;
+      if (drops_whole_line()) {
+        rejected_.add(text.substr(0, length));
       }
-      rest_ = Rest::line;
+      in.consume(length + (ends ? 1 : 0));
+      if (ends) {
+        if (Status status = end_drop(true); !status) {
+          return status.error();
+        }
+      }
       continue;
     }
     // A \r may still turn out to stand before the delimiter, so it does not count yet.
@@ -39,7 +50,8 @@ bool TextReader::read(InputBuffer& in, bool eof, BlockBuilder& out) {
         }
         out.add({}, piece);
       } else {
-        ++rejected_;
+        rejected_.begin();
+        rejected_.add(piece);
       }
       if (rest_ == Rest::line) {
         ++long_lines_;
@@ -51,22 +63,107 @@ bool TextReader::read(InputBuffer& in, bool eof, BlockBuilder& out) {
     if (!ends && !eof) {
       return false;
     }
-    if (!out.fits(BlockBuilder::event_size({}, body))) {
+    const Result<bool> added = add(body, out);
+    if (added && !*added) {
       return true;
     }
-    out.add({}, body);
     in.consume(length + (ends ? 1 : 0));
     rest_ = Rest::line;
+    if (!added) {
+      return added.error();
+    }
   }
 }
 
+// False: there is no room for it.
+inline Result<bool> TextReader::add(std::string_view line, BlockBuilder& out) {
+  if (form_ != nullptr) {
+    return add_formed(line, out);
+  }
+  if (!out.fits(BlockBuilder::event_size({}, line))) {
+    return false;
+  }
+  out.add({}, line);
+  return true;
+}
+
+Result<bool> TextReader::add_formed(std::string_view line, BlockBuilder& out) {
+  const Result<bool> parsed = form_->parse(line, limits_);
+  if (!parsed) {
+    if (!refused_ && !out.empty()) {
+      return false;  // what stands before it goes first
+    }
+    ++ended_;
+    Error why = parsed.error();
+    why.message = "line " + std::to_string(ended_) + ": " + why.message;
+    if (!refused_) {
+      return why;
+    }
+    const Status kept = refused_(line, why);
+    return kept ? Result<bool>(true) : Result<bool>(kept.error());
+  }
+  if (*parsed) {
+    if (!out.fits(BlockBuilder::event_size(form_->map(), form_->body()))) {
+      return false;
+    }
+    out.add(form_->map(), form_->body());
+  }
+  ++ended_;
+  return true;
+}
+
+// The bytes up to the delimiter, or (`ends`: no) to the end of the input, are passed.
+Status TextReader::end_drop(bool ends) {
+  if (std::exchange(rest_, Rest::line) != Rest::drop) {
+    return {};
+  }
+  ++ended_;
+  return drops_whole_line() ? rejected_.end(rules_.strip_cr && ends) : Status();
+}
+
+namespace {
+
+Error no_text(std::string hint) {
+  return {ErrorClass::input, "the input is neither text nor the start of a stream",
+          std::move(hint)};
+}
+
+}  // namespace
+
 Status check_text_start(std::string_view bytes, char delimiter) {
-  constexpr std::string_view kAllowed = "\t\n\r\f\x1b";
+  const auto refused = [](const char* hint) { return no_text(hint); };
+  switch (compression_of_bytes(bytes)) {
+    case Compression::none:
+      break;
+    case Compression::gzip:
+      return refused("it is compressed: zcat(1) unpacks it");
+    case Compression::zstd:
+      return refused("it is compressed: zstdcat(1) unpacks it");
+    case Compression::bzip2:
+      return refused("it is compressed: bzcat(1) unpacks it");
+    case Compression::xz:
+      return refused("it is compressed: xzcat(1) unpacks it");
+    case Compression::lz4:
+      return refused("it is compressed: lz4cat(1) unpacks it");
+  }
+  if (is_utf16(bytes)) {
+    return refused("it seems to be UTF-16: iconv -f UTF-16 -t UTF-8 converts it");
+  }
+  return check_text(bytes, delimiter);
+}
+
+bool is_utf16(std::string_view bytes) {
+  return bytes.starts_with("\xff\xfe") || bytes.starts_with("\xfe\xff");
+}
+
+Status check_text(std::string_view bytes, char delimiter) {
+  constexpr std::string_view kAllowed = "\x01\x02\x03\t\n\r\f\x1b";
   for (const char c : bytes) {
     if (static_cast<unsigned char>(c) < 0x20 && c != delimiter &&
         kAllowed.find(c) == std::string_view::npos) {
-      return Error{ErrorClass::input, "the input is neither text nor the start of a stream",
-                   "--text takes any bytes as lines, --stream insists on a stream"};
+      return no_text(
+          "zcat(1) and its like unpack compressed files, iconv(1) converts other "
+          "encodings");
     }
   }
   return {};

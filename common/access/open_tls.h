@@ -1,0 +1,26 @@
+// From the options of TLS to what makes sessions.
+#pragma once
+
+#include <memory>
+
+#include "common/access/tls_options.h"
+#include "common/base/error.h"
+#include "common/net/tcp_server.h"
+#include "common/net/tls.h"
+
+namespace fl {
+
+enum class TlsSide { server, client };
+
+/// Reads the files and passwords as they are now, and logs what has no effect. Null where TLS is
+/// off. Class config, or the system's where a file cannot be read.
+Result<std::shared_ptr<TlsContext>> open_tls(const TlsOptions& options, TlsSide side);
+
+/// The same while connections are made already (HUP): an error is logged as a warning, and the old
+/// context is to be kept: null.
+std::shared_ptr<TlsContext> reopen_tls(const TlsOptions& options, TlsSide side);
+
+/// Warns where anybody who can reach the server can send, or read what is sent.
+void warn_of_strangers(const TcpServer& server, const TlsOptions& options);
+
+}  // namespace fl

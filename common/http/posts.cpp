@@ -1,0 +1,312 @@
+#include "common/http/posts.h"
+
+#include <curl/curl.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+
+#include "common/base/clock.h"
+#include "common/io/poll_set.h"
+
+namespace fl {
+namespace {
+
+struct UrlDeleter {
+  void operator()(CURLU* url) const { curl_url_cleanup(url); }
+};
+using Url = std::unique_ptr<CURLU, UrlDeleter>;
+
+std::string part_of(CURLU* url, CURLUPart part, unsigned flags = 0) {
+  char* text = nullptr;
+  if (curl_url_get(url, part, &text, flags) != CURLUE_OK || text == nullptr) {
+    return {};
+  }
+  std::string out = text;
+  curl_free(text);
+  return out;
+}
+
+struct ListDeleter {
+  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+};
+
+/// That a person has to act, and the same request cannot succeed before.
+bool is_lasting(CURLcode code) {
+  switch (code) {
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_URL_MALFORMAT:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+struct HttpPosts::Impl {
+  Settings settings;
+  CURLM* multi = nullptr;
+  CURL* easy = nullptr;
+  std::unique_ptr<curl_slist, ListDeleter> headers;
+  std::map<curl_socket_t, int> sockets;                // and what is waited for, as CURL_POLL_*
+  std::vector<std::pair<curl_socket_t, int>> watched;  // and its index
+  std::int64_t timer_ms = -1;
+  bool is_busy = false;
+  std::string text;
+  std::size_t received = 0;
+  std::uint64_t connections = 0;
+  char reason[CURL_ERROR_SIZE] = {};
+
+  ~Impl() {
+    if (is_busy) {
+      curl_multi_remove_handle(multi, easy);
+    }
+    curl_easy_cleanup(easy);
+    curl_multi_cleanup(multi);
+  }
+
+  static int take_socket(CURL*, curl_socket_t fd, int what, void* self, void*) {
+    auto& sockets = static_cast<Impl*>(self)->sockets;
+    if (what == CURL_POLL_REMOVE) {
+      sockets.erase(fd);
+    } else {
+      sockets[fd] = what;
+    }
+    return 0;
+  }
+
+  static int take_timer(CURLM*, long ms, void* self) {
+    static_cast<Impl*>(self)->timer_ms = ms < 0 ? -1 : monotonic_ms() + ms;
+    return 0;
+  }
+
+  static std::size_t take_answer(char* data, std::size_t size, std::size_t count, void* self) {
+    auto& impl = *static_cast<Impl*>(self);
+    const std::size_t bytes = size * count;
+    const std::size_t most = impl.settings.max_text;
+    impl.text.append(data, std::min(bytes, most - std::min(most, impl.text.size())));
+    impl.received += bytes;
+    return impl.received > kMaxAnswer ? 0 : bytes;  // 0 ends it
+  }
+
+  static CURLcode equip(CURL*, void* ssl_context, void* self) {
+    const auto& security = static_cast<Impl*>(self)->settings.security;
+    return security->equip(ssl_context) ? CURLE_OK : CURLE_SSL_CERTPROBLEM;
+  }
+
+  // With TLS 1.3 a server complains of our certificate after the handshake, and libcurl passes on
+  // what OpenSSL calls that.
+  void explain(PostOutcome& out) const {
+    const std::size_t at = out.text.find("error:");
+    if (!settings.security || at == std::string::npos) {
+      return;
+    }
+    const unsigned long number = std::strtoul(out.text.c_str() + at + 6, nullptr, 16);
+    const std::string complaint = settings.security->complaint(number);
+    if (!complaint.empty()) {
+      out.text = "the TLS handshake failed: " + complaint;
+      out.needs_person = true;
+    }
+  }
+
+  void set_security() {
+    if (!settings.security) {
+      return;
+    }
+    const bool checks = !settings.security->trusts_all;
+    curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, &Impl::equip);
+    curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, this);
+    curl_easy_setopt(easy, CURLOPT_CAINFO, nullptr);
+    curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
+    // Else the certificates of the first connection are used again for all others.
+    curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, checks ? 1L : 0L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, checks ? 2L : 0L);
+    // A session that goes on would not look at the certificate again.
+    curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
+  }
+
+  PostOutcome outcome(CURLcode code) {
+    PostOutcome out;
+    long made = 0;
+    curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &made);
+    connections += static_cast<std::uint64_t>(std::max(made, 0L));
+    long status = 0;
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && received > kMaxAnswer)) {
+      out.status = status;
+      std::replace_if(
+          text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; },
+          ' ');
+      const std::size_t end = text.find_last_not_of(' ');
+      out.text = text.substr(0, end == std::string::npos ? 0 : end + 1);
+      curl_off_t seconds = 0;
+      curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &seconds);
+      // One more: monotonic_ms() has dropped a part of a millisecond.
+      out.retry_after_ms = seconds <= 0 ? 0 : std::min<std::int64_t>(seconds, 60) * 1000 + 1;
+    } else {
+      out.text = reason[0] != '\0' ? reason : curl_easy_strerror(code);
+      long number = 0;
+      if (code == CURLE_COULDNT_CONNECT &&
+          curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &number) == CURLE_OK && number != 0) {
+        out.text = system_error("cannot connect", static_cast<int>(number)).message;
+      }
+      out.needs_person = is_lasting(code);
+      explain(out);
+    }
+    return out;
+  }
+};
+
+Status HttpPosts::check_url(const std::string& url) {
+  const Url parsed(curl_url());
+  const CURLUcode code = curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0);
+  const std::string scheme = part_of(parsed.get(), CURLUPART_SCHEME);
+  if (code != CURLUE_OK || (scheme != "http" && scheme != "https")) {
+    return Error{ErrorClass::usage, "'" + shown(url) + "' is not a URL of http or https",
+                 "for example http://collector:5140/"};
+  }
+  if (!part_of(parsed.get(), CURLUPART_USER).empty() ||
+      !part_of(parsed.get(), CURLUPART_PASSWORD).empty()) {
+    return Error{ErrorClass::usage, "the URL contains a user or password",
+                 "use --user and --password-file"};
+  }
+  return {};
+}
+
+std::string HttpPosts::shown(const std::string& url) {
+  const std::string plain = url.substr(0, url.find_first_of("?#"));
+  const std::size_t host = plain.find("://");
+  const std::size_t begin = host == std::string::npos ? 0 : host + 3;
+  const std::size_t at = plain.rfind('@', std::min(plain.find('/', begin), plain.size()));
+  return at == std::string::npos || at < begin ? plain
+                                               : plain.substr(0, begin) + plain.substr(at + 1);
+}
+
+HttpPosts::HttpPosts(Settings settings) : impl_(std::make_unique<Impl>()) {
+  static const bool is_ready = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+  (void)is_ready;
+  Impl& impl = *impl_;
+  impl.settings = std::move(settings);
+  impl.multi = curl_multi_init();
+  impl.easy = curl_easy_init();
+  curl_multi_setopt(impl.multi, CURLMOPT_SOCKETFUNCTION, &Impl::take_socket);
+  curl_multi_setopt(impl.multi, CURLMOPT_SOCKETDATA, &impl);
+  curl_multi_setopt(impl.multi, CURLMOPT_TIMERFUNCTION, &Impl::take_timer);
+  curl_multi_setopt(impl.multi, CURLMOPT_TIMERDATA, &impl);
+  for (const std::string& header : impl.settings.headers) {
+    impl.headers.reset(curl_slist_append(impl.headers.release(), header.c_str()));
+  }
+  impl.headers.reset(curl_slist_append(impl.headers.release(), "Expect:"));
+  CURL* const easy = impl.easy;
+  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy, CURLOPT_URL, impl.settings.url.c_str());
+  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+  curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+  curl_easy_setopt(easy, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
+  curl_easy_setopt(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+  curl_easy_setopt(easy, CURLOPT_USERAGENT, "fl");
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, impl.headers.get());
+  curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                   static_cast<long>(impl.settings.connect_timeout_ms));
+  curl_easy_setopt(
+      easy, CURLOPT_TIMEOUT_MS,
+      static_cast<long>(impl.settings.connect_timeout_ms + impl.settings.request_timeout_ms));
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, impl.reason);
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Impl::take_answer);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, &impl);
+  impl.set_security();
+}
+
+bool HttpPosts::has_openssl() {
+  const curl_version_info_data* const info = curl_version_info(CURLVERSION_NOW);
+  return info->ssl_version != nullptr &&
+         std::string_view(info->ssl_version).find("OpenSSL") != std::string_view::npos;
+}
+
+HttpPosts::~HttpPosts() = default;
+
+void HttpPosts::send(std::string_view body) {
+  Impl& impl = *impl_;
+  impl.text.clear();
+  impl.received = 0;
+  impl.reason[0] = '\0';
+  if (impl.settings.is_get) {
+    curl_easy_setopt(impl.easy, CURLOPT_HTTPGET, 1L);
+  } else {
+    curl_easy_setopt(impl.easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(impl.easy, CURLOPT_POSTFIELDS, body.empty() ? "" : body.data());
+    curl_easy_setopt(impl.easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
+  }
+  impl.is_busy = curl_multi_add_handle(impl.multi, impl.easy) == CURLM_OK;
+}
+
+void HttpPosts::send_to(const std::string& url, std::string_view body) {
+  curl_easy_setopt(impl_->easy, CURLOPT_URL, url.c_str());
+  send(body);
+}
+
+bool HttpPosts::is_busy() const { return impl_->is_busy; }
+
+void HttpPosts::watch(PollSet& set) {
+  impl_->watched.clear();
+  for (const auto& [fd, what] : impl_->sockets) {
+    const int events =
+        ((what & CURL_POLL_IN) != 0 ? POLLIN : 0) | ((what & CURL_POLL_OUT) != 0 ? POLLOUT : 0);
+    impl_->watched.emplace_back(fd, set.add(fd, static_cast<short>(events)));
+  }
+}
+
+std::optional<PostOutcome> HttpPosts::handle(const PollSet& set) {
+  Impl& impl = *impl_;
+  int running = 0;
+  for (const auto& [fd, index] : impl.watched) {
+    const short events = set.revents(index);
+    if (events != 0) {
+      const int mask = ((events & POLLIN) != 0 ? CURL_CSELECT_IN : 0) |
+                       ((events & POLLOUT) != 0 ? CURL_CSELECT_OUT : 0) |
+                       ((events & (POLLERR | POLLHUP)) != 0 ? CURL_CSELECT_ERR : 0);
+      curl_multi_socket_action(impl.multi, fd, mask, &running);
+    }
+  }
+  impl.watched.clear();
+  if (impl.timer_ms >= 0 && monotonic_ms() >= impl.timer_ms) {
+    impl.timer_ms = -1;
+    curl_multi_socket_action(impl.multi, CURL_SOCKET_TIMEOUT, 0, &running);
+  }
+  int left = 0;
+  while (const CURLMsg* const message = curl_multi_info_read(impl.multi, &left)) {
+    if (message->msg == CURLMSG_DONE) {
+      PostOutcome outcome = impl.outcome(message->data.result);
+      curl_multi_remove_handle(impl.multi, impl.easy);
+      impl.is_busy = false;
+      return outcome;
+    }
+  }
+  return std::nullopt;
+}
+
+std::int64_t HttpPosts::deadline_ms() const { return impl_->timer_ms; }
+
+void HttpPosts::stop() {
+  if (impl_->is_busy) {
+    curl_multi_remove_handle(impl_->multi, impl_->easy);
+    impl_->is_busy = false;
+  }
+}
+
+std::uint64_t HttpPosts::connections() const { return impl_->connections; }
+
+}  // namespace fl

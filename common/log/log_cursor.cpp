@@ -1,0 +1,381 @@
+#include "common/log/log_cursor.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "common/base/log.h"
+#include "common/log/head_file.h"
+#include "common/log/log_io.h"
+#include "common/log/seeded_bug.h"
+
+namespace fl {
+namespace {
+
+constexpr int kLockTries = 500;
+constexpr int kLockPauseMs = 10;
+
+std::string name_of(const std::string& group) { return std::string(kGroupsName) + "/" + group; }
+
+std::string_view view(const SlotBytes& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+Error no_such_group(const LogFiles& files, const std::string& group) {
+  return {ErrorClass::input, "'" + files.path() + "' has no group '" + printable(group) + "'", {}};
+}
+
+// Makes a group's file, durable with its name. 0 or -errno.
+int make_cursor(LogFiles& files, const std::string& group, const CursorSlot& slot) {
+  const std::string name = name_of(group);
+  const std::string made = name_of("." + group + ".tmp");
+  std::string bytes(kCursorBytes, '\0');
+  bytes.replace(slot_offset(slot.counter, kCursorSlotDistance), kSlotBytes, view(encode(slot)));
+  std::unique_ptr<LogFile> file;
+  int result = uninterrupted([&] { return files.open(made, LogFiles::Open::create, file); });
+  if (result == 0) {
+    result = write_fully(*file, bytes, 0);
+  }
+  if (result == 0) {
+    result = sync_fully(*file);
+  }
+  if (result == 0) {
+    result = uninterrupted([&] { return files.rename(made, name); });
+  }
+  if (result == 0) {
+    result = uninterrupted([&] { return files.sync_dir(kGroupsName); });
+  }
+  if (result != 0) {
+    (void)files.unlink(made);
+  }
+  return result;
+}
+
+// Reads the slots of an open cursor.
+Result<Decoded> read_slots(LogFiles& files, LogFile& file, const std::string& name,
+                           std::string& bytes, CursorSlot& slot) {
+  if (const std::int64_t n = read_fully(file, bytes, kCursorHolderOffset, 0); n < 0) {
+    return log_error(files, "read", name, n);
+  }
+  return newest_slot(bytes, kCursorSlotDistance, slot);
+}
+
+Status write_slot(LogFiles& files, LogFile& file, const std::string& name, const CursorSlot& slot) {
+  const int written =
+      write_fully(file, view(encode(slot)), slot_offset(slot.counter, kCursorSlotDistance));
+  return written == 0 ? Status() : Status(log_error(files, "write", name, written));
+}
+
+// Opens and locks the file of a group; nothing: there is none.
+Result<LogLock> take_group(LogFiles& files, const std::string& group, bool& exists) {
+  const std::string name = name_of(group);
+  std::unique_ptr<LogFile> file;
+  const int opened = uninterrupted([&] { return files.open(name, LogFiles::Open::write, file); });
+  exists = opened != -ENOENT;
+  if (!exists) {
+    return LogLock();
+  }
+  if (opened != 0) {
+    return log_error(files, "open", name, opened);
+  }
+  return LogLock::take(files, std::move(file), name, kCursorHolderOffset,
+                       fmt::format("group '{}' of '{}' is taken", group, files.path()));
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> list_groups(LogFiles& files) {
+  std::vector<std::string> names;
+  const int listed = uninterrupted([&] {
+    names.clear();
+    return files.list(kGroupsName, names);
+  });
+  if (listed != 0 && listed != -ENOENT) {
+    return log_error(files, "list", kGroupsName, listed);
+  }
+  std::erase_if(names, [](const std::string& name) { return !is_group_name(name); });
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+Result<GroupState> read_group(LogFiles& files, const std::string& group, bool synced) {
+  const std::string name = name_of(group);
+  std::unique_ptr<LogFile> file;
+  const int opened = uninterrupted([&] { return files.open(name, LogFiles::Open::read, file); });
+  GroupState state;
+  if (opened == -ENOENT) {
+    return state;
+  }
+  if (opened != 0) {
+    return log_error(files, "open", name, opened);
+  }
+  state.name = group;
+  std::string bytes;
+  Result<Decoded> how = read_slots(files, *file, name, bytes, state.slot);
+  if (!how) {
+    return how.error();
+  }
+  state.how = *how;
+  // What was read may be newer than what is on disk; once this has succeeded it is not.
+  if (synced && !seeded(Bug::unlink_before_cursor)) {
+    if (const int result = sync_fully(*file); result != 0) {
+      return log_error(files, "sync", name, result);
+    }
+  }
+  return state;
+}
+
+std::uint64_t highest_cursor(LogFiles& files) {
+  std::uint64_t highest = 0;
+  const Result<std::vector<std::string>> names = list_groups(files);
+  if (!names) {
+    return 0;
+  }
+  for (const std::string& name : *names) {
+    if (const Result<GroupState> state = read_group(files, name, false);
+        state && state->how == Decoded::ok) {
+      highest = std::max(highest, state->slot.next_sequence);
+    }
+  }
+  return highest;
+}
+
+Result<std::unique_ptr<LogFile>> lock_groups(LogFiles& files) {
+  std::unique_ptr<LogFile> file;
+  int result =
+      uninterrupted([&] { return files.open(kGroupsLockName, LogFiles::Open::create, file); });
+  if (result != 0) {
+    return log_error(files, "open", kGroupsLockName, result);
+  }
+  for (int i = 0; i < kLockTries; ++i) {
+    result = uninterrupted([&] { return file->lock(LogFile::Lock::exclusive); });
+    if (result != -EWOULDBLOCK) {
+      break;
+    }
+    (void)::poll(nullptr, 0, kLockPauseMs);
+  }
+  if (result != 0) {
+    return log_error(files, "lock", kGroupsLockName, result);
+  }
+  return file;
+}
+
+std::string LogCursor::name() const { return name_of(group_); }
+
+Result<LogCursor> LogCursor::open(LogFiles& files, const Settings& settings) {
+  LogCursor cursor(files);
+  cursor.group_ = settings.group;
+  if (!is_group_name(settings.group)) {
+    return Error{ErrorClass::usage,
+                 fmt::format("'{}' is not a valid group name", printable(settings.group)),
+                 "1 to 64 letters, digits, '_', '-' and '.', not beginning with '.'"};
+  }
+  Result<std::unique_ptr<LogFile>> lock = lock_groups(files);
+  if (!lock) {
+    return lock.error();
+  }
+  const auto now = static_cast<std::uint64_t>(files.now_ms());
+  const auto tell = [&](const std::string& text) {
+    if (settings.notify) {
+      settings.notify({LogNotice::Kind::state, 0, 0,
+                       fmt::format("group '{}' of '{}': {}", settings.group, files.path(), text)});
+    }
+  };
+  bool exists = false;
+  Result<LogLock> taken = take_group(files, settings.group, exists);
+  if (taken && !exists) {
+    const Result<std::uint64_t> start = settings.start();
+    if (!start) {
+      return start.error();
+    }
+    const CursorSlot slot{1, settings.log, *start, now, now};
+    if (const int made = make_cursor(files, settings.group, slot); made != 0) {
+      if (settings.has_no_room != nullptr) {
+        *settings.has_no_room = is_full(made);
+      }
+      return log_error(files, "make", name_of(settings.group), made);
+    }
+    taken = take_group(files, settings.group, exists);
+  }
+  if (!taken) {
+    return taken.error();
+  }
+  if (!*taken) {
+    return log_error(files, "open", cursor.name(), -ENOENT);
+  }
+  cursor.lock_ = std::move(*taken);
+  std::string bytes;
+  Result<Decoded> how = read_slots(files, cursor.lock_.file(), cursor.name(), bytes, cursor.slot_);
+  if (!how) {
+    return how.error();
+  }
+  if (*how == Decoded::other_version) {
+    return later_version(files, cursor.name());
+  }
+  if (exists) {  // a killed taker may not have
+    if (Status synced = cursor.sync_file(); !synced) {
+      return synced.error();
+    }
+  }
+  CursorSlot& slot = cursor.slot_;
+  bool is_wrong = false;
+  const bool is_foreign = *how == Decoded::ok && slot.log != settings.log;
+  if (*how != Decoded::ok || is_foreign) {
+    const Result<std::uint64_t> start = settings.start();
+    if (!start) {
+      return start.error();
+    }
+    tell(fmt::format("its position {}; starting at event {}",
+                     is_foreign ? "belongs to another log" : "is damaged", *start));
+    slot = {slot.counter, settings.log, *start, now, now};
+    is_wrong = true;
+  } else if (slot.next_sequence < settings.oldest && has_torn_slot(bytes, kCursorSlotDistance)) {
+    // The newer slot was on disk when what comes before `oldest` was freed.
+    tell(fmt::format("its newest position was not written whole; starting at event {}",
+                     settings.oldest));
+    slot.next_sequence = settings.oldest;
+    is_wrong = true;
+  } else if (slot.next_sequence > settings.durable_sequence) {
+    tell(fmt::format("its position {} is after the end of the log; starting at event {}",
+                     slot.next_sequence, settings.durable_sequence));
+    slot.next_sequence = settings.durable_sequence;
+    is_wrong = true;
+  }
+  if (is_wrong) {
+    if (Status moved = cursor.move(slot.next_sequence); !moved) {
+      return moved.error();
+    }
+    if (Status synced = cursor.sync(); !synced) {
+      return synced.error();
+    }
+  }
+  return cursor;
+}
+
+Status LogCursor::move(std::uint64_t sequence) {
+  if (seeded(Bug::cursor_behind_ack)) {
+    return {};
+  }
+  slot_.next_sequence = sequence;
+  slot_.moved_ms = static_cast<std::uint64_t>(files_->now_ms());
+  if (is_syncing_) {
+    is_waiting_ = true;
+    return {};
+  }
+  return write();
+}
+
+Status LogCursor::write() {
+  if (!seeded(Bug::hidden_1)) {
+    slot_.counter = next_counter(slot_.counter, !is_dirty_);
+  } else if (slot_.counter == 1) {
+    slot_.counter = 2;
+  }
+  is_dirty_ = true;
+  return write_slot(*files_, lock_.file(), name(), slot_);
+}
+
+void LogCursor::begin_sync() { is_syncing_ = true; }
+
+Status LogCursor::finish_sync() {
+  is_syncing_ = false;
+  is_dirty_ = false;
+  return std::exchange(is_waiting_, false) ? write() : Status();
+}
+
+Status LogCursor::sync() {
+  if (!is_dirty_) {
+    return {};
+  }
+  Status synced = sync_file();
+  is_dirty_ = !synced;
+  return synced;
+}
+
+Status LogCursor::sync_file() const {
+  const int synced = sync_fully(lock_.file());
+  return synced == 0 ? Status() : Status(log_error(*files_, "sync", name(), synced));
+}
+
+Status move_group(LogFiles& files, const LogId& log, const std::string& group,
+                  std::uint64_t sequence) {
+  const Result<GroupMove> moved = move_group(files, log, group, [&](std::optional<std::uint64_t>) {
+    return Result<std::uint64_t>(sequence);
+  });
+  return moved ? Status() : Status(moved.error());
+}
+
+Result<GroupMove> move_group(
+    LogFiles& files, const LogId& log, const std::string& group,
+    const std::function<Result<std::uint64_t>(std::optional<std::uint64_t> next)>& target) {
+  Result<std::unique_ptr<LogFile>> lock = lock_groups(files);
+  if (!lock) {
+    return lock.error();
+  }
+  bool exists = false;
+  Result<LogLock> taken = take_group(files, group, exists);
+  if (!taken) {
+    return taken.error();
+  }
+  if (!exists) {
+    return no_such_group(files, group);
+  }
+  const std::string name = name_of(group);
+  CursorSlot slot;
+  std::string bytes;
+  Result<Decoded> how = read_slots(files, taken->file(), name, bytes, slot);
+  if (!how) {
+    return how.error();
+  }
+  if (*how == Decoded::other_version) {
+    return later_version(files, name);
+  }
+  // A killed taker may not have.
+  if (const int synced = sync_fully(taken->file()); synced != 0) {
+    return log_error(files, "sync", name, synced);
+  }
+  const bool is_known = *how == Decoded::ok && slot.log == log;
+  const Result<std::uint64_t> to =
+      target(is_known ? std::optional(slot.next_sequence) : std::nullopt);
+  if (!to) {
+    return to.error();
+  }
+  const GroupMove move{is_known ? slot.next_sequence : *to, *to};
+  slot.log = log;
+  slot.next_sequence = *to;
+  slot.moved_ms = static_cast<std::uint64_t>(files.now_ms());
+  slot.created_ms = std::max(slot.moved_ms, slot.created_ms + 1);
+  slot.counter = next_counter(slot.counter, true);
+  if (Status written = write_slot(files, taken->file(), name, slot); !written) {
+    return written.error();
+  }
+  if (const int synced = sync_fully(taken->file()); synced != 0) {
+    return log_error(files, "sync", name, synced);
+  }
+  return move;
+}
+
+Status remove_group(LogFiles& files, const std::string& group) {
+  Result<std::unique_ptr<LogFile>> lock = lock_groups(files);
+  if (!lock) {
+    return lock.error();
+  }
+  bool exists = false;
+  Result<LogLock> taken = take_group(files, group, exists);
+  if (!taken) {
+    return taken.error();
+  }
+  if (!exists) {
+    return no_such_group(files, group);
+  }
+  int result = uninterrupted([&] { return files.unlink(name_of(group)); });
+  if (result == 0) {
+    result = uninterrupted([&] { return files.sync_dir(kGroupsName); });
+  }
+  return result == 0 ? Status() : Status(log_error(files, "remove", name_of(group), result));
+}
+
+}  // namespace fl

@@ -1,0 +1,64 @@
+// Faults that tests put into the log, to see whether they are found. In what is shipped
+// (FL_SEEDED_BUGS is not defined) seeded() is the constant false and costs nothing.
+#pragma once
+
+#include <string_view>
+
+namespace fl {
+
+/// One fault at one place each, `if (seeded(Bug::ack_before_sync))`. Those that are called hidden
+/// are not named, so that whoever looks for them has only the log's behaviour to go by.
+enum class Bug {
+  none,
+  ack_before_write,      // an event is safe although its record was never written
+  ack_before_sync,       // an event is safe as soon as it is written
+  publish_before_sync,   // the head names records that are not synced yet
+  ack_at_end_of_sync,    // a sync counts for what was appended while it ran
+  no_data_sync,          // fdatasync of a segment is left out
+  no_head_sync,          // the head is not synced before a segment gets its name
+  no_directory_sync,     // a new segment's name is not synced
+  name_before_header,    // a segment gets its name before its header is on disk
+  retry_failed_sync,     // a failed fdatasync is tried again, and its success believed
+  tail_synced_again,     // opening goes on behind a tail that may only be in the cache
+  tail_cut,              // opening forgets what stands behind the durable end
+  torn_tail_kept,        // opening takes a record whose checksum is wrong
+  one_slot,              // the head is always written into the same slot
+  checksum_ignored,      // a reader does not look at the checksum
+  read_error_is_end,     // an error of pread counts as the end of a segment
+  short_read_is_damage,  // a short pread counts as damage
+  short_write_ignored,   // a short pwritev counts as a whole one
+  damage_ends_segment,   // a damaged record costs the rest of its segment
+  gap_is_silent,         // what is missing is not reported
+  stale_record_taken,    // the id of a segment's life is not looked at
+  reads_past_durable,    // a reader takes what is behind the durable end
+  cursor_ahead_of_ack,   // a cursor moves with what was handed out
+  cursor_behind_ack,     // a cursor never moves
+  unlink_before_cursor,  // a segment goes before the cursor that allows it is synced
+  unlink_unread,         // the slowest group is not asked before a segment goes
+  two_takers,            // a group's lock is not looked at
+  two_putters,           // the log's lock is not looked at
+  full_is_fatal,         // a full disk ends the log
+  full_loses_block,      // what met a full disk is counted as written
+  hidden_1,
+  hidden_2,
+  hidden_3,
+  hidden_4,
+  hidden_5,
+  hidden_6,
+  hidden_7,
+  hidden_8,
+  count,
+};
+
+#ifdef FL_SEEDED_BUGS
+/// True for the bug that set_seeded_bug() chose last, or else $FL_SEEDED_BUG (its name).
+bool seeded(Bug bug);
+void set_seeded_bug(Bug bug);
+/// "ack_before_sync"; Bug::count: no such name.
+Bug bug_named(std::string_view name);
+std::string_view bug_name(Bug bug);
+#else
+constexpr bool seeded(Bug) { return false; }
+#endif
+
+}  // namespace fl

@@ -1,0 +1,56 @@
+// The segments of a log as files: which there are, how one is opened, how one is made.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/log/format.h"
+#include "common/log/log_error.h"
+#include "common/log/log_files.h"
+
+namespace fl {
+
+/// The first sequences of all segments, from the oldest on.
+Result<std::vector<std::uint64_t>> list_segments(LogFiles& files);
+
+/// An open segment. `id` is that of the file's present life.
+struct Segment {
+  std::uint64_t first = 0;
+  std::uint64_t id = 0;
+  std::optional<LogId> log;  ///< nothing: the header is damaged, and `id` that of the first record
+  std::uint64_t created_ms = 0;  ///< 0: the header is damaged
+  std::unique_ptr<LogFile> file;
+};
+
+/// Opens the segment that begins with `first`. Nothing: there is no such file. A damaged header
+/// costs no record: its id is that of the first record. With neither the id is 0, which no record
+/// has. Errors: class config for a later version, else of the system.
+Result<std::optional<Segment>> open_segment(LogFiles& files, std::uint64_t first,
+                                            LogFiles::Open how);
+
+/// A segment that has no name yet: it is filled, synced, and then named.
+class NewSegment {
+ public:
+  /// Makes the file and writes its header. `result`: -errno, or 0.
+  static std::optional<NewSegment> begin(LogFiles& files, const LogId& log, std::uint64_t first,
+                                         int& result);
+  LogFile& file() { return *segment_.file; }
+  std::uint64_t id() const { return segment_.id; }
+  /// Syncs the file, names it and syncs the directory: then it is there for good. After a failure
+  /// nothing that is in it counts. `full`: the disk had no room for the name. A sync that fails is
+  /// never a full disk that one waits for, whatever its reason: what it should have kept is lost.
+  Status finish(LogFiles& files, Segment& segment, bool& full);
+
+ private:
+  Segment segment_;
+};
+
+/// Copies what stands from `from` to `to` in a segment to quarantine/, for people; `name` gets the
+/// copy's name, or stays empty where that is not possible (a full disk, no right to write): the log
+/// goes on without. A copy that is there already stays.
+void set_aside(LogFiles& files, LogFile& segment, std::uint64_t sequence, std::uint64_t from,
+               std::uint64_t to, std::string& name);
+
+}  // namespace fl
