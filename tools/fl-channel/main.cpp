@@ -1,4 +1,4 @@
-#include "common/stage/tool_main.h"
+#include "common/tool/tool_main.h"
 
 int main(int argc, char** argv) {
   fl::Tool tool;
@@ -8,7 +8,7 @@ int main(int argc, char** argv) {
   tool.summary = "buffers events between two stages";
   tool.examples = {
       {"fl-source seq --count 1000 | fl-channel memory | fl-sink null",
-       "Lets a bursty source and a slow sink run apart."},
+       "Buffers between a bursty source and a slow sink."},
   };
   return fl::tool_main(tool, fl::registry(), argc, argv);
 }

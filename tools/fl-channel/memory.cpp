@@ -7,8 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "common/base/log.h"
-#include "common/stage/component_type.h"
+#include "common/component/component_type.h"
 
 namespace fl {
 namespace {
@@ -26,20 +25,24 @@ OptionSet options() {
   OptionTable<Options> table;
   table
       .add("capacity", &Options::capacity, "N",
-           "Events to hold; when so many are held, reading stops.")
-      .flume("100");
-  table.add("byteCapacity", &Options::byte_capacity, "SIZE",
-            "Memory for events; when it is used up, reading stops. 0: no limit but capacity.");
+           "The most events to hold; reading stops when it is reached.")
+      .flume("100")
+      .flume_falls_back(true);
+  table
+      .add("byteCapacity", &Options::byte_capacity, "SIZE",
+           "The most memory for events; reading stops when it is used up. 0: only --capacity "
+           "limits.")
+      .flume_falls_back(false);
   table
       .add(
           "ackAt", &Options::ack_at, "put|sink",
-          "When an event counts as delivered for the source: put: when it is held here; sink: when "
-          "the stage behind this one has acknowledged it.")
+          "When an event counts as delivered for the source. put: when it is held here; sink: when "
+          "the stage after this one has acknowledged it.")
       .choices({"put", "sink"})
       .flume("put");
   table
       .add("transactionCapacity", &Options::transaction_capacity, "N", "Events in one transaction.")
-      .ignored("blocks pass whole; there are no transactions");
+      .ignored("blocks are passed on whole; there are no transactions");
   table.add("keep-alive", &Options::keep_alive, "SECONDS", "Time to wait for room.")
       .ignored("a full channel makes its writer wait as long as it takes");
   table
@@ -96,29 +99,26 @@ class SpareBuffers {
   std::size_t bytes_ = 0;
 };
 
-class MemoryChannel final : public Channel {
+/// The blocks, and how far they are put, taken and acknowledged. Shared by the two halves.
+class MemoryStore {
  public:
-  explicit MemoryChannel(const Options& options)
-      : capacity_(options.capacity),
-        byte_capacity_(options.byte_capacity.value),
-        ack_at_put_(options.ack_at == "put") {
+  explicit MemoryStore(const Options& options)
+      : capacity_(options.capacity), byte_capacity_(options.byte_capacity.value) {
     slots_.resize(64);
   }
 
-  Status open(const StageContext&) override {
-    if (capacity_ == 0) {
-      capacity_ = Options().capacity;
-      log(LogLevel::warning,
-          "a capacity of 0 events is not possible; using " + std::to_string(capacity_));
-    }
-    return {};
+  // A Flume file with such a value gets the default.
+  Status check_capacity() const {
+    return capacity_ > 0 ? Status()
+                         : Status(Error{ErrorClass::config, "--capacity 0 would hold no event",
+                                        "give the most events to hold, 1 or more"});
   }
 
-  bool has_room() const override {
+  bool has_room() const {
     return events_ < capacity_ && (byte_capacity_ == 0 || bytes_ < byte_capacity_);
   }
 
-  Status put(const Block& block) override {
+  void put(const Block& block) {
     if (used_ == slots_.size()) {
       grow();
     }
@@ -127,14 +127,14 @@ class MemoryChannel final : public Channel {
     slot.block = {slot.buffer.memory.get() + Block::kBefore, block.size, block.count};
     std::memcpy(slot.block.data, block.data, block.size);
     ++used_;
+    put_ += block.count;
     events_ += block.count;
     bytes_ += class_bytes(slot.buffer.size_class);
-    return {};
   }
 
-  Block* front() override { return used_ == 0 ? nullptr : &slots_[first_].block; }
+  Block* front() { return used_ == 0 ? nullptr : &slots_[first_].block; }
 
-  void pop() override {
+  void pop() {
     Slot& slot = slots_[first_];
     events_ -= slot.block.count;
     bytes_ -= class_bytes(slot.buffer.size_class);
@@ -144,9 +144,11 @@ class MemoryChannel final : public Channel {
     --used_;
   }
 
-  bool acks_at_put() const override { return ack_at_put_; }
+  std::uint64_t put_count() const { return put_; }
+  void end_put() { put_over_ = true; }
+  bool over() const { return put_over_ && used_ == 0; }
 
-  void figures(FigureList& out) const override {
+  void figures(FigureList& out) const {
     out.gauge("events", "Events held.", events_).said("events held");
     out.gauge("capacity_events", "Events that can be held.", capacity_);
     out.gauge("used_bytes", "Memory that holds them.", bytes_).said_as_bytes("used");
@@ -166,15 +168,53 @@ class MemoryChannel final : public Channel {
     slots_.resize(slots_.size() * 2);
   }
 
-  std::uint64_t capacity_;
+  const std::uint64_t capacity_;
   const std::uint64_t byte_capacity_;
-  const bool ack_at_put_;
   std::vector<Slot> slots_;  // a ring
   std::size_t first_ = 0;
   std::size_t used_ = 0;
+  std::uint64_t put_ = 0;
   std::uint64_t events_ = 0;
   std::uint64_t bytes_ = 0;  // memory held, rounded up to whole buffers
+  bool put_over_ = false;
   SpareBuffers spare_;
+};
+
+class MemoryPut final : public ChannelPut {
+ public:
+  MemoryPut(std::shared_ptr<MemoryStore> store, bool acks_at_put)
+      : store_(std::move(store)), acks_at_put_(acks_at_put) {}
+
+  Traits traits() const override { return {.durable = false, .acks_at_put = acks_at_put_}; }
+  std::optional<Guarantee> guarantee() const override {
+    return Guarantee{Level::memory, "held in memory"};
+  }
+  Status open(const StageContext&) override { return store_->check_capacity(); }
+  bool ready() const override { return store_->has_room(); }
+  Status put(const Block& block) override {
+    store_->put(block);
+    return {};
+  }
+  std::uint64_t safe() const override { return store_->put_count(); }
+  void figures(FigureList& out) const override { store_->figures(out); }
+
+ private:
+  const std::shared_ptr<MemoryStore> store_;
+  const bool acks_at_put_;
+};
+
+class MemoryTake final : public ChannelTake {
+ public:
+  explicit MemoryTake(std::shared_ptr<MemoryStore> store) : store_(std::move(store)) {}
+
+  Traits traits() const override { return {.replays = false, .drains_on_stop = true}; }
+  Block* front() override { return store_->front(); }
+  void pop() override { store_->pop(); }
+  bool over() const override { return store_->over(); }
+  void put_over() override { store_->end_put(); }
+
+ private:
+  const std::shared_ptr<MemoryStore> store_;
 };
 
 }  // namespace
@@ -184,17 +224,18 @@ ComponentType memory_channel() {
   type.kind = ComponentKind::channel;
   type.name = "memory";
   type.class_names = {"org.apache.flume.channel.MemoryChannel"};
+  type.sought_as = {"buffer", "queue"};
   type.summary = "buffer events in memory";
   type.description =
-      "Takes events as fast as they come, up to its capacity, and hands them on as fast as they "
-      "are taken, in the same order. A slow sink and a source that works in bursts then run apart. "
-      "When it is full it stops reading, so that the source waits.\n\n"
+      "Takes events as fast as they arrive, up to its capacity, and passes them on in the same "
+      "order as fast as the next stage reads. It evens out a source that works in bursts and a "
+      "slow sink. When it is full it stops reading, so the source waits.\n\n"
       "Events are held in whole blocks: the last block taken may exceed a limit.";
   type.delivery =
-      "What is held is lost when the process dies, so nothing is acknowledged to the source before "
-      "the stage behind this one has acknowledged it. With --ack-at put, which is what Flume does, "
-      "it "
-      "is acknowledged at once, and a crash of this process loses it.";
+      "Events in memory are lost when the process dies, so an event is acknowledged to the source "
+      "only when the stage after this one has acknowledged it. With --ack-at put, as in Flume, it "
+      "is acknowledged at once. A crash of this process then loses it; if the next stage goes "
+      "away, the number of lost events is reported.";
   type.examples = {
       {"fl-source seq --count 1000 | fl-channel memory | fl-sink null", "The usual buffer."},
       {"fl-source seq --count 1000 | fl-channel memory --capacity 100000 --byte-capacity 256MiB | "
@@ -202,7 +243,13 @@ ComponentType memory_channel() {
        "A large one."},
   };
   type.options = options();
-  type.channel = factory<Channel, MemoryChannel, Options>();
+  type.keeps_numbers = true;
+  type.channel = [](const std::shared_ptr<void>& given) {
+    const auto& chosen = *std::static_pointer_cast<Options>(given);
+    auto store = std::make_shared<MemoryStore>(chosen);
+    return Channel{std::make_unique<MemoryPut>(store, chosen.ack_at == "put"),
+                   std::make_unique<MemoryTake>(store)};
+  };
   return type;
 }
 

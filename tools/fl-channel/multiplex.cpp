@@ -1,13 +1,13 @@
-// Sends each event to the outputs that its header names (flume/channels.md 4).
+// Sends each event to the outputs that its header names.
 #include <algorithm>
 #include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "common/stage/component_type.h"
-#include "common/stage/copy_sink.h"
-#include "common/stage/output_options.h"
+#include "common/component/component_type.h"
+#include "common/fanout/fan_out_sink.h"
+#include "common/fanout/output_options.h"
 #include "tools/fl-channel/output_numbers.h"
 
 namespace fl {
@@ -30,10 +30,9 @@ OptionSet options() {
            "--out.")
       .named("map");
   table.add("default", &Options::fallback, "N[,N...]",
-            "Outputs for events without the header, with a blank one, or with a value that is not "
-            "mapped.");
+            "Outputs for events without the header, with a blank one, or with an unmapped value.");
   table.add("optional", &Options::optional, "VALUE=N[,N...]",
-            "Outputs that get events of this value too, but may miss some.");
+            "Outputs that also get events of this value, but may miss some.");
   add_keep_alive(table, &Options::keep_alive);
   return std::move(table).erased();
 }
@@ -129,26 +128,27 @@ ComponentType multiplex_channel() {
   type.name = "multiplex";
   type.aliases = {"multiplexing"};
   type.class_names = {"org.apache.flume.channel.MultiplexingChannelSelector"};
+  type.sought_as = {"route", "switch"};
   type.summary = "send each event to the outputs that a header chooses";
   type.description =
-      "The value of --header decides: --map names the outputs of a value, --default those of all "
-      "other events. Values are compared exactly. Without --default an event whose value is not "
-      "mapped goes nowhere, as in Flume: it is dropped and acknowledged.\n\n"
-      "An output that is required for some value is waited for with all that it gets. One that is "
-      "only --optional never delays the others: after --keep-alive it misses events, which are "
-      "counted and said.";
+      "The value of --header decides: --map names the outputs for a value, --default those for all "
+      "other events. Values are compared exactly. Without --default an event with an unmapped "
+      "value is dropped and acknowledged, as in Flume.\n\n"
+      "An output that is required for some value is waited for, whatever it gets. One that is only "
+      "--optional never delays the others: after --keep-alive it misses events; missed events are "
+      "counted and reported.";
   type.delivery =
-      "An event is acknowledged when every required output that got it, or an event before it, has "
-      "acknowledged that. The loss of a required output ends the stage with 75.";
+      "An event is acknowledged when every required output has acknowledged its share of all "
+      "events up to this one. The loss of a required output ends the stage with 75.";
   type.examples = {
       {"printf 'a\\nb\\n' | fl-intercept static --key state --value CZ | fl-channel multiplex "
        "--header state --map CZ=1 --default 2 --out czech.avro --out other.avro",
-       "Events of one value into one file, all others into another."},
+       "Events with one value go to one file, all others to another."},
   };
   type.options = options();
   type.sink = [](const std::shared_ptr<void>& made) -> std::unique_ptr<Sink> {
     const auto& options = *std::static_pointer_cast<Options>(made);
-    return std::make_unique<CopySink>(std::make_unique<Multiplex>(options), options.keep_alive);
+    return std::make_unique<FanOutSink>(std::make_unique<Multiplex>(options), options.keep_alive);
   };
   return type;
 }

@@ -9,7 +9,7 @@ Result<OutputSet> parse_output_numbers(std::string_view text, std::size_t output
   OutputSet set = 0;
   const Error error{
       ErrorClass::usage,
-      "'" + std::string(text) + "' is no list of outputs from 1 to " + std::to_string(outputs),
+      "'" + std::string(text) + "' is not a list of outputs from 1 to " + std::to_string(outputs),
       "outputs are numbered in the order of --out, for example 1,3"};
   for (;;) {
     const std::string_view part = text.substr(0, text.find(','));

@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "common/base/error.h"
-#include "common/stage/copy_sink.h"
+#include "common/fanout/fan_out_sink.h"
 
 namespace fl {
 

@@ -2,9 +2,9 @@
 #include <string>
 #include <vector>
 
-#include "common/stage/component_type.h"
-#include "common/stage/copy_sink.h"
-#include "common/stage/output_options.h"
+#include "common/component/component_type.h"
+#include "common/fanout/fan_out_sink.h"
+#include "common/fanout/output_options.h"
 #include "tools/fl-channel/output_numbers.h"
 
 namespace fl {
@@ -54,17 +54,19 @@ ComponentType replicate_channel() {
   type.name = "replicate";
   type.aliases = {"replicating"};
   type.class_names = {"org.apache.flume.channel.ReplicatingChannelSelector"};
+  type.sought_as = {"tee", "copy", "split"};
   type.summary = "copy every event to several outputs";
   type.description =
-      "Each --out gets the whole stream. All outputs go at the speed of the slowest required one. "
-      "An optional output that stays full for --keep-alive misses events until it has room again, "
-      "and one whose reader goes away is done without; what it missed is counted and said.";
+      "Each --out gets the whole stream, at the speed of the slowest required output. An optional "
+      "output that stays full for --keep-alive misses events until it has room again; one whose "
+      "reader goes away is skipped. Missed events are counted and reported, and so are those that "
+      "it received but did not acknowledge.";
   type.delivery =
       "An event is acknowledged when every required output has acknowledged it. The loss of a "
       "required output ends the stage with 75; optional outputs never delay an acknowledgement.";
   type.examples = {
       {"fl-source seq --count 1000 | fl-channel replicate --out first.avro --out second.avro",
-       "The same stream twice, each a file that any Avro reader opens."},
+       "The same stream in two files that any Avro reader opens."},
       {"fl-source seq --count 3 | fl-channel replicate --out all.avro --out glance.avro "
        "--optional 2",
        "The second output may miss events."},
@@ -72,8 +74,8 @@ ComponentType replicate_channel() {
   type.options = options();
   type.sink = [](const std::shared_ptr<void>& made) -> std::unique_ptr<Sink> {
     const auto& options = *std::static_pointer_cast<Options>(made);
-    return std::make_unique<CopySink>(std::make_unique<Replicate>(options.optional),
-                                      options.keep_alive);
+    return std::make_unique<FanOutSink>(std::make_unique<Replicate>(options.optional),
+                                        options.keep_alive);
   };
   return type;
 }

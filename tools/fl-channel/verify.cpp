@@ -1,0 +1,106 @@
+// fl-channel verify: reads everything and says what is damaged.
+#include <fmt/format.h>
+
+#include "common/base/log.h"
+#include "common/base/text.h"
+#include "common/component/command_type.h"
+#include "common/log/log_cursor.h"
+#include "tools/fl-channel/view/log_view.h"
+
+namespace fl {
+namespace {
+
+struct Options {
+  std::string directory;
+  std::string format = "text";
+};
+
+Result<int> run(const std::shared_ptr<void>& erased) {
+  const Options& options = *std::static_pointer_cast<Options>(erased);
+  std::vector<LogNotice> notices;
+  Result<LogView> view =
+      open_view(options.directory, [&](const LogNotice& notice) { notices.push_back(notice); });
+  if (!view) {
+    return view.error();
+  }
+  LogReader& reader = *view->reader;
+  const Result<std::uint64_t> oldest = reader.oldest();
+  if (!oldest) {
+    return oldest.error();
+  }
+  reader.seek(*oldest);
+  std::uint64_t events = 0;
+  std::uint64_t records = 0;
+  std::uint64_t bytes = 0;
+  for (;;) {
+    Result<LogReader::Got> got = reader.next();
+    if (!got) {
+      return got.error();
+    }
+    if (*got == LogReader::Got::nothing) {
+      break;
+    }
+    if (*got == LogReader::Got::block) {
+      events += reader.block().count;
+      bytes += reader.block().size;
+      ++records;
+    }
+  }
+  const Result<std::vector<std::string>> groups = list_groups(*view->files);
+  if (!groups) {
+    return groups.error();
+  }
+  for (const std::string& name : *groups) {
+    const Result<GroupState> state = read_group(*view->files, name, false);
+    if (!state) {
+      return state.error();
+    }
+    if (!state->name.empty() && state->how != Decoded::ok) {
+      notices.push_back({LogNotice::Kind::state, 0, 0,
+                         fmt::format("the position of group '{}' is damaged", name)});
+    }
+  }
+  std::string out;
+  if (options.format == "json") {
+    std::string problems;
+    for (const LogNotice& notice : notices) {
+      problems += (problems.empty() ? "" : ",") + json_quoted(notice.text);
+    }
+    out = fmt::format(
+        "{{\"events\":{},\"records\":{},\"bytes\":{},\"missing\":{},\"problems\":[{}]}}\n", events,
+        records, bytes, reader.missing(), problems);
+  } else {
+    for (const LogNotice& notice : notices) {
+      out += printable(notice.text) + "\n";
+    }
+    out += fmt::format("{} in {}, {} bytes, {} missing\n", count_of(events, "event"),
+                       count_of(records, "record"), bytes, reader.missing());
+  }
+  if (Result<int> printed = print_out(out); !printed) {
+    return printed;
+  }
+  return notices.empty() ? 0 : static_cast<int>(ErrorClass::input);
+}
+
+}  // namespace
+
+CommandType verify_command() {
+  CommandType command;
+  command.name = "verify";
+  command.summary = "checks a log";
+  command.description =
+      "Reads every durable record of the log in DIR and every group's position, and checks them. "
+      "Prints each problem and a summary; the status is 65 if there is a problem. Nothing is "
+      "changed, and the log may be in use.";
+  command.examples = {
+      {"fl-source seq --count 10 | fl-channel file log --put; fl-channel verify log",
+       "A sound log."}};
+  OptionTable<Options> table;
+  add_directory(table);
+  add_format(table, "For people, or one JSON object.");
+  command.options = std::move(table).erased();
+  command.run = run;
+  return command;
+}
+
+}  // namespace fl

@@ -1,0 +1,50 @@
+// What the subcommands that look at a log share.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "common/log/log_reader.h"
+#include "common/option/option_table.h"
+#include "tools/fl-channel/file/file_options.h"
+
+namespace fl {
+
+/// A log that is looked at and not changed, whoever uses it meanwhile.
+struct LogView {
+  std::unique_ptr<LogFiles> files;
+  std::unique_ptr<LogReader> reader;
+};
+
+/// Records come one by one; damage goes to `notify`. Errors: class input where there is no log.
+Result<LogView> open_view(const std::string& directory, LogNotify notify);
+
+/// The event's number that a place means.
+Result<std::uint64_t> number_of(LogReader& reader, const LogPlace& place);
+
+/// "2026-01-31T12:30:00Z"; "-" for 0.
+std::string utc_text(std::uint64_t ms);
+
+/// Writes to stdout; 0, the command's status. (A reader that closes ends a command by SIGPIPE, as
+/// cat(1).)
+Result<int> print_out(std::string_view text);
+
+/// The option that all of them have in front.
+template <typename Options>
+void add_directory(OptionTable<Options>& table) {
+  table.add("directory", &Options::directory, "DIR", "The log's directory.")
+      .named("dir")
+      .positional()
+      .required()
+      .path();
+}
+
+/// And the one at the end. `help`: what the two forms are.
+template <typename Options>
+void add_format(OptionTable<Options>& table, const char* help) {
+  table.add("format", &Options::format, "text|json", help).choices({"text", "json"});
+}
+
+}  // namespace fl
