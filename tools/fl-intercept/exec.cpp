@@ -8,8 +8,9 @@
 #include <vector>
 
 #include "common/base/text.h"
-#include "common/stage/component_type.h"
-#include "common/stage/line_rules.h"
+#include "common/component/component_type.h"
+#include "common/component/line_rules.h"
+#include "common/io/child.h"
 #include "tools/fl-intercept/filter_run.h"
 
 namespace fl {
@@ -26,23 +27,23 @@ struct Options {
 
 OptionSet options() {
   OptionTable<Options> table;
-  table.add("words", &Options::words, "WORD", "The command and its arguments; behind -- .")
-      .positional()
+  table.add("words", &Options::words, "WORD", "The command and its arguments, after --.")
+      .after_dashes()
       .required()
       .cli_only();
   table
       .add("lines", &Options::lines, "same|fewer|any",
-           "same: the command prints one line for each. fewer: it may leave lines out. any: it may "
-           "add lines and change their order, too.")
+           "same: the command prints one line for each line. fewer: it may leave lines out. any: "
+           "it may also add lines and change their order.")
       .choices({"same", "fewer", "any"})
       .cli_only();
   table
       .add("okStatus", &Options::ok_status, "N",
-           "An exit status beside 0 that is no failure, such as grep's 1.")
+           "An exit status that is not a failure, in addition to 0, such as grep's 1.")
       .cli_only();
   table
       .add("timeout", &Options::timeout, "TIME",
-           "A command that does nothing for so long ends the stage.")
+           "End the stage when the command makes no progress for this long.")
       .cli_only();
   return std::move(table).erased();
 }
@@ -104,8 +105,8 @@ class ExecInterceptor final : public Interceptor {
       const std::string_view body = batch[i].body();
       if (body.find(delimiter_) != std::string_view::npos) {
         return Error{ErrorClass::input,
-                     "the body of an event holds the byte that parts lines for the command",
-                     "--null-data parts them by NUL (sed -z, grep -z, sort -z), --delimiter by "
+                     "the body of an event contains the byte that separates lines for the command",
+                     "--null-data separates them by NUL (sed -z, grep -z, sort -z), --delimiter by "
                      "another byte"};
       }
       input_ += body;
@@ -163,8 +164,7 @@ class ExecInterceptor final : public Interceptor {
             "the command '" + options_.words.front() + "' prints " +
                 (is_long ? "a line of " + std::to_string(lines_.back().size()) + " bytes"
                          : "more than " + std::to_string(kMostLines) + " lines for one batch"),
-            is_long ? "--max-event N allows longer ones; the stages behind this one need "
-                      "it too"
+            is_long ? "--max-event N allows longer ones; the stages after this one need it too"
                     : ""};
       }
     }
@@ -181,8 +181,9 @@ class ExecInterceptor final : public Interceptor {
     }
     const int code = WEXITSTATUS(status);
     if (code != 0 && code != static_cast<int>(options_.ok_status)) {
+      const std::string hint = shell_word_hint(options_.words);
       return Error{ErrorClass::unavailable, name + "exited with status " + std::to_string(code),
-                   "--ok-status N allows one status beside 0"};
+                   hint.empty() ? "--ok-status N allows one status in addition to 0" : hint};
     }
     return {};
   }
@@ -205,36 +206,33 @@ ComponentType exec_interceptor() {
   type.summary = "pass bodies through any Unix filter";
   type.description =
       "Runs a command as a filter: each body is one line of its stdin, and each line that it "
-      "prints "
-      "is the body of the event in its place. Headers and order stay.\n\n"
+      "prints becomes the body of the corresponding event. Headers and order are kept.\n\n"
       "The command runs once for each batch (up to 1,000 events or 64 KiB; an idle stream makes "
-      "small ones): its input ends with the batch, so that a command that keeps its output back "
-      "until then, as sed and sort do in a pipe, delays nothing, and no event waits in it. It "
-      "knows "
-      "nothing of earlier batches: a line counter begins anew, and sort sorts within the batch. "
-      "Each run costs about a millisecond.\n\n"
-      "The command must print as many lines as it gets; another number ends the stage with status "
-      "65. With --lines fewer it may leave lines out, as grep does, with --lines any it may also "
-      "add lines, as fold does, and change their order, as sort does. Then it runs once for each "
-      "row of neighbours with the same headers, since nothing tells which of them a line came "
-      "from; all lines get these headers.\n\n"
-      "A body must not hold the byte that parts lines: --null-data makes that byte NUL. A command "
-      "that exits with another status than 0 and --ok-status, is killed, or does nothing for "
-      "--timeout ends the stage with status 69; what it printed is not used. It has a process "
-      "group "
-      "of its own that never outlives its batch, and our stderr.\n\n"
-      "An argument + begins the next interceptor of a chain; a command that needs one is written "
-      "sh -c '...'.";
+      "small ones): its input ends with the batch, so commands that buffer their output, as sed "
+      "and sort do in a pipe, delay nothing. It knows nothing of earlier batches: a line counter "
+      "starts again, and sort sorts within the batch. Each run costs about a millisecond.\n\n"
+      "The command must print as many lines as it reads; any other number ends the stage with "
+      "status 65. With --lines fewer it may leave lines out, as grep does; with --lines any it may "
+      "also add lines, as fold does, and change their order, as sort does. It then runs once for "
+      "each group of consecutive events with the same headers, because there is no telling which "
+      "event a line came from; all lines get these headers.\n\n"
+      "A body must not contain the byte that separates lines: --null-data makes that byte NUL. A "
+      "command that exits with a status other than 0 or --ok-status, is killed, or makes no "
+      "progress for --timeout ends the stage with status 69; its output is discarded. It runs in a "
+      "process group of its own, which never outlives its batch, and shares the stderr of this "
+      "stage.\n\n"
+      "An argument + begins the next interceptor of a chain; write a command that needs one as sh "
+      "-c '...'.";
   type.delivery =
-      "Passes acknowledgements through unchanged. Left-out lines count as delivered with those "
-      "before them; with --lines any the events of one run count as delivered when all of its "
-      "lines are.";
+      "Passes acknowledgements through unchanged. Events whose lines are left out count as "
+      "delivered with those before them; with --lines any the events of one run count as delivered "
+      "when all of its lines are.";
   type.examples = {
       {"printf 'a b\\n' | fl-intercept static k v + exec -- sed s/a/x/ | fl-sink logger",
-       "The body changes, the header stays."},
+       "The body changes; the header stays."},
       {"printf 'GET /\\nPOST /\\n' | fl-intercept exec --lines fewer --ok-status 1 -- grep GET | "
        "fl-sink stdout",
-       "Only lines with GET; grep's status 1 says that a batch had none."},
+       "Only lines with GET; grep's status 1 means that a batch had none."},
       {"printf 'one two\\nthree\\n' | fl-intercept exec --lines any -- tr ' ' '\\n' | fl-sink "
        "stdout",
        "An event for each word."},

@@ -4,14 +4,12 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 
 #include "common/base/clock.h"
 #include "common/base/unique_fd.h"
@@ -100,12 +98,6 @@ class Child {
   UniqueFd ended_;
 };
 
-bool is_executable(const std::string& path) {
-  struct stat info {};
-  return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) &&
-         ::access(path.c_str(), X_OK) == 0;
-}
-
 // Writes what goes; closes when all is written or the command does not read on.
 bool feed(UniqueFd& in, std::string_view& left) {
   const ssize_t n = ::write(in.get(), left.data(), left.size());
@@ -131,23 +123,6 @@ bool collect(UniqueFd& out, std::string& output) {
 }
 
 }  // namespace
-
-Status check_command(const std::string& word) {
-  bool found = word.find('/') != std::string::npos && is_executable(word);
-  const char* const path = std::getenv("PATH");
-  std::string_view rest = word.find('/') == std::string::npos && path != nullptr ? path : "";
-  while (!found && !rest.empty()) {
-    const std::size_t end = std::min(rest.find(':'), rest.size());
-    const std::string folder = end == 0 ? "." : std::string(rest.substr(0, end));
-    found = is_executable(folder + "/" + word);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-  }
-  if (found) {
-    return {};
-  }
-  return Error{ErrorClass::config, "cannot run '" + word + "': no such program",
-               "a name is looked up in PATH; a shell's own commands need sh -c '...'"};
-}
 
 Result<int> run_filter(const std::vector<std::string>& words, std::string_view input,
                        const FilterLimits& limits, std::string& output) {
@@ -194,7 +169,7 @@ Result<int> run_filter(const std::vector<std::string>& words, std::string_view i
     }
     if (stop_deadline >= 0 && now >= stop_deadline) {
       return Error{ErrorClass::again,
-                   "the command '" + words.front() + "' is not done within --grace: stopping"};
+                   "the command '" + words.front() + "' has not finished within --grace: stopping"};
     }
   }
   return child.reap();

@@ -16,9 +16,6 @@ struct FilterLimits {
   std::size_t output_bytes = 64 << 20;
 };
 
-/// Ok if the word can be executed: a path, or a name found in PATH. Errors: class config.
-Status check_command(const std::string& word);
-
 /// Runs `words`, gives it `input` as stdin and fills `output` with its stdout; returns its status
 /// as of wait(2). Reads and writes at once, so that neither waits for the other. A command that
 /// closes its stdin early is no error.

@@ -9,7 +9,8 @@
 #include <string>
 
 #include "common/base/log.h"
-#include "common/stage/component_type.h"
+#include "common/component/component_type.h"
+#include "tools/fl-intercept/header_check.h"
 
 namespace fl {
 namespace {
@@ -23,7 +24,7 @@ struct Options {
 OptionSet options() {
   OptionTable<Options> table;
   table.add("preserveExisting", &Options::preserve_existing, "BOOL",
-            "Leave events alone that have the header already.");
+            "Keep the value of events that already have the header.");
   table.add("useIP", &Options::use_ip, "BOOL",
             "Use the IP address; with --use-ip=false the canonical host name.");
   table.add("hostHeader", &Options::host_header, "NAME", "The header that gets the host.");
@@ -75,7 +76,10 @@ class HostInterceptor final : public Interceptor {
         name_(utf8_escaped(options.host_header)),
         existing_(options.preserve_existing ? Batch::Existing::keep : Batch::Existing::replace) {}
 
-  Status open(const StageContext&) override {
+  Status open(const StageContext& context) override {
+    if (Status checked = check_header(context.limits, name_); !checked) {
+      return checked;
+    }
     Result<std::string> host = look_up_host(use_ip_);
     if (host) {
       host_ = utf8_escaped(*host);
@@ -110,8 +114,8 @@ ComponentType host_interceptor() {
   type.summary = "add this host's address or name to each event";
   type.description =
       "Sets a header to the IP address of this host, or to its canonical name. The host is looked "
-      "up once, when the stage starts. If that fails, a warning is printed and events pass without "
-      "the header.";
+      "up once, when the stage starts. If that fails, a warning is logged and events pass through "
+      "without the header.";
   type.delivery = "Passes acknowledgements through unchanged.";
   type.examples = {
       {"printf 'a\\n' | fl-intercept host | fl-sink logger", "One event with this host's address."},
@@ -119,6 +123,7 @@ ComponentType host_interceptor() {
        "The name in another header."},
   };
   type.options = options();
+  type.keeps_numbers = true;
   type.interceptor = factory<Interceptor, HostInterceptor, Options>();
   return type;
 }

@@ -4,6 +4,7 @@
 #include <array>
 #include <cctype>
 #include <chrono>
+#include <cstdlib>
 
 #include "common/base/clock.h"
 
@@ -131,6 +132,7 @@ struct JodaTime::Fields {
   std::int64_t millisecond = 0;
   std::optional<std::int64_t> offset_ms;
   std::optional<PathClock> zone;
+  std::string zone_name;
 };
 
 Result<JodaTime> JodaTime::parse(std::string_view pattern, const std::string& zone) {
@@ -141,6 +143,10 @@ Result<JodaTime> JodaTime::parse(std::string_view pattern, const std::string& zo
     return clock.error();
   }
   JodaTime out(*clock);
+  const char* const variable = std::getenv("TZ");
+  out.zone_name_ = !zone.empty()         ? zone
+                   : variable != nullptr ? std::string(variable)
+                                         : "the system's time zone";
   out.pivot_year_ = this_year() - 30;
   const auto refused = [&](const std::string& why, std::string hint = {}) {
     return Error{ErrorClass::config,
@@ -187,14 +193,14 @@ Result<JodaTime> JodaTime::parse(std::string_view pattern, const std::string& zo
   return out;
 }
 
-std::optional<std::int64_t> JodaTime::millis(std::string_view text) const {
+std::optional<std::int64_t> JodaTime::millis(std::string_view text, std::string* gap_zone) const {
   Fields fields;
   for (const Token& token : tokens_) {
     if (!read(token, text, fields)) {
       return std::nullopt;
     }
   }
-  return text.empty() ? resolve(fields) : std::nullopt;
+  return text.empty() ? resolve(fields, gap_zone) : std::nullopt;
 }
 
 bool JodaTime::read_year(const Token& token, std::string_view& text, Fields& fields) const {
@@ -229,6 +235,7 @@ bool JodaTime::read_zone(const Token& token, std::string_view& text, Fields& fie
       return false;
     }
     fields.zone = *zone;
+    fields.zone_name = options.time_zone;
     fields.offset_ms.reset();
     text.remove_prefix(end);
     return true;
@@ -345,7 +352,7 @@ bool JodaTime::read(const Token& token, std::string_view& text, Fields& fields) 
 }
 
 // Fields are set from the largest to the smallest, each resetting the smaller ones.
-std::optional<std::int64_t> JodaTime::resolve(const Fields& fields) const {
+std::optional<std::int64_t> JodaTime::resolve(const Fields& fields, std::string* gap_zone) const {
   const bool has_date = fields.month || fields.day_of_year || fields.day || fields.weekday;
   const std::int64_t year = fields.year.value_or(has_date ? 2000 : 1970);
   if (year < kMinYear || year > kMaxYear) {
@@ -380,7 +387,11 @@ std::optional<std::int64_t> JodaTime::resolve(const Fields& fields) const {
   if (fields.offset_ms) {
     return local - *fields.offset_ms;
   }
-  return instant(fields.zone ? *fields.zone : clock_, local);
+  const std::optional<std::int64_t> found = instant(fields.zone ? *fields.zone : clock_, local);
+  if (!found && gap_zone != nullptr) {
+    *gap_zone = fields.zone ? fields.zone_name : zone_name_;
+  }
+  return found;
 }
 
 }  // namespace fl

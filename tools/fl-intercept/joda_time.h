@@ -24,8 +24,9 @@ class JodaTime {
   /// `zone`: as in PathTimeOptions.
   static Result<JodaTime> parse(std::string_view pattern, const std::string& zone);
 
-  /// Milliseconds since 1970; nothing if the whole text is not a time of this pattern.
-  std::optional<std::int64_t> millis(std::string_view text) const;
+  /// Milliseconds since 1970; nothing if the whole text is not a time of this pattern. `gap_zone`,
+  /// if given, is set where it is one but the clocks of that zone leave it out.
+  std::optional<std::int64_t> millis(std::string_view text, std::string* gap_zone = nullptr) const;
 
  private:
   struct Token {
@@ -40,10 +41,11 @@ class JodaTime {
   bool read(const Token& token, std::string_view& text, Fields& fields) const;
   bool read_year(const Token& token, std::string_view& text, Fields& fields) const;
   bool read_zone(const Token& token, std::string_view& text, Fields& fields) const;
-  std::optional<std::int64_t> resolve(const Fields& fields) const;
+  std::optional<std::int64_t> resolve(const Fields& fields, std::string* gap_zone) const;
 
   std::vector<Token> tokens_;
   PathClock clock_;
+  std::string zone_name_;
   std::int64_t pivot_year_ = 0;  // two-digit years are at most 50 years before or 49 after it
 };
 

@@ -1,4 +1,4 @@
-#include "common/stage/tool_main.h"
+#include "common/tool/tool_main.h"
 
 int main(int argc, char** argv) {
   fl::Tool tool;

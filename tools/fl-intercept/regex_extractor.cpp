@@ -6,9 +6,10 @@
 #include <utility>
 #include <vector>
 
+#include "common/component/component_type.h"
+#include "common/component/stage_options.h"
 #include "common/option/option_values.h"
 #include "common/regex/regex.h"
-#include "common/stage/component_type.h"
 #include "tools/fl-intercept/complaint.h"
 #include "tools/fl-intercept/joda_time.h"
 
@@ -23,7 +24,7 @@ struct Options {
 
 OptionSet options() {
   OptionTable<Options> table;
-  table.add("regex", &Options::regex, "REGEX", "What to look for in the body, with groups.")
+  table.add("regex", &Options::regex, "REGEX", "The expression to search for, with groups.")
       .positional()
       .required();
   table
@@ -35,8 +36,10 @@ OptionSet options() {
       .required()
       .parts({"name", "type", "pattern"});
   table
-      .add("timeZone", &Options::time_zone, "ZONE",
-           "The zone of times that do not say theirs, such as Europe/Berlin. Empty: the system's.")
+      .add(
+          "timeZone", &Options::time_zone, "ZONE",
+          "The time zone of times without one, such as Europe/Berlin. Empty: $TZ, as date(1) reads "
+          "it, else the system's zone.")
       .cli_only();
   return std::move(table).erased();
 }
@@ -107,10 +110,17 @@ class RegexExtractorInterceptor final : public Interceptor {
       serializers_.push_back(std::move(*serializer));
     }
     const std::size_t groups = regex_->groups();
+    // Flume takes such an expression, and sets no header.
+    const bool is_flumes = context.stage != nullptr && !context.stage->properties.empty();
+    if (groups == 0 && !is_flumes) {
+      return Error{
+          ErrorClass::config, "the expression has no group: no header would be set",
+          "put ( and ) around the part that becomes the header: '(" + options_.regex + ")'"};
+    }
     if (groups != serializers_.size()) {
       log(LogLevel::warning, "the expression has " + count_of(groups, "group") + " for " +
                                  count_of(serializers_.size(), "header") +
-                                 ": what is left over has no effect");
+                                 ": the extra ones are ignored");
     }
     if (serializers_.size() > groups) {
       serializers_.resize(groups);
@@ -162,10 +172,13 @@ class RegexExtractorInterceptor final : public Interceptor {
   /// Nothing, said and counted, if the group cannot become a value.
   std::optional<std::string> value_of(const Serializer& serializer, std::string_view text) {
     if (serializer.time) {
-      const std::optional<std::int64_t> ms = serializer.time->millis(text);
+      std::string gap_zone;
+      const std::optional<std::int64_t> ms = serializer.time->millis(text, &gap_zone);
       if (!ms) {
-        complaint_.add("'" + std::string(text.substr(0, 80)) + "' is not a time for the header '" +
-                       serializer.header + "'");
+        complaint_.add("'" + std::string(text.substr(0, 80)) + "' " +
+                       (gap_zone.empty() ? "does not match the time pattern of the header '" +
+                                               serializer.header + "'"
+                                         : "does not exist in " + gap_zone));
         return std::nullopt;
       }
       return std::to_string(*ms);
@@ -195,7 +208,7 @@ class RegexExtractorInterceptor final : public Interceptor {
   std::optional<Regex> regex_;
   std::vector<Serializer> serializers_;
   EventLimits limits_;
-  Complaint complaint_{"passed unchanged"};
+  Complaint complaint_{"passed through unchanged"};
 };
 
 }  // namespace
@@ -206,34 +219,37 @@ ComponentType regex_extractor_interceptor() {
   type.name = "regex_extractor";
   type.class_names = {"org.apache.flume.interceptor.RegexExtractorInterceptor",
                       "org.apache.flume.interceptor.RegexExtractorInterceptor$Builder"};
+  type.sought_as = {"extract", "parse", "capture"};
   type.summary = "take parts of the body into headers by a regular expression";
   type.description =
-      "Searches the body for REGEX. What its first group matched becomes the first HEADER, the "
-      "second group the second HEADER, and so on; a header that is there already is replaced. Only "
-      "the first match counts; an event without one passes unchanged. A group that took no part in "
-      "the match leaves its header out (Flume sets it to null).\n\n"
-      "HEADER is a name, or NAME:millis:PATTERN: then the group is a time, and the header gets its "
-      "milliseconds since 1970. PATTERN is one of Joda-Time, as in Flume's file: y year, M month "
-      "(MMM its name), d day, H hour (h with a for AM and PM), m minute, s second, S fraction, E "
-      "weekday, D day of the year, Z offset such as +0200 or Z, ZZZ zone; other letters stand in "
-      "quotes: yyyy-MM-dd'T'HH:mm:ss. Names are English. A pattern without a year means 2000, as "
-      "in Flume. A colon in NAME is written \\:.\n\n"
+      "Searches the body for REGEX. The text of the first group becomes the first HEADER, that of "
+      "the second group the second HEADER, and so on; an existing header is replaced. Only the "
+      "first match counts; an event without a match passes through unchanged. A group that took no "
+      "part in the match sets no header (Flume sets it to null).\n\n"
+      "HEADER is a name, or NAME:millis:PATTERN: then the group is read as a time, and the header "
+      "gets its milliseconds since 1970. PATTERN is a Joda-Time pattern, as in Flume's files: y "
+      "year, M month (MMM its name), d day, H hour (h with a for AM and PM), m minute, s second, S "
+      "fraction, E weekday, D day of the year, Z offset such as +0200 or Z, ZZZ zone; other "
+      "letters are quoted: yyyy-MM-dd'T'HH:mm:ss. Names are English. A pattern without a year "
+      "means 2000, as in Flume. A local time that a clock change skips does not exist and is "
+      "reported. A colon in NAME is written \\:.\n\n"
       "In a Flume file serializers is a list of names of your choice, and each has "
       "serializers.<s>.name, type (DEFAULT or the class of the milliseconds) and pattern.\n\n"
       "An event whose group is not a time, does not fit into a header (4 KiB), or whose search "
-      "takes more than ten million steps passes unchanged: the first one is reported, the others "
-      "are counted. (In Flume it fails its batch, for ever.) Bytes that are not valid UTF-8 are "
-      "searched as U+FFFD and become %XX in a header.";
+      "takes more than ten million steps passes through unchanged: the first one is reported, the "
+      "others are counted. (In Flume it makes its batch fail forever.) Bytes that are not valid "
+      "UTF-8 are searched as U+FFFD and become %XX in a header.";
   type.delivery = "Passes acknowledgements through unchanged.";
   type.examples = {
       {"printf 'ERROR disk full\\n' | fl-intercept regex_extractor '^(\\w+) (\\w+)' level part | "
        "fl-sink logger",
-       "Two words as headers."},
+       "The first two words become headers."},
       {"printf '2026-02-01 10:00:00 up\\n' | fl-intercept regex_extractor '^(\\S+ \\S+)' "
        "'timestamp:millis:yyyy-MM-dd HH:mm:ss' --time-zone Europe/Berlin | fl-sink logger",
-       "The time of the line for fl-sink hdfs to make directories of."},
+       "The time of the line, so that fl-sink hdfs can choose a directory by it."},
   };
   type.options = options();
+  type.keeps_numbers = true;
   type.interceptor = factory<Interceptor, RegexExtractorInterceptor, Options>();
   return type;
 }

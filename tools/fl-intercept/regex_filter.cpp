@@ -3,25 +3,28 @@
 #include <string>
 #include <utility>
 
+#include "common/component/component_type.h"
 #include "common/regex/regex.h"
-#include "common/stage/component_type.h"
 #include "tools/fl-intercept/reject.h"
 
 namespace fl {
 namespace {
 
 struct Options {
-  std::string regex = ".*";
+  std::string regex;
   bool exclude_events = false;
 };
 
 OptionSet options() {
   OptionTable<Options> table;
-  table.add("regex", &Options::regex, "REGEX", "What to look for anywhere in the body.")
-      .positional();
+  table
+      .add("regex", &Options::regex, "REGEX",
+           "The expression to search for in the body. It has no default here.")
+      .positional()
+      .flume(".*");
   table
       .add("excludeEvents", &Options::exclude_events, "BOOL",
-           "Drop the events that match instead of the others.")
+           "Drop the events that match, and keep the others.")
       .alias("invert");
   return std::move(table).erased();
 }
@@ -32,6 +35,10 @@ class RegexFilterInterceptor final : public Interceptor {
 
   Status open(const StageContext& context) override {
     context_ = &context;
+    if (options_.regex.empty()) {
+      return Error{ErrorClass::usage, "REGEX is missing: every event would match",
+                   "for example: fl-intercept regex_filter ERROR"};
+    }
     auto regex = Regex::compile(options_.regex, Regex::Mode::find);
     if (!regex) {
       return regex.error();
@@ -72,13 +79,15 @@ ComponentType regex_filter_interceptor() {
   type.name = "regex_filter";
   type.class_names = {"org.apache.flume.interceptor.RegexFilteringInterceptor",
                       "org.apache.flume.interceptor.RegexFilteringInterceptor$Builder"};
+  type.sought_as = {"grep", "filter", "drop", "select"};
   type.summary = "keep or drop events by a regular expression";
   type.description =
-      "Keeps the events in whose body REGEX is found and drops the others; with --invert the other "
-      "way round. The expression is Perl's, as in grep -P, and is searched for anywhere in the "
+      "Keeps the events whose body matches REGEX and drops the others; with --invert it is the "
+      "other way round. The expression is Perl's, as in grep -P, and may match anywhere in the "
       "body: use ^ and $ to match all of it. As in Java, a dot does not match the end of a line, "
       "and $ also matches before a final line end.\n\n"
-      "A body is UTF-8 where the expression asks for characters; other bytes do no harm.\n\n"
+      "A body is taken as UTF-8 where the expression asks for characters; other bytes do no "
+      "harm.\n\n"
       "A search that takes more than ten million steps ends the stage with status 65; with "
       "--reject FILE the event is kept there instead.";
   type.delivery = "A dropped event counts as delivered once the events before it are acknowledged.";

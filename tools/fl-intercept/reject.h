@@ -1,7 +1,7 @@
 // Events that an interceptor can never treat.
 #pragma once
 
-#include "common/stage/component.h"
+#include "common/component/component.h"
 
 namespace fl {
 

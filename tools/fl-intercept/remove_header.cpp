@@ -6,16 +6,18 @@
 #include <utility>
 #include <vector>
 
+#include "common/component/component_type.h"
 #include "common/regex/regex.h"
-#include "common/stage/component_type.h"
 
 namespace fl {
 namespace {
 
+constexpr const char* kCommas = R"(\s*,\s*)";
+
 struct Options {
   std::string with_name;
   std::string from_list;
-  std::string from_list_separator = R"(\s*,\s*)";
+  std::string from_list_separator;
   std::string matching;
 };
 
@@ -23,13 +25,15 @@ OptionSet options() {
   OptionTable<Options> table;
   table
       .add("fromList", &Options::from_list, "NAME,...",
-           "Names of headers to remove, parted by commas.")
+           "Names of headers to remove, separated by commas.")
       .positional();
   table.add("withName", &Options::with_name, "NAME", "One more name, which may hold commas.");
   table.add("matching", &Options::matching, "REGEX",
-            "Remove the headers whose whole name matches as well.");
-  table.add("fromListSeparator", &Options::from_list_separator, "REGEX",
-            "What parts the names of the list.");
+            "Also remove headers whose whole name matches.");
+  table
+      .add("fromListSeparator", &Options::from_list_separator, "REGEX",
+           "The separator of the names in the list. Default: a comma, with or without blanks.")
+      .flume(kCommas);
   return std::move(table).erased();
 }
 
@@ -66,6 +70,16 @@ class RemoveHeaderInterceptor final : public Interceptor {
   explicit RemoveHeaderInterceptor(Options options) : options_(std::move(options)) {}
 
   Status open(const StageContext&) override {
+    if (options_.from_list.empty() && options_.with_name.empty() && options_.matching.empty()) {
+      // Flume's file may say so; there the separator has its default.
+      if (options_.from_list_separator.empty()) {
+        return Error{ErrorClass::usage, "NAME,... is missing: no header would be removed",
+                     "for example: fl-intercept remove_header user"};
+      }
+    }
+    if (options_.from_list_separator.empty()) {
+      options_.from_list_separator = kCommas;
+    }
     if (!options_.from_list.empty()) {
       auto names = split(options_.from_list, options_.from_list_separator);
       if (!names) {
@@ -134,7 +148,7 @@ class RemoveHeaderInterceptor final : public Interceptor {
     return match == Regex::Match::yes;
   }
 
-  const Options options_;
+  Options options_;
   std::vector<std::string> names_;
   std::optional<Regex> matching_;
   bool failed_ = false;
@@ -148,19 +162,22 @@ ComponentType remove_header_interceptor() {
   type.name = "remove_header";
   type.class_names = {"org.apache.flume.interceptor.RemoveHeaderInterceptor",
                       "org.apache.flume.interceptor.RemoveHeaderInterceptor$Builder"};
+  type.sought_as = {"delete", "unset"};
   type.summary = "remove headers by name, list or pattern";
   type.description =
       "Removes the headers that the list names, the one that --with-name names and those whose "
-      "whole name matches --matching. Without any of them events pass as they are.";
+      "whole name matches --matching. Without any of them it is refused, and a "
+      "Flume file that has none passes events through unchanged.";
   type.delivery = "Passes acknowledgements through unchanged.";
   type.examples = {
       {"printf 'a\\n' | fl-intercept static user kim + remove_header user | fl-sink logger",
-       "A header comes and goes."},
+       "Adds a header and removes it again."},
       {"printf 'a\\n' | fl-intercept timestamp + static x-id 7 + remove_header timestamp,host "
        "--matching 'x-.*' | fl-sink logger",
-       "Two by name and all that begin with x-."},
+       "Two by name, and all that begin with x-."},
   };
   type.options = options();
+  type.keeps_numbers = true;
   type.interceptor = factory<Interceptor, RemoveHeaderInterceptor, Options>();
   return type;
 }

@@ -4,9 +4,10 @@
 #include <string_view>
 #include <utility>
 
+#include "common/base/log.h"
+#include "common/component/component_type.h"
 #include "common/regex/regex.h"
 #include "common/regex/replacement.h"
-#include "common/stage/component_type.h"
 #include "tools/fl-intercept/body_charset.h"
 #include "tools/fl-intercept/reject.h"
 
@@ -21,12 +22,15 @@ struct Options {
 
 OptionSet options() {
   OptionTable<Options> table;
-  table.add("searchPattern", &Options::search_pattern, "REGEX", "What to replace in the body.")
+  table
+      .add("searchPattern", &Options::search_pattern, "REGEX",
+           "The expression to replace in the "
+           "body.")
       .positional()
       .required();
   table
       .add("replaceString", &Options::replace_string, "TEXT",
-           "What stands in for it: $1 or ${name} is what a group matched, \\$ a dollar sign.")
+           "The replacement: $1 or ${name} is the text of a group, \\$ a dollar sign.")
       .positional();
   table.add("charset", &Options::charset, "NAME", "The encoding of the bodies.");
   return std::move(table).erased();
@@ -49,6 +53,7 @@ class SearchReplaceInterceptor final : public Interceptor {
     if (!replacement) {
       return replacement.error();
     }
+    warn_about_groups();
     regex_.emplace(std::move(*regex));
     replacement_ = std::move(*replacement);
     limit_ = context.limits.body_bytes;
@@ -76,6 +81,22 @@ class SearchReplaceInterceptor final : public Interceptor {
   }
 
  private:
+  // sed's \1 is Java's $1.
+  void warn_about_groups() const {
+    const std::string& text = options_.replace_string;
+    for (std::size_t i = 0; i + 1 < text.size(); ++i) {
+      if (text[i] != '\\') {
+        continue;
+      }
+      const char next = text[++i];
+      if (next >= '0' && next <= '9') {
+        log(LogLevel::warning, std::string("'\\") + next + "' in the replacement is the text '" +
+                                   next + "'; a group of the expression is $" + next);
+        return;
+      }
+    }
+  }
+
   /// True: the new body is in body_.
   Result<bool> replace(std::string_view body) {
     if (charset_.is_utf8()) {
@@ -124,8 +145,8 @@ class SearchReplaceInterceptor final : public Interceptor {
 
   Error too_long() const {
     return {ErrorClass::input,
-            "an event grows over " + std::to_string(limit_) + " bytes by the replacement",
-            "--max-event N allows longer ones; the stages behind this one need it too"};
+            "an event grows beyond " + std::to_string(limit_) + " bytes by the replacement",
+            "--max-event N allows longer ones; the stages after this one need it too"};
   }
 
   const Options options_;
@@ -147,34 +168,32 @@ ComponentType search_replace_interceptor() {
   type.name = "search_replace";
   type.class_names = {"org.apache.flume.interceptor.SearchAndReplaceInterceptor",
                       "org.apache.flume.interceptor.SearchAndReplaceInterceptor$Builder"};
+  type.sought_as = {"sed", "replace", "mask"};
   type.summary = "replace text in the body by a regular expression";
   type.description =
-      "Replaces each match of REGEX in the body by TEXT; without TEXT matches are removed. In "
-      "TEXT, "
-      "$1 to $99 and ${name} stand for what a group matched (nothing if it took no part), $0 for "
-      "the whole match, and \\ takes the meaning from the character behind it. The expression is "
-      "Perl's, as in grep -P; what Java spells in another way is understood too. A group that the "
-      "expression does not have is told at the start, with status 64, where Flume fails at "
-      "the first match and then for ever.\n\n"
-      "Bytes that are not valid in the charset are searched as U+FFFD, as in Flume, but what no "
-      "match covers stays as it is, byte for byte; Flume writes U+FFFD into every such body. "
-      "Charsets other than UTF-8 are those of iconv(1); in them a body that does not decode ends "
-      "the stage with status 65.\n\n"
+      "Replaces each match of REGEX in the body with TEXT; without TEXT matches are removed. In "
+      "TEXT, $1 to $99 and ${name} are the text of a group (nothing if it took no part), $0 is the "
+      "whole match, and \\ makes the next character literal. The expression is Perl's, as in grep "
+      "-P; Java's spellings are understood too. A group that the expression does not have is "
+      "refused at the start with status 64; Flume fails at the first match, and then forever.\n\n"
+      "Bytes that are not valid in the charset are searched as U+FFFD, as in Flume, but bytes "
+      "outside matches are never changed; Flume writes U+FFFD into every such body. Charsets other "
+      "than UTF-8 are those of iconv(1); in them a body that does not decode ends the stage with "
+      "status 65.\n\n"
       "A search that takes more than ten million steps, or ten seconds in one body, and a body "
-      "that "
-      "grows over --max-event end the stage with status 65 too: an event that passed unchanged "
-      "could show what was to be hidden. With --reject FILE such an event is kept there, as it "
-      "came, "
-      "and the others go on.";
+      "that grows beyond --max-event also end the stage with status 65: passing such an event "
+      "unchanged could reveal what should be hidden. With --reject FILE such an event is kept "
+      "there unchanged, and the stage continues.";
   type.delivery = "Passes acknowledgements through unchanged.";
   type.examples = {
       {"printf 'card 4111-1111-1111-1111\\n' | fl-intercept search_replace "
        "'(\\d{4}-){3}(\\d{4})' 'xxxx-$2' | fl-sink stdout",
-       "Hides a card's number but for its end."},
+       "Hides all but the end of a card number."},
       {"printf '\\tindented\\n' | fl-intercept search_replace '^\\s+' | fl-sink stdout",
-       "Removes blanks at the start of the line."},
+       "Removes white space at the start of the line."},
   };
   type.options = options();
+  type.keeps_numbers = true;
   type.interceptor = factory<Interceptor, SearchReplaceInterceptor, Options>();
   return type;
 }

@@ -1,23 +1,31 @@
 // Adds one fixed header.
 #include <string>
 
-#include "common/stage/component_type.h"
+#include "common/component/component_type.h"
+#include "tools/fl-intercept/header_check.h"
 
 namespace fl {
 namespace {
 
 struct Options {
-  std::string key = "key";
-  std::string value = "value";
+  std::string key;
+  std::string value;
   bool preserve_existing = true;
 };
 
 OptionSet options() {
   OptionTable<Options> table;
-  table.add("key", &Options::key, "KEY", "The header's name.").positional();
-  table.add("value", &Options::value, "VALUE", "The header's value.").positional();
+  table.add("key", &Options::key, "KEY", "The header's name.")
+      .positional()
+      .required()
+      .pairs_with("value")
+      .flume("key");
+  table.add("value", &Options::value, "VALUE", "The header's value.")
+      .positional()
+      .required()
+      .flume("value");
   table.add("preserveExisting", &Options::preserve_existing, "BOOL",
-            "Leave events alone that have the header already.");
+            "Keep the value of events that already have the header.");
   return std::move(table).erased();
 }
 
@@ -29,13 +37,7 @@ class StaticInterceptor final : public Interceptor {
         existing_(options.preserve_existing ? Batch::Existing::keep : Batch::Existing::replace) {}
 
   Status open(const StageContext& context) override {
-    const EventLimits& limits = context.limits;
-    if (key_.size() > limits.name_bytes || value_.size() > limits.value_bytes) {
-      return Error{ErrorClass::config, "a header of " + std::to_string(key_.size()) + " and " +
-                                           std::to_string(value_.size()) +
-                                           " bytes is longer than a stream may hold"};
-    }
-    return {};
+    return check_header(context.limits, key_, value_);
   }
   Status process(Batch& batch) override {
     batch.put(key_, value_, existing_);
@@ -56,11 +58,12 @@ ComponentType static_interceptor() {
   type.name = "static";
   type.class_names = {"org.apache.flume.interceptor.StaticInterceptor",
                       "org.apache.flume.interceptor.StaticInterceptor$Builder"};
+  type.sought_as = {"header", "add", "tag", "label"};
   type.summary = "add a fixed header to each event";
   type.description =
-      "Gives every event the header KEY with VALUE. An event that has it already keeps its own "
-      "value; with --preserve-existing=false the value is replaced. Bytes that are not valid "
-      "UTF-8 become %XX.";
+      "Gives every event the header KEY with VALUE; KEY=VALUE as one word is the same. An event "
+      "that already has the header keeps its value; with --preserve-existing=false the value is "
+      "replaced. Bytes that are not valid UTF-8 become %XX.";
   type.delivery = "Passes acknowledgements through unchanged.";
   type.examples = {
       {"printf 'a\\n' | fl-intercept static datacenter berlin | fl-sink logger",
@@ -69,6 +72,7 @@ ComponentType static_interceptor() {
        "Two interceptors in one process."},
   };
   type.options = options();
+  type.keeps_numbers = true;
   type.interceptor = factory<Interceptor, StaticInterceptor, Options>();
   return type;
 }

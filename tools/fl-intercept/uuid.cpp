@@ -4,7 +4,8 @@
 #include <string_view>
 
 #include "common/base/random.h"
-#include "common/stage/component_type.h"
+#include "common/component/component_type.h"
+#include "tools/fl-intercept/header_check.h"
 
 namespace fl {
 namespace {
@@ -20,10 +21,12 @@ OptionSet options() {
   table.add("headerName", &Options::header_name, "NAME", "The header that gets the UUID.")
       .positional();
   table.add("preserveExisting", &Options::preserve_existing, "BOOL",
-            "Leave events alone that have the header already.");
-  table.add("prefix", &Options::prefix, "TEXT", "What stands before each UUID.");
+            "Keep the value of events that already have the header.");
+  table.add("prefix", &Options::prefix, "TEXT", "Text before each UUID.");
   return std::move(table).erased();
 }
+
+constexpr std::size_t kUuidSize = 36;
 
 /// Random UUIDs (RFC 9562 version 4) as lower-case text.
 class UuidMaker {
@@ -62,6 +65,10 @@ class UuidInterceptor final : public Interceptor {
         prefix_(utf8_escaped(options.prefix)),
         existing_(options.preserve_existing ? Batch::Existing::keep : Batch::Existing::replace) {}
 
+  Status open(const StageContext& context) override {
+    return check_header(context.limits, name_, prefix_ + std::string(kUuidSize, '-'));
+  }
+
   Status process(Batch& batch) override {
     for (std::size_t i = 0; i < batch.size(); ++i) {
       if (!batch.kept(i) ||
@@ -93,19 +100,20 @@ ComponentType uuid_interceptor() {
                       "org.apache.flume.sink.solr.morphline.UUIDInterceptor$Builder"};
   type.summary = "give each event a random UUID";
   type.description =
-      "Sets a header to a random UUID, such as 5755073f-77f5-4c4d-8f0d-0d8a4f5e3c2b, so that a "
-      "copy of an event can be told from another event that looks the same. It helps only as far "
-      "up as it stands: a source that sends an event again after a failure gives it to this stage "
-      "again, which makes another UUID. So let it stand before the first durable channel.\n\n"
-      "An event that has the header keeps it; with --preserve-existing=false the value is "
-      "replaced.";
+      "Sets a header to a random UUID, such as 5755073f-77f5-4c4d-8f0d-0d8a4f5e3c2b, so that "
+      "copies of one event can be distinguished from events that look the same. An event that a "
+      "source sends again after a failure passes this stage again and gets a new UUID; only copies "
+      "made after this stage share one.\n\n"
+      "An event that already has the header keeps its value; with --preserve-existing=false the "
+      "value is replaced.";
   type.delivery = "Passes acknowledgements through unchanged.";
   type.examples = {
       {"printf 'a\\n' | fl-intercept uuid | fl-sink logger", "One event with a UUID as id."},
       {"printf 'a\\n' | fl-intercept uuid event-id --prefix web1- | fl-sink logger",
-       "Another header, and the host's name before the UUID."},
+       "Another header, with a prefix before the UUID."},
   };
   type.options = options();
+  type.keeps_numbers = true;
   type.interceptor = factory<Interceptor, UuidInterceptor, Options>();
   return type;
 }

@@ -190,29 +190,44 @@ const Command::Ended& Command::result() {
   return ended_;
 }
 
-void Command::wait_for_end() {
+bool Command::is_over() {
   if (keeper_ < 0) {
-    return;
+    return true;
   }
-  // The keeper holds the other end of this pipe until it is done.
-  const std::int64_t deadline = monotonic_ms() + kTermMs + 2000;
-  while (result_) {
-    pollfd entry{result_.get(), POLLIN, 0};
-    const std::int64_t left = deadline - monotonic_ms();
-    if (left <= 0) {
-      return;  // something hangs in the kernel; the keeper goes on trying
-    }
-    if (::poll(&entry, 1, static_cast<int>(left)) <= 0) {
+  // The keeper holds the other end of this pipe until it ends.
+  for (;;) {
+    Report report;
+    const ssize_t n = ::read(result_.get(), &report, sizeof report);
+    if (n < 0 && errno == EINTR) {
       continue;
     }
-    Report report;
-    if (::read(result_.get(), &report, sizeof report) == 0) {
+    if (n < 0) {
+      return false;
+    }
+    if (n == 0) {
       break;
+    }
+    if (!ended_.known) {
+      ended_ = {true, report.exec_error, report.status, false};
     }
   }
   int status = 0;
   while (::waitpid(keeper_, &status, 0) < 0 && errno == EINTR) {}
   keeper_ = -1;
+  return true;
+}
+
+bool Command::wait_for_end() {
+  const std::int64_t deadline = monotonic_ms() + kEndMs;
+  while (!is_over()) {
+    const std::int64_t left = deadline - monotonic_ms();
+    if (left <= 0) {
+      return false;
+    }
+    pollfd entry{result_.get(), POLLIN, 0};
+    (void)::poll(&entry, 1, static_cast<int>(left));
+  }
+  return true;
 }
 
 std::string exit_text(const Command::Ended& ended) {

@@ -44,10 +44,15 @@ class Command {
 
   /// TERM to the process group, KILL to what is left of it after kTermMs. Returns at once.
   void stop() { control_.reset(); }
-  /// After stop(): waits until nothing of the group is left, at most a little longer than kTermMs.
-  void wait_for_end();
+  /// After stop(): true when nothing of the group is left; result_fd() becomes readable then. Does
+  /// not wait.
+  bool is_over();
+  /// After stop(): waits for is_over(), at most kEndMs. False: something hangs in the kernel; the
+  /// keeper goes on trying.
+  bool wait_for_end();
 
   static constexpr int kTermMs = 2000;
+  static constexpr int kEndMs = kTermMs + 2000;
 
  private:
   UniqueFd output_;

@@ -14,9 +14,11 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/text.h"
+#include "common/component/component_type.h"
+#include "common/component/line_rules.h"
+#include "common/component/reject_line.h"
+#include "common/io/child.h"
 #include "common/io/input_buffer.h"
-#include "common/stage/component_type.h"
-#include "common/stage/line_rules.h"
 #include "tools/fl-source/command.h"
 #include "tools/fl-source/line_charset.h"
 
@@ -42,27 +44,26 @@ struct Options {
 OptionSet options() {
   OptionTable<Options> table;
   table.add("command", &Options::command, "COMMAND",
-            "The command, split at blanks (quotes mean nothing), or a line for --shell.");
+            "The command, split at blanks (quotes have no meaning), or a line for --shell.");
   table
       .add("words", &Options::words, "WORD",
-           "The command and its arguments behind --, each a word of its own; instead of "
-           "--command.")
-      .positional()
+           "The command and its arguments, after --; instead of --command.")
+      .after_dashes()
       .cli_only();
   table.add("shell", &Options::shell, "SHELL",
-            "Run the command by this, for example '/bin/sh -c': split at blanks, the command is "
-            "the last argument.");
+            "Run the command with this shell, for example '/bin/sh -c': it is split at blanks, and "
+            "the command becomes its last argument.");
   table.add("restart", &Options::restart, "BOOL", "Run the command again whenever it ends.");
   table
       .add("restartThrottle", &Options::restart_throttle, "TIME",
-           "How long to wait before it is run again.")
+           "How long to wait before running it again.")
       .flume_ms();
   table.add("logStdErr", &Options::log_std_err, "BOOL",
-            "Log each line that the command writes to stderr. Without it the command has the "
+            "Log each line that the command writes to stderr. Otherwise the command shares the "
             "stderr of this stage.");
   table
       .add("stripCr", &Options::strip_cr, "BOOL",
-           "Cut a carriage return before the newline, as --crlf strip does.")
+           "Remove a carriage return before the newline, as --crlf strip does.")
       .flume("true");
   table.add("charset", &Options::charset, "NAME",
             "The encoding of the output. Bytes pass unchanged, so it must be one whose newline is "
@@ -70,7 +71,7 @@ OptionSet options() {
   table.add("batchSize", &Options::batch_size, "N", "Lines in one transaction.")
       .ignored("blocks are cut by the size of the pipe");
   table.add("batchTimeout", &Options::batch_timeout, "MS", "How long a line may wait for others.")
-      .ignored("a line goes on at once when no other is there");
+      .ignored("a line is passed on at once when no other is waiting");
   return std::move(table).erased();
 }
 
@@ -92,11 +93,10 @@ class ExecSource final : public Source {
 
   Status open(const StageContext& context) override;
   Result<State> produce(BlockBuilder& out) override;
-  bool whole() const override { return !failure_ && left_ == 0; }
   void stop() override;
   Status close() override;
   int wait_fd() const override { return epoll_.get(); }
-  std::int64_t deadline_ms() const override { return restart_ms_; }
+  std::int64_t deadline_ms() const override { return restart_ms_ < 0 ? ending_ms_ : restart_ms_; }
   std::string summary() const override;
 
  private:
@@ -104,14 +104,17 @@ class ExecSource final : public Source {
 
   Status choose_words();
   Status start();
-  Status watch(int fd);
+  Status watch_fd(int fd);
   Status read_errors();
   void log_errors(bool rest);
   Result<bool> read_output();
   Result<bool> finish_run();
+  std::optional<Error> failure_of(const Command::Ended& ended) const;
+  void note_own_end();
 
   const Options options_;
   LineRules rules_;
+  RejectedLine rejected_lines_;
   std::vector<std::string> words_;
   UniqueFd epoll_;
 
@@ -123,6 +126,8 @@ class ExecSource final : public Source {
   bool at_end_ = false;         // of the output
   bool errors_at_end_ = false;  // of stderr
   bool result_known_ = false;
+  std::int64_t ending_ms_ = -1;  // until when what the command left running may take to end
+  bool is_stopping_ = false;
   std::string error_lines_;
 
   std::uint64_t runs_ = 0;
@@ -139,7 +144,7 @@ Status ExecSource::choose_words() {
   if (options_.command.empty() == options_.words.empty()) {
     return Error{ErrorClass::usage,
                  options_.words.empty() ? "no command to run"
-                                        : "--command and a command behind -- exclude each other",
+                                        : "--command and a command after -- exclude each other",
                  "fl-source exec -- tail -F FILE, or --command 'tail -F FILE'"};
   }
   if (options_.shell.empty()) {
@@ -165,11 +170,19 @@ Status ExecSource::open(const StageContext& context) {
   }
   rules_ = *rules;
   rules_.strip_cr = rules_.strip_cr || options_.strip_cr;
-  if (const auto charset = LineCharset::open(options_.charset); !charset) {
+  rejected_lines_ = reject_lines(context.rejects, context.limits,
+                                 "--max-line (" + std::to_string(rules_.max_line) + ")");
+  const auto charset = LineCharset::open(options_.charset);
+  if (!charset) {
     return charset.error();
   }
+  if (charset->unit().bytes != 1) {
+    return Error{ErrorClass::config,
+                 "--charset " + options_.charset + ": a newline is not one byte there",
+                 "let the command convert its output, for example with iconv(1)"};
+  }
   if (context.dry_run) {
-    return {};
+    return check_command(words_.front());
   }
   epoll_.reset(epoll_create1(EPOLL_CLOEXEC));
   if (!epoll_) {
@@ -178,7 +191,7 @@ Status ExecSource::open(const StageContext& context) {
   return {};
 }
 
-Status ExecSource::watch(int fd) {
+Status ExecSource::watch_fd(int fd) {
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.fd = fd;
@@ -195,11 +208,11 @@ Status ExecSource::start() {
   }
   command_.emplace(std::move(*command));
   for (const int fd : {command_->output(), command_->errors(), command_->result_fd()}) {
-    if (Status status = watch(fd); !status) {
+    if (Status status = watch_fd(fd); !status) {
       return status;
     }
   }
-  lines_.emplace(rules_);
+  lines_.emplace(rules_, rejected_lines_);
   at_end_ = false;
   result_known_ = false;
   errors_at_end_ = !options_.log_std_err;
@@ -230,11 +243,16 @@ Result<Source::State> ExecSource::produce(BlockBuilder& out) {
     }
     if (!result_known_ && command_->result().known) {
       result_known_ = true;
-      epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, command_->result_fd(), nullptr);
+      if (command_->result().is_lost) {  // else it is readable again when all of the group is gone
+        epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, command_->result_fd(), nullptr);
+      }
     }
-    const bool is_full = lines_->read(input_, at_end_, out);
+    const Result<bool> is_full = lines_->read(input_, at_end_, out);
+    if (!is_full) {
+      return is_full.error();
+    }
     produced_ += out.count() - before;
-    if (is_full || out.count() > before) {
+    if (*is_full || out.count() > before) {
       return State::more;  // what is there goes out before more is read
     }
     const Result<bool> moved = at_end_ ? finish_run() : read_output();
@@ -301,15 +319,25 @@ void ExecSource::log_errors(bool rest) {
   error_lines_.erase(0, begin);
 }
 
-// The output is over. True when the command has ended, too.
+// The output is over. True when the command has ended, too. Does not wait: signals and
+// acknowledgements are heard meanwhile.
 Result<bool> ExecSource::finish_run() {
-  const Command::Ended ended = command_->result();
   if (!result_known_) {
     return false;
   }
+  const Command::Ended ended = command_->result();
   // What the command left running ends now, so that nothing is doubled by the next run.
-  command_->stop();
-  command_->wait_for_end();
+  if (ending_ms_ < 0) {
+    command_->stop();
+    ending_ms_ = monotonic_ms() + Command::kEndMs;
+  }
+  if (!command_->is_over()) {
+    if (monotonic_ms() < ending_ms_) {
+      return false;
+    }
+    log(LogLevel::warning, "processes of the command '" + words_.front() + "' do not end");
+  }
+  ending_ms_ = -1;
   if (Status status = read_errors(); !status) {
     return status.error();
   }
@@ -317,46 +345,65 @@ Result<bool> ExecSource::finish_run() {
   command_.reset();
   long_lines_ += lines_->long_lines();
   rejected_ += lines_->rejected();
-  lines_.emplace(rules_);
+  lines_.reset();
 
-  const bool is_failure = ended.is_lost || ended.exec_error != 0 || ended.status != 0;
-  Error error{ErrorClass::unavailable, "the command '" + words_.front() + "' " + exit_text(ended)};
-  if (ended.exec_error != 0) {
-    error = system_error("cannot run '" + words_.front() + "'", ended.exec_error);
-    error.hint = "the words of a command are not read by a shell: --shell '/bin/sh -c' does that";
-  }
+  std::optional<Error> failure = failure_of(ended);
   if (options_.restart && (ended.exec_error == 0 || runs_ > 1)) {
-    log(is_failure ? LogLevel::warning : LogLevel::info,
-        error.message + ": running it again in " + to_string(options_.restart_throttle));
+    log(failure ? LogLevel::warning : LogLevel::info,
+        (failure ? failure->message : "the command '" + words_.front() + "' " + exit_text(ended)) +
+            ": running it again in " + to_string(options_.restart_throttle));
     phase_ = Phase::waiting;
     restart_ms_ = monotonic_ms() + options_.restart_throttle.ms;
     return true;
   }
   phase_ = Phase::over;
-  if (is_failure) {
-    failure_ = std::move(error);
-  }
+  failure_ = std::move(failure);
   return true;
 }
 
+std::optional<Error> ExecSource::failure_of(const Command::Ended& ended) const {
+  if (ended.exec_error != 0) {
+    Error error = system_error("cannot run '" + words_.front() + "'", ended.exec_error);
+    error.hint = "the words of a command are not read by a shell: --shell '/bin/sh -c' does that";
+    return error;
+  }
+  if (ended.is_lost || ended.status != 0) {
+    return Error{ErrorClass::unavailable,
+                 "the command '" + words_.front() + "' " + exit_text(ended),
+                 shell_word_hint(words_)};
+  }
+  return std::nullopt;
+}
+
 // ---------------------------------------------------------------- the end
+
+// A command that had failed before we ended it has failed; one that we end has not.
+void ExecSource::note_own_end() {
+  if (!std::exchange(is_stopping_, true) && command_->result().known && !options_.restart) {
+    failure_ = failure_of(command_->result());
+  }
+}
 
 void ExecSource::stop() {
   if (!command_) {
     return;
   }
+  note_own_end();
   int unread = 0;
   if (!at_end_ && ::ioctl(command_->output(), FIONREAD, &unread) != 0) {
     unread = 0;
   }
-  left_ = input_.size() + static_cast<std::uint64_t>(unread);
+  left_ = input_.size() + (lines_ ? lines_->pending() : 0) + static_cast<std::uint64_t>(unread);
   command_->stop();
 }
 
 Status ExecSource::close() {
   if (command_) {
+    note_own_end();
     command_->stop();
-    command_->wait_for_end();
+    if (!command_->wait_for_end()) {
+      log(LogLevel::warning, "processes of the command '" + words_.front() + "' do not end");
+    }
     (void)read_errors();
     log_errors(true);
   }
@@ -368,9 +415,9 @@ Status ExecSource::close() {
                  "stopped with " + count_of(left_, "byte") + " of the command's output not taken",
                  {}};
   }
-  if (rejected_ > 0) {
-    return Error{ErrorClass::input, count_of(rejected_, "line") + " rejected for their length",
-                 "--max-line allows longer ones, --long-line split or truncate keeps them"};
+  if (const std::uint64_t rejected = rejected_ + (lines_ ? lines_->rejected() : 0); rejected > 0) {
+    return Error{ErrorClass::input, count_of(rejected, "line") + " rejected for their length",
+                 "--reject FILE keeps them aside, --long-line split delivers them"};
   }
   return {};
 }
@@ -395,34 +442,35 @@ ComponentType exec_source() {
   type.kind = ComponentKind::source;
   type.name = "exec";
   type.class_names = {"org.apache.flume.source.ExecSource"};
+  type.sought_as = {"command", "run", "sh", "shell"};
   type.summary = "lines that a command prints";
   type.description =
       "Runs a command and makes an event without headers of each line that it writes to stdout. "
-      "Bytes pass unchanged; the last line needs no newline; a lone carriage return ends no line. "
-      "A line longer than --max-line is handled as --long-line says.\n\n"
-      "The words behind -- are the command and its arguments as the shell has split them. "
-      "--command is one text that is split at blanks, as Flume does it; with --shell it is a line "
-      "for that shell. The command reads nothing (its stdin is /dev/null), and what it writes to "
-      "stderr goes to the stderr of this stage.\n\n"
-      "When the stages behind cannot take more, the command waits at its full pipe; in Flume it "
-      "would be ended and its lines lost.\n\n"
-      "When the command ends, the stage does. If it failed (a status other than 0, or a signal) "
-      "its output counts as not whole: the status is 69, and the stages behind end with 75. A "
-      "command that cannot be run at all is 78 or 77. With --restart it is run again instead, for "
-      "ever.\n\n"
-      "The command has a process group of its own. On a signal the group gets TERM, and what is "
-      "left of it after 2 s KILL; the same happens when this stage is killed.";
+      "Bytes pass unchanged; the last line needs no newline; a lone carriage return does not end a "
+      "line. A line longer than --max-line is handled as --long-line says.\n\n"
+      "The words after -- are the command and its arguments, as the shell has split them. "
+      "--command is one string that is split at blanks, as in Flume; with --shell it is a line for "
+      "that shell. The stdin of the command is /dev/null, and its stderr is that of this "
+      "stage.\n\n"
+      "When the stages after this one are full, the command waits at its full pipe; Flume would "
+      "end it and lose its lines.\n\n"
+      "When the command ends, the stage ends. If the command failed (a status other than 0, or a "
+      "signal), its output counts as incomplete: the status is 69, and the stages after this one "
+      "report the failure and end with 69 too. A command that cannot be run is 78 or 77. With "
+      "--restart it is run again instead, forever.\n\n"
+      "The command has a process group of its own. On a signal the group gets TERM, and after 2 s "
+      "KILL; the same happens when this stage is killed.";
   type.delivery =
       "A command's output cannot be read again: delivery is best effort up to the first durable "
-      "hop; fl-source taildir and spooldir lose nothing. The exit status is 0 only if the stages "
-      "behind this one acknowledged every event and the command succeeded. On a signal the status "
-      "is 75 if the command had written more than was taken.";
+      "hop; fl-source spooldir loses nothing. The exit status is 0 only if the stages after this "
+      "one acknowledged every event and the command succeeded. On a signal the status is 75 if the "
+      "command had written more than was read.";
   type.examples = {
       {"fl-source exec -- seq 3 | fl-sink stdout", "Prints 1, 2 and 3."},
       {"fl-source exec --shell '/bin/sh -c' --command 'ls /etc | sort -r' | fl-sink null",
-       "A line for a shell, as a Flume file has it."},
+       "A line for a shell, as in a Flume file."},
       {"timeout 1 fl-source exec --restart --restart-throttle 100ms -- date | fl-sink logger",
-       "The same command again and again."},
+       "Runs the same command again and again."},
   };
   type.options = options();
   type.source = factory<Source, ExecSource, Options>();

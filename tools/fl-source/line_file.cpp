@@ -1,28 +1,42 @@
 #include "tools/fl-source/line_file.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace fl {
 namespace {
 
 constexpr std::size_t kRead = 128 << 10;
+constexpr std::string_view kMark = "\xef\xbb\xbf";
 
 }  // namespace
 
-void LineFile::start(UniqueFd fd, std::uint64_t offset) {
-  fd_ = std::move(fd);
+Status LineFile::start(SpoolText text, std::uint64_t offset) {
+  text_.emplace(std::move(text));
   offset_ = offset;
   begin_ = end_ = searched_ = 0;
-  eof_ = peeked_ = in_line_ = drop_ = false;
-  error_ = 0;
+  eof_ = peeked_ = in_line_ = drop_ = has_mark_ = false;
   if (capacity_ > 4 * kRead && capacity_ > 4 * std::size_t{rules_.max_line}) {
     buffer_.reset();
     capacity_ = 0;
   }
+  return text_->seek(offset);
+}
+
+Status LineFile::skip_to(std::uint64_t offset) {
+  if (offset <= offset_) {
+    return {};
+  }
+  in_line_ = drop_ = false;
+  if (offset - offset_ <= end_ - begin_) {
+    consume(static_cast<std::size_t>(offset - offset_));
+    return {};
+  }
+  offset_ = offset;
+  begin_ = end_ = searched_ = 0;
+  eof_ = false;
+  return text_->seek(offset);
 }
 
 /// Reads more behind what is there. False: an error.
@@ -41,21 +55,19 @@ bool LineFile::fill() {
     buffer_ = std::move(buffer);
     capacity_ = capacity;
   }
-  for (;;) {
-    const std::size_t size = std::min(capacity_ - end_, kRead);
-    const ssize_t n = ::pread(fd_.get(), buffer_.get() + end_, size,
-                              static_cast<off_t>(offset_ + (end_ - begin_)));
-    if (n < 0) {
-      if (errno == EINTR) {
-        continue;
-      }
-      error_ = errno;
-      return false;
-    }
-    eof_ = n == 0;
-    end_ += static_cast<std::size_t>(n);
-    return true;
+  const std::size_t size = std::min(capacity_ - end_, kRead);
+  const auto got = text_->read(buffer_.get() + end_, size);
+  if (!got) {
+    error_ = got.error();
+    return false;
   }
+  eof_ = *got < size;
+  end_ += *got;
+  if (offset_ == 0 && unread().starts_with(kMark)) {
+    consume(kMark.size());
+    has_mark_ = true;
+  }
+  return true;
 }
 
 void LineFile::consume(std::size_t bytes) {
@@ -69,19 +81,29 @@ void LineFile::consume(std::size_t bytes) {
 
 /// True: the line is passed. False: an error.
 bool LineFile::drop_rest_of_line() {
+  const bool rejects = rules_.long_line == LongLine::reject;
+  const auto end = [&](bool has_delimiter) {
+    const Status kept = rejects ? rejected_.end(rules_.strip_cr && has_delimiter) : Status();
+    if (!kept) {
+      error_ = kept.error();
+      reject_failed_ = true;
+    }
+    return kept.ok();
+  };
   for (;;) {
     const std::string_view text = unread();
     const auto* found =
         text.empty()
             ? nullptr
             : static_cast<const char*>(std::memchr(text.data(), rules_.delimiter, text.size()));
-    if (found != nullptr) {
-      consume(static_cast<std::size_t>(found - text.data()) + 1);
-      return true;
+    const std::size_t length =
+        found != nullptr ? static_cast<std::size_t>(found - text.data()) : text.size();
+    if (rejects) {
+      rejected_.add(text.substr(0, length));
     }
-    consume(text.size());
-    if (eof_) {
-      return true;
+    consume(length + (found != nullptr ? 1 : 0));
+    if (found != nullptr || eof_) {
+      return end(found != nullptr);
     }
     if (!fill()) {
       return false;
@@ -119,7 +141,7 @@ LineFile::Next LineFile::peek() {
         ++long_lines_;
       }
       if (rules_.long_line == LongLine::reject) {
-        ++rejected_;
+        rejected_.begin();
         drop_ = true;
         continue;
       }

@@ -1,4 +1,4 @@
-#include "common/stage/tool_main.h"
+#include "common/tool/tool_main.h"
 
 int main(int argc, char** argv) {
   fl::Tool tool;
@@ -9,7 +9,7 @@ int main(int argc, char** argv) {
   tool.examples = {
       {"fl-source seq --count 3 | fl-sink stdout", "Three numbered events, printed."},
       {"printf 'a\\nb\\n' | fl-source stdin | fl-sink null",
-       "Lines of text as events, thrown away; status 0 says that both arrived."},
+       "Discards two lines of text; status 0 means that both arrived."},
   };
   return fl::tool_main(tool, fl::registry(), argc, argv);
 }

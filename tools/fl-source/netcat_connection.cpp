@@ -1,21 +1,23 @@
 #include "tools/fl-source/netcat_connection.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
-#include <utility>
 
 namespace fl {
 namespace {
 
 constexpr std::size_t kRead = 16 << 10;
-constexpr std::size_t kReplies = 4096;  // "OK"s written at a time
+constexpr std::uint64_t kAnswers = 4096;  // "OK"s written at a time
 constexpr std::string_view kOk = "OK\n";
 /// No UTF-16 unit takes more bytes of UTF-8.
-constexpr std::uint64_t kBytesPerUnit = 3;
+constexpr std::uint64_t kUtf8BytesPerUnit = 3;
+/// Of no other encoding more than this, shift sequences included.
+constexpr std::uint64_t kBytesPerUnit = 8;
 
 }  // namespace
 
@@ -28,21 +30,25 @@ std::uint64_t LineLimit::units_of(std::string_view text) {
   return units;
 }
 
-NetcatConnection::NetcatConnection(UniqueFd fd, std::uint64_t id, const LineLimit& limit)
-    : fd_(std::move(fd)), id_(id), limit_(limit) {}
+NetcatConnection::NetcatConnection(ByteStream stream, std::string name, const LineFormat& format)
+    : stream_(stream),
+      name_(std::move(name)),
+      format_(format),
+      unit_(format.unit),
+      is_mark_due_(format.has_mark) {}
+
+// ---------------------------------------------------------------- lines
 
 bool NetcatConnection::read() {
   std::array<char, kRead> bytes;
-  ssize_t n = 0;
-  do {
-    n = ::recv(fd_.get(), bytes.data(), bytes.size(), 0);
-  } while (n < 0 && errno == EINTR);
+  const ssize_t n = stream_.read(bytes.data(), bytes.size());
   if (n < 0 && errno == EAGAIN) {
     return true;
   }
   if (n <= 0) {
     at_end_ = true;
-    lost_ = n < 0;
+    // Where writing has met the reset before, reading sees an orderly end.
+    lost_ = n < 0 || is_reset_;
     return false;
   }
   if (!refused_) {
@@ -51,20 +57,62 @@ bool NetcatConnection::read() {
   return true;
 }
 
+// The order of bytes, if the client tells it.
+void NetcatConnection::see_mark() {
+  if (!is_mark_due_ || buffer_.size() < unit_.bytes) {
+    return;
+  }
+  is_mark_due_ = false;
+  std::string mark(unit_.bytes, '\0');
+  mark[unit_.bytes - 2] = '\xfe';
+  mark[unit_.bytes - 1] = '\xff';
+  const std::string first = buffer_.substr(0, unit_.bytes);
+  if (first == mark) {
+    start_ = unit_.bytes;
+  } else if (std::equal(first.rbegin(), first.rend(), mark.begin())) {
+    start_ = unit_.bytes;
+    unit_.is_little = true;
+  }
+}
+
+// Where the next newline stands in `text`, which begins with a unit; npos: it has none.
+std::size_t NetcatConnection::find_newline(std::string_view text, std::size_t from) const {
+  if (unit_.bytes == 1) {
+    return text.find('\n', from);
+  }
+  for (std::size_t at = from; (at = text.find('\n', at)) != std::string_view::npos; ++at) {
+    const std::size_t begin = at - at % unit_.bytes;
+    if (begin + unit_.bytes > text.size()) {
+      break;
+    }
+    const std::string_view found = text.substr(begin, unit_.bytes);
+    const auto zeros = static_cast<std::size_t>(std::count(found.begin(), found.end(), '\0'));
+    if (zeros == unit_.bytes - 1 && (unit_.is_little ? found.front() : found.back()) == '\n') {
+      return begin;
+    }
+  }
+  return std::string_view::npos;
+}
+
 NetcatConnection::Line NetcatConnection::next() {
   if (refused_) {
     return Line::none;
   }
+  see_mark();
+  const LineLimit& limit = format_.limit;
   const std::string_view rest = std::string_view(buffer_).substr(start_);
-  const std::size_t newline = rest.find('\n', searched_);
+  const std::size_t newline = find_newline(rest, searched_);
   const std::size_t size = std::min(newline, rest.size());
-  if (!limit_.counts_bytes) {
+  if (format_.is_utf8) {
     units_ += LineLimit::units_of(rest.substr(searched_, size - searched_));
+  } else if (unit_.bytes == 2) {
+    units_ = size / 2;
   }
-  searched_ = size;
+  searched_ = size - size % unit_.bytes;
   // Without its newline a line that fills the limit is too long already.
-  if (units_ + 1 > limit_.units || size > kBytesPerUnit * limit_.units ||
-      size > limit_.body_bytes) {
+  const std::uint64_t bytes = format_.is_utf8 ? kUtf8BytesPerUnit : kBytesPerUnit;
+  if (units_ + 1 > limit.units || size > bytes * limit.units ||
+      (format_.is_utf8 && size > limit.body_bytes)) {
     return Line::too_long;
   }
   if (newline == std::string_view::npos && (!at_end_ || lost_ || size == 0)) {
@@ -78,7 +126,7 @@ NetcatConnection::Line NetcatConnection::next() {
     return Line::none;
   }
   line_size_ = size;
-  line_end_ = newline == std::string_view::npos ? size : size + 1;
+  line_end_ = newline == std::string_view::npos ? size : size + unit_.bytes;
   return Line::whole;
 }
 
@@ -92,8 +140,12 @@ std::size_t NetcatConnection::left() const {
   if (at_end_ && !lost_) {
     return rest();
   }
-  const std::size_t newline = buffer_.rfind('\n');
-  return newline == std::string::npos || newline < start_ ? 0 : newline + 1 - start_;
+  const std::string_view text = std::string_view(buffer_).substr(start_);
+  std::size_t end = 0;
+  for (std::size_t at = 0; (at = find_newline(text, end)) != std::string_view::npos;) {
+    end = at + unit_.bytes;
+  }
+  return end;
 }
 
 void NetcatConnection::clear() {
@@ -103,44 +155,98 @@ void NetcatConnection::clear() {
   units_ = 0;
 }
 
+// ---------------------------------------------------------------- answers
+
+// In the encoding of the client, as Flume does it.
+std::string NetcatConnection::encoded(std::string_view ascii) {
+  if (unit_.bytes == 1) {
+    return std::string(ascii);
+  }
+  std::string text;
+  const auto add = [&](std::string_view high_first) {
+    std::string unit(unit_.bytes - high_first.size(), '\0');
+    unit += high_first;
+    if (unit_.is_little) {
+      std::reverse(unit.begin(), unit.end());
+    }
+    text += unit;
+  };
+  if (format_.has_mark && !std::exchange(is_mark_sent_, true)) {
+    add("\xfe\xff");
+  }
+  for (const char c : ascii) {
+    add({&c, 1});
+  }
+  return text;
+}
+
+void NetcatConnection::owe(std::uint64_t n) { (is_deaf_ ? dropped_ : owed_) += n; }
+
 void NetcatConnection::refuse(std::string text) {
   refused_ = true;
-  last_word_ = std::move(text);
+  if (is_deaf_) {
+    ++dropped_;
+  } else {
+    last_word_ = std::move(text);
+  }
   clear();
 }
 
-bool NetcatConnection::write() {
+void NetcatConnection::write() {
   for (;;) {
     if (text_.empty()) {
-      const std::uint64_t count = std::min<std::uint64_t>(owed_, kReplies);
+      const std::uint64_t count = std::min(owed_, kAnswers);
       for (std::uint64_t i = 0; i < count; ++i) {
-        text_ += kOk;
+        text_ += encoded(kOk);
       }
       owed_ -= count;
-      if (owed_ == 0 && unanswered == 0) {
-        text_ += std::exchange(last_word_, {});
+      text_answers_ = count;
+      if (owed_ == 0 && unanswered == 0 && !last_word_.empty()) {
+        text_ += encoded(std::exchange(last_word_, {}));
+        ++text_answers_;
       }
       if (text_.empty()) {
-        return true;
+        return;
       }
+      text_bytes_ = text_.size();
     }
-    const ssize_t n = ::send(fd_.get(), text_.data(), text_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n < 0 && errno == EINTR) {
-      continue;
+    const ssize_t n = stream_.write(text_.data(), text_.size());
+    if (n < 0 && errno == EAGAIN) {
+      return;
     }
     if (n < 0) {
-      return errno == EAGAIN;
+      // EPIPE: the client had ended its side in good order before.
+      is_reset_ = errno != EPIPE;
+      stop_answering();
+      return;
     }
     text_.erase(0, static_cast<std::size_t>(n));
     if (text_.empty()) {
       text_ = {};
     }
+    // A kernel that has answered delays its ACKs, and the client's Nagle algorithm waits for them
+    // with its last small segment. A client that then closes with unread answers loses that
+    // segment: of 120 clients that sent 3500 lines and closed, 44 lost lines without this, none
+    // with it.
+    const int yes = 1;
+    (void)::setsockopt(stream_.fd(), IPPROTO_TCP, TCP_QUICKACK, &yes, sizeof yes);
   }
+}
+
+void NetcatConnection::stop_answering() {
+  is_deaf_ = true;
+  if (!text_.empty()) {
+    dropped_ += (text_.size() * text_answers_ + text_bytes_ - 1) / text_bytes_;
+  }
+  dropped_ += owed_ + (last_word_.empty() ? 0 : 1);
+  owed_ = 0;
+  text_ = {};
+  last_word_ = {};
 }
 
 void NetcatConnection::finish_sending() {
   if (!std::exchange(is_finished_, true)) {
-    ::shutdown(fd_.get(), SHUT_WR);
+    stream_.finish();
   }
 }
 

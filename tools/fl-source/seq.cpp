@@ -4,7 +4,7 @@
 #include <limits>
 #include <string_view>
 
-#include "common/stage/component_type.h"
+#include "common/component/component_type.h"
 
 namespace fl {
 namespace {
@@ -18,7 +18,7 @@ OptionSet options() {
   OptionTable<Options> table;
   table
       .add("totalEvents", &Options::total_events, "N",
-           "Events to produce; 0: none. The default is as good as endless.")
+           "How many events to produce; 0: none. The default is practically endless.")
       .named("count");
   table.add("batchSize", &Options::batch_size, "N", "Events in one transaction.")
       .ignored("blocks are cut by the size of the pipe");
@@ -84,10 +84,10 @@ ComponentType seq_source() {
   type.summary = "a sequence of numbers, for tests";
   type.description =
       "Produces events without headers whose bodies are the decimal numbers 0, 1, 2, ... Each run "
-      "begins at 0.";
+      "starts at 0.";
   type.delivery =
-      "The numbers are not remembered: a new run begins at 0. The exit status is 0 only if the "
-      "stages behind this one acknowledged every event.";
+      "No position is kept: each run starts at 0. The exit status is 0 only if the stages after "
+      "this one acknowledged every event.";
   type.examples = {
       {"fl-source seq --count 3 | fl-sink stdout", "Prints 0, 1 and 2."},
       {"fl-source seq --count 100000 | fl-intercept timestamp | fl-sink null",

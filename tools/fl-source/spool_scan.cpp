@@ -10,6 +10,7 @@
 #include <tuple>
 
 #include "common/base/log.h"
+#include "tools/fl-source/spool_probe.h"
 
 namespace fl {
 namespace {
@@ -35,6 +36,7 @@ std::string_view parent_of(std::string_view path) {
 struct SpoolScan::Walk {
   const LocalDir& root;
   const std::function<bool(std::string_view)>& skip;
+  const OnDirectory& on_directory;
   struct stat not_into {};
   std::vector<SpoolFile> files;
   bool more = false;
@@ -88,16 +90,18 @@ Result<bool> SpoolScan::accepts(std::string_view name, bool directory) {
   return true;
 }
 
+bool SpoolScan::before(const SpoolFile& a, const SpoolFile& b) const {
+  if (a.mtime_ns != b.mtime_ns) {
+    return rules_.order == "youngest" ? a.mtime_ns > b.mtime_ns : a.mtime_ns < b.mtime_ns;
+  }
+  return std::make_tuple(base_name(a.path), std::string_view(a.path)) <
+         std::make_tuple(base_name(b.path), std::string_view(b.path));
+}
+
 void SpoolScan::sort(std::vector<SpoolFile>& files, std::size_t keep) const {
   if (rules_.order != "random") {
-    const bool youngest = rules_.order == "youngest";
-    std::sort(files.begin(), files.end(), [youngest](const SpoolFile& a, const SpoolFile& b) {
-      if (a.mtime_ns != b.mtime_ns) {
-        return youngest ? a.mtime_ns > b.mtime_ns : a.mtime_ns < b.mtime_ns;
-      }
-      return std::make_tuple(base_name(a.path), std::string_view(a.path)) <
-             std::make_tuple(base_name(b.path), std::string_view(b.path));
-    });
+    std::sort(files.begin(), files.end(),
+              [this](const SpoolFile& a, const SpoolFile& b) { return before(a, b); });
   }
   if (files.size() > keep) {
     files.resize(keep);
@@ -115,6 +119,7 @@ Status SpoolScan::list_directory(int fd, const std::string& prefix, int depth, W
     }
     return system_error("cannot read the directory '" + where + "'", number);
   }
+  walk.on_directory(fd, prefix);
   for (;;) {
     errno = 0;
     const dirent* const entry = ::readdir(directory.get());
@@ -152,7 +157,7 @@ Status SpoolScan::list_directory(int fd, const std::string& prefix, int depth, W
       const UniqueFd child(
           ::openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
       if (!child) {
-        log(system_error("passed over the directory '" + path + "'", errno));
+        log(system_error("skipped the directory '" + path + "'", errno));
         continue;
       }
       Status status = list_directory(child.get(), path, depth + 1, walk);
@@ -160,8 +165,7 @@ Status SpoolScan::list_directory(int fd, const std::string& prefix, int depth, W
         return status;
       }
     } else if (!walk.skip(path)) {
-      walk.files.push_back({std::move(path), std::int64_t{info.st_mtim.tv_sec} * 1'000'000'000 +
-                                                 info.st_mtim.tv_nsec});
+      walk.files.push_back({std::move(path), Identity::of(info).mtime_ns});
       if (walk.files.size() >= 2 * kMaxFiles) {
         walk.more = true;
         sort(walk.files, kMaxFiles);
@@ -172,8 +176,8 @@ Status SpoolScan::list_directory(int fd, const std::string& prefix, int depth, W
 
 Result<std::vector<SpoolFile>> SpoolScan::list(const LocalDir& root, int not_into,
                                                const std::function<bool(std::string_view)>& skip,
-                                               bool& more) {
-  Walk walk{root, skip, {}, {}, false};
+                                               const OnDirectory& on_directory, bool& more) {
+  Walk walk{root, skip, on_directory, {}, {}, false};
   if (not_into >= 0 && ::fstat(not_into, &walk.not_into) != 0) {
     return system_error(ErrorClass::io, "cannot read the tracker directory", errno);
   }
@@ -184,6 +188,33 @@ Result<std::vector<SpoolFile>> SpoolScan::list(const LocalDir& root, int not_int
   more = walk.more || walk.files.size() > kMaxFiles;
   sort(walk.files, kMaxFiles);
   return std::move(walk.files);
+}
+
+Result<std::optional<SpoolFile>> SpoolScan::look(const LocalDir& root, std::string_view path) {
+  const std::string name(base_name(path));
+  const auto accepted = accepts(name, false);
+  if (!accepted) {
+    return accepted.error();
+  }
+  if (!*accepted) {
+    return std::optional<SpoolFile>();
+  }
+  const auto directory = root.below(parent_of(path), LocalDir::Missing::fail);
+  struct stat info {};
+  if (!directory || ::fstatat(directory->fd(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0 ||
+      !S_ISREG(info.st_mode)) {
+    return std::optional<SpoolFile>();  // gone again, or none of ours
+  }
+  return std::optional<SpoolFile>({std::string(path), Identity::of(info).mtime_ns});
+}
+
+std::deque<SpoolFile>::iterator SpoolScan::place(std::deque<SpoolFile>& files,
+                                                 const SpoolFile& file) const {
+  return rules_.order == "random"
+             ? files.end()
+             : std::upper_bound(
+                   files.begin(), files.end(), file,
+                   [this](const SpoolFile& a, const SpoolFile& b) { return before(a, b); });
 }
 
 }  // namespace fl

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <optional>
 #include <string>
@@ -35,18 +36,27 @@ class SpoolScan {
   /// Errors: a pattern that cannot be used.
   static Result<SpoolScan> make(Rules rules);
 
+  /// Called for each directory before its entries are read: its descriptor and its path below the
+  /// root.
+  using OnDirectory = std::function<void(int fd, const std::string& path)>;
+
   /// Regular files below `root` whose names pass the rules and for which `skip` (asked with the
   /// relative path) is false, in reading order. Symbolic links, names with a leading dot and the
   /// directory with the identity of `not_into` are passed over. `more`: there were too many.
   Result<std::vector<SpoolFile>> list(const LocalDir& root, int not_into,
                                       const std::function<bool(std::string_view)>& skip,
-                                      bool& more);
+                                      const OnDirectory& on_directory, bool& more);
+  /// The file if list() would name it, were it the only one. Directories above are not asked.
+  Result<std::optional<SpoolFile>> look(const LocalDir& root, std::string_view path);
+  /// Where `file` belongs among files that are in order.
+  std::deque<SpoolFile>::iterator place(std::deque<SpoolFile>& files, const SpoolFile& file) const;
 
  private:
   explicit SpoolScan(Rules rules) : rules_(std::move(rules)) {}
   struct Walk;
   Status list_directory(int fd, const std::string& prefix, int depth, Walk& walk);
   Result<bool> accepts(std::string_view name, bool directory);
+  bool before(const SpoolFile& a, const SpoolFile& b) const;
   void sort(std::vector<SpoolFile>& files, std::size_t keep) const;
 
   Rules rules_;

@@ -116,7 +116,7 @@ Result<std::optional<SpoolMark>> SpoolTracker::load() {
     return std::optional<SpoolMark>();
   }
   const auto damaged = [&path](const std::string& why) {
-    log(LogLevel::warning, "passed over the damaged tracker file '" + path + "': " + why +
+    log(LogLevel::warning, "ignored the damaged tracker file '" + path + "': " + why +
                                "; the file that it names is read from its start");
     return std::optional<SpoolMark>();
   };
@@ -130,7 +130,7 @@ Result<std::optional<SpoolMark>> SpoolTracker::load() {
     return damaged(header_size.error().message);
   }
   if (*header_size == 0) {
-    return damaged("its header is cut");
+    return damaged("its header is truncated");
   }
   const std::string_view codec = header.find("avro.codec");
   if ((!codec.empty() && codec != "null") || header.find("file").empty()) {
@@ -140,6 +140,7 @@ Result<std::optional<SpoolMark>> SpoolTracker::load() {
   mark.file = header.find("file");
   mark.size = number_or(header.find("fl.size"), -1);
   mark.mtime_ns = number_or(header.find("fl.mtime"), -1);
+  mark.text = header.find("fl.text");
 
   std::uint64_t begin = *header_size;
   const bool only_tail = size - begin > kTail;
@@ -154,7 +155,7 @@ Result<std::optional<SpoolMark>> SpoolTracker::load() {
   if (only_tail) {
     const std::size_t at = rest.find(bytes_of(header.marker));
     if (at == std::string_view::npos) {
-      return damaged("its end holds no whole record");
+      return damaged("its end is not a whole record");
     }
     rest.remove_prefix(at + header.marker.size());
   }
@@ -167,7 +168,7 @@ Result<std::optional<SpoolMark>> SpoolTracker::load() {
 }
 
 Status SpoolTracker::store(const SpoolMark& mark) {
-  if (!fd_ || mark.file != file_ || bytes_ >= kRewriteBytes) {
+  if (!fd_ || mark.file != file_ || mark.text != text_ || bytes_ >= kRewriteBytes) {
     return rewrite(mark);
   }
   const std::string bytes = record(mark.offset, marker_);
@@ -196,6 +197,9 @@ Status SpoolTracker::rewrite(const SpoolMark& mark) {
     metadata.emplace_back("fl.size", std::to_string(mark.size));
     metadata.emplace_back("fl.mtime", std::to_string(mark.mtime_ns));
   }
+  if (!mark.text.empty()) {
+    metadata.emplace_back("fl.text", mark.text);
+  }
   const std::string bytes = container_header(metadata, marker_) + record(mark.offset, marker_);
   int number = 0;
   if (write_some(created->get(), bytes, number) != bytes.size() ||
@@ -204,6 +208,7 @@ Status SpoolTracker::rewrite(const SpoolMark& mark) {
   }
   fd_ = std::move(*created);
   file_ = mark.file;
+  text_ = mark.text;
   bytes_ = bytes.size();
   return {};
 }

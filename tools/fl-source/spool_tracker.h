@@ -20,11 +20,14 @@ struct SpoolMark {
   /// The file as it was when it was opened, to notice that it is another one; -1: not recorded.
   std::int64_t size = -1;
   std::int64_t mtime_ns = -1;
+  /// What `offset` counts in: empty for the bytes of the file, as Flume does; else the name of the
+  /// text (spool_text.h), which Flume cannot read.
+  std::string text = {};
 };
 
 /// The file `.flumespool-main.meta`: an Avro container of schema TransferStateFileMeta whose
-/// metadata names the data file (key `file`) and whose last whole record counts (flume/wire.md
-/// 4.2). Flume reads ours and we read Flume's. The keys fl.size and fl.mtime are ours.
+/// metadata names the data file (key `file`) and whose last whole record counts. Flume reads ours
+/// and we read Flume's. The keys fl.size, fl.mtime and fl.text are ours.
 ///
 /// A record is appended with one write; a torn one at the end is passed over by readers. A new data
 /// file, or 64 KiB of records, starts a new tracker file, which replaces the old one in one step.
@@ -51,6 +54,7 @@ class SpoolTracker {
   UniqueFd fd_;  // open once this process has written the file
   Marker marker_{};
   std::string file_;
+  std::string text_;
   std::size_t bytes_ = 0;
 };
 

@@ -1,0 +1,570 @@
+#include "tools/fl-source/avro/source.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "common/access/open_tls.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/text.h"
+#include "common/component/reply_time.h"
+#include "common/io/poll_set.h"
+
+namespace fl {
+namespace {
+
+constexpr std::size_t kBudget = 64 << 20;
+/// Replies that one client may be owed before it is not read any more.
+constexpr std::size_t kMaxOwed = 256;
+constexpr std::size_t kMaxUnsent = 64 << 10;
+/// A client that sends so much of its request gets --request-timeout again and again.
+constexpr std::uint64_t kLeastBytesPerSecond = 500;
+/// How long a client may leave its replies unread.
+constexpr std::int64_t kReplyMs = 20'000;
+/// How long all clients together may take for their last replies when the stage stops.
+constexpr std::int64_t kLastRepliesMs = 2000;
+
+}  // namespace
+
+AvroSource::AvroSource(AvroSourceOptions options) : options_(std::move(options)) {}
+
+// ---------------------------------------------------------------- start
+
+Status AvroSource::check_options() {
+  if (options_.max_connections == 0) {
+    return Error{ErrorClass::config, "--max-connections 0 would accept no client", {}};
+  }
+  if (options_.max_request.value < 1024) {
+    return Error{ErrorClass::config, "--max-request must be at least 1K", {}};
+  }
+  const std::string& header = options_.access.client_ip_header;
+  if (!header.empty()) {
+    // An event is refused rather than passed on without it.
+    constexpr std::uint32_t kValue = 64;
+    limits_.headers -= 1;
+    limits_.header_bytes -= static_cast<std::uint32_t>(header.size()) + kValue;
+  }
+  return {};
+}
+
+Status AvroSource::open(const StageContext& context) {
+  limits_ = context.limits;
+  if (Status status = check_options(); !status) {
+    return status;
+  }
+  settings_ = {options_.max_request.value, options_.compression == "deflate"};
+  const auto tls = open_tls(options_.tls, TlsSide::server);
+  if (!tls) {
+    return tls.error();
+  }
+  const auto filter = open_access(options_.access);
+  if (!filter) {
+    return filter.error();
+  }
+  TcpServer::Settings settings{{options_.bind, options_.port}, options_.max_connections};
+  settings.tls = *tls;
+  settings.filter = *filter;
+  settings.handshake_ms = options_.tls.handshake_timeout.ms;
+  auto server = TcpServer::listen(std::move(settings));
+  if (!server) {
+    return server.error();
+  }
+  if (context.dry_run) {
+    return {};
+  }
+  server_ = std::move(*server);
+  log(LogLevel::info, "listening on " + server_->address());
+  warn_of_strangers(*server_, options_.tls);
+  return {};
+}
+
+void AvroSource::reopen() {
+  if (auto tls = reopen_tls(options_.tls, TlsSide::server); tls && server_) {
+    server_->set_tls(std::move(tls));
+  }
+}
+
+Status AvroSource::acknowledged_by(const Guarantee& guarantee) {
+  return check_reply_time(options_.ack_at, guarantee, "replies", "batch");
+}
+
+// ---------------------------------------------------------------- events
+
+Result<Source::State> AvroSource::produce(BlockBuilder& out) {
+  // We are asked for more when what we gave is written.
+  if (!has_state()) {
+    answer(produced_);
+  }
+  if (!take_requests(out)) {
+    return State::more;
+  }
+  server_->take_input(!ledger_.full());
+  if (Status status = serve_due(); !status) {
+    return status.error();
+  }
+  if (!take_requests(out)) {
+    return State::more;
+  }
+  return out.empty() && !has_work() ? State::wait : State::more;
+}
+
+// Hands on what waits. False: there is no room for more of it.
+bool AvroSource::take_requests(BlockBuilder& out) {
+  for (;;) {
+    if (current_ && !(current_->prefix.empty() ? hand_on(out) : hand_on_with_header(out))) {
+      return false;
+    }
+    if (waiting_.empty() || ledger_.full()) {
+      unpark();
+      return true;
+    }
+    const Id id = waiting_.front();
+    waiting_.pop_front();
+    if (const auto found = clients_.find(id); found != clients_.end()) {
+      found->second->is_waiting = false;
+      take_request(id, *found->second);
+    }
+  }
+}
+
+// Copies events of the current request. False: the rest of them found no room.
+bool AvroSource::hand_on(BlockBuilder& out) {
+  for (;;) {
+    const Event* event = current_->next != nullptr ? current_->next : current_->events.next();
+    current_->next = nullptr;
+    if (event == nullptr) {
+      current_.reset();
+      return true;
+    }
+    // Neighbours go in one piece.
+    std::string_view run;
+    std::uint64_t count = 0;
+    while (event != nullptr && !(count == 0 ? !out.fits(event->size)
+                                            : !out.fits_run(run.size() + event->size, count + 1))) {
+      if (count > 0 && event->bytes().data() != run.data() + run.size()) {
+        break;
+      }
+      run = count == 0 ? event->bytes() : std::string_view(run.data(), run.size() + event->size);
+      ++count;
+      event = current_->events.next();
+    }
+    current_->next = event;
+    if (count == 0) {
+      return false;
+    }
+    out.add_encoded({}, run, count);
+    produced_ += count;
+    if (event == nullptr) {
+      current_.reset();
+      return true;
+    }
+  }
+}
+
+// The same where each event gets a header. Readers take the last of two with one name, so what the
+// client says of itself must go.
+bool AvroSource::hand_on_with_header(BlockBuilder& out) {
+  const std::string& name = options_.access.client_ip_header;
+  std::string anew;
+  for (;;) {
+    const Event* const event = current_->next != nullptr ? current_->next : current_->events.next();
+    current_->next = event;
+    if (event == nullptr) {
+      current_.reset();
+      return true;
+    }
+    std::string_view prefix = current_->prefix;
+    std::string_view bytes = event->bytes();
+    if (event->has_headers() && find_header(*event, name)) {
+      Headers headers = headers_of(*event);
+      std::find_if(headers.begin(), headers.end(), [&](const auto& each) {
+        return each.first == name;
+      })->second = current_->host;
+      anew.clear();
+      append_event(anew, headers, event->body());
+      bytes = anew;
+      prefix = {};
+    }
+    if (!out.fits(prefix.size() + bytes.size())) {
+      return false;
+    }
+    out.add_encoded(prefix, bytes);
+    ++produced_;
+    current_->next = nullptr;
+  }
+}
+
+void AvroSource::take_request(Id id, AvroConnection& client) {
+  const Result<RpcCall> call = client.call();
+  if (!call) {
+    fail(id, client, call.error());
+    return;
+  }
+  ++requests_;
+  begin(id, client, *call);
+  if (Status status = client.next(); !status) {
+    fail(id, client, status.error());
+    return;
+  }
+  look_for_request(id, client);
+  if (!current_) {
+    answer(acked_);  // it waits for no event of its own
+  }
+}
+
+// Notes what the request will be answered, and makes its events the next ones to hand on.
+void AvroSource::begin(Id id, AvroConnection& client, RpcCall call) {
+  const std::uint32_t serial = client.serial();
+  RpcAnswer answer_with = RpcAnswer::ok;
+  std::string text;
+  std::uint64_t events = 0;
+  switch (call.kind) {
+    case RpcCall::Kind::append:
+    case RpcCall::Kind::append_batch: {
+      const bool is_batch = call.kind == RpcCall::Kind::append_batch;
+      const auto count = CallEvents(call.parameters, is_batch, limits_).count();
+      if (!count) {
+        ++refused_;
+        answer_with = RpcAnswer::error;
+        text = "refused: " + count.error().message;
+        warn(rejected_, "a batch of " + client.name() + " is refused: " + count.error().message,
+             "batch");
+      } else if (*count > 0) {
+        // The views of the call point into the message, which moves.
+        const std::size_t at =
+            static_cast<std::size_t>(call.parameters.data() - client.request().data());
+        events = *count;
+        current_ = Current();
+        current_->host = server_->host(id);
+        current_->prefix = client_headers(options_.access, current_->host);
+        current_->message = std::move(client.request());
+        current_->events =
+            CallEvents(std::string_view(current_->message).substr(at), is_batch, limits_);
+      }
+      break;
+    }
+    case RpcCall::Kind::nothing:
+      answer_with = RpcAnswer::nothing;
+      break;
+    case RpcCall::Kind::unknown:
+      answer_with = RpcAnswer::error;
+      text = "No such remote message: " + std::string(call.method.substr(0, 100));
+      break;
+    case RpcCall::Kind::refused:
+      ++refused_;
+      answer_with = RpcAnswer::error;
+      text = call.why;
+      client.is_refused = true;
+      warn(rejected_, client.name() + " is refused: " + call.why, "client");
+      break;
+  }
+  client.owe(serial, std::move(call.handshake), answer_with, std::move(text));
+  ledger_.add(id, events);
+}
+
+// ---------------------------------------------------------------- waiting
+
+// Without room no client is read, and nobody accepted: replies still go out, and the late are
+// ended.
+void AvroSource::watch(PollSet& set, bool room) {
+  has_room_ = room;
+  if (server_) {
+    server_->watch(set, room && !ledger_.full(), room && has_work());
+  }
+}
+
+Status AvroSource::handle(const PollSet& set) {
+  const bool is_due = server_ && server_->is_due(set);
+  ready_ = has_room_ && (is_due || has_work());
+  if (ready_ || !is_due) {
+    return {};
+  }
+  return serve_due();
+}
+
+Status AvroSource::serve_due() {
+  const auto events = server_->poll();
+  if (!events) {
+    return events.error();
+  }
+  for (const TcpServer::Event& event : **events) {
+    serve(event);
+  }
+  return {};
+}
+
+void AvroSource::serve(const TcpServer::Event& event) {
+  const Id id = event.client;
+  if (event.what == TcpServer::What::connected) {
+    auto& client = clients_[id];
+    client =
+        std::make_unique<AvroConnection>(server_->stream(id), server_->name(id), settings_, known_);
+    set_deadline(id, *client);
+    return;
+  }
+  const auto found = clients_.find(id);
+  if (found == clients_.end()) {
+    return;
+  }
+  AvroConnection& client = *found->second;
+  switch (event.what) {
+    case TcpServer::What::connected:
+      break;
+    case TcpServer::What::readable:
+      read(id, client);
+      break;
+    case TcpServer::What::writable:
+      server_->set_deadline(id, -1);  // it makes progress: settle() sets it anew
+      settle(id, client);
+      break;
+    case TcpServer::What::late:
+      late(id, client);
+      break;
+  }
+}
+
+void AvroSource::read(Id id, AvroConnection& client) {
+  if (client.is_waiting || client.is_parked) {
+    return;  // reported before the server heard that we do not want more
+  }
+  if (!may_read(id)) {
+    client.is_parked = true;
+    parked_.push_back(id);
+    settle(id, client);
+    return;
+  }
+  const Result<bool> more = client.read();
+  if (!more) {
+    fail(id, client, more.error());
+    return;
+  }
+  look_for_request(id, client);
+}
+
+void AvroSource::look_for_request(Id id, AvroConnection& client) {
+  count_held(id, client);
+  if (client.is_refused) {
+    settle(id, client);
+    return;
+  }
+  if (client.has_request()) {
+    client.is_waiting = true;
+    waiting_.push_back(id);
+  }
+  settle(id, client);
+}
+
+bool AvroSource::may_read(Id id) const {
+  return held_ < kBudget || holders_.empty() || *holders_.begin() == id;
+}
+
+void AvroSource::count_held(Id id, AvroConnection& client) {
+  held_ += client.held() - client.counted;
+  client.counted = client.held();
+  if (client.counted > 0) {
+    holders_.insert(id);
+  } else {
+    holders_.erase(id);
+  }
+}
+
+// Those of the parked clients that may be read now.
+void AvroSource::unpark() {
+  if (parked_.empty() || !server_) {
+    return;
+  }
+  std::deque<Id> still;
+  for (const Id id : std::exchange(parked_, {})) {
+    const auto found = clients_.find(id);
+    if (found == clients_.end()) {
+      continue;
+    }
+    if (held_ >= kBudget / 2 && *holders_.begin() != id) {
+      still.push_back(id);
+      continue;
+    }
+    found->second->is_parked = false;
+    found->second->since_ms = -1;  // it could not send
+    settle(id, *found->second);
+  }
+  parked_ = std::move(still);
+}
+
+// What the client sends is no request: nothing more of it can be understood.
+void AvroSource::fail(Id id, AvroConnection& client, const Error& why) {
+  std::string text = client.name() + ": " + why.message;
+  if (!why.hint.empty()) {
+    text += " (" + why.hint + ")";
+  }
+  warn(damaged_, text + "; the connection is closed", "connection");
+  remove(id);
+}
+
+void AvroSource::late(Id id, AvroConnection& client) {
+  const auto enough =
+      kLeastBytesPerSecond * static_cast<std::uint64_t>(options_.request_timeout.ms) / 1000;
+  const bool is_fast = client.lacks_bytes() && client.arrived() > 0 && client.arrived() >= enough;
+  const bool is_ours = server_->stream(id).unread() > 0;
+  if (!client.has_unsent() && !client.at_end() && (is_fast || is_ours)) {
+    client.since_ms = -1;  // it sends, or it is we who have not read
+    set_deadline(id, client);
+    return;
+  }
+  if (client.lacks_bytes() || client.has_unsent()) {
+    warn(late_,
+         client.name() +
+             (client.has_unsent() ? " does not read its replies"
+                                  : " has not sent the rest of its request") +
+             "; the connection is closed",
+         "connection");
+  }
+  remove(id);
+}
+
+// ---------------------------------------------------------------- replies
+
+// The first n events have got where the reply promises them to be.
+void AvroSource::answer(std::uint64_t n) {
+  acked_ = std::max(acked_, n);
+  if (!server_) {
+    return;
+  }
+  std::unordered_set<Id> served;
+  ledger_.acknowledge(acked_, [&](Id id, std::uint64_t replies) {
+    const auto found = clients_.find(id);
+    if (found != clients_.end()) {
+      found->second->pay(replies);
+      replied_ += replies;
+      served.insert(id);
+    }
+  });
+  for (const Id id : served) {
+    settle(id, *clients_.at(id));
+  }
+}
+
+// Writes what the client is owed, ends what is over, and asks the server for the rest.
+void AvroSource::settle(Id id, AvroConnection& client) {
+  const bool is_there = client.write();
+  if (!is_there || ((client.at_end() || client.is_refused) && !client.is_waiting &&
+                    client.owed() == 0 && !client.has_unsent())) {
+    remove(id);
+    return;
+  }
+  server_->want_input(id, !client.at_end() && !client.is_refused && !client.is_waiting &&
+                              !client.is_parked && client.owed() < kMaxOwed &&
+                              client.unsent() < kMaxUnsent);
+  server_->want_output(id, client.has_unsent());
+  set_deadline(id, client);
+}
+
+void AvroSource::set_deadline(Id id, AvroConnection& client) {
+  const std::int64_t now = monotonic_ms();
+  if (client.has_unsent()) {
+    if (!server_->has_deadline(id)) {
+      server_->set_deadline(id, now + kReplyMs);
+    }
+  } else if (client.lacks_bytes() && !client.is_parked) {
+    if (client.since_ms < 0) {
+      client.since_ms = now;
+      client.count_arrived();
+    }
+    server_->set_deadline(id, client.since_ms + options_.request_timeout.ms);
+  } else {
+    client.since_ms = -1;
+    const bool is_idle = client.owed() == 0 && !client.is_waiting && !client.is_parked;
+    server_->set_deadline(
+        id, is_idle && options_.idle_timeout.ms > 0 ? now + options_.idle_timeout.ms : -1);
+  }
+}
+
+void AvroSource::remove(Id id) {
+  AvroConnection& client = *clients_.at(id);
+  held_ -= client.counted;
+  holders_.erase(id);
+  server_->close(id);
+  clients_.erase(id);
+}
+
+void AvroSource::warn(RepeatedWarning& of, const std::string& text, const std::string& each) {
+  const std::int64_t now = monotonic_ms();
+  if (!of.happened(now)) {
+    return;
+  }
+  of.report(now, text, each);
+}
+
+// ---------------------------------------------------------------- the end
+
+void AvroSource::stop() {
+  if (server_) {
+    server_->stop_listening();
+    server_->take_input(false);
+  }
+}
+
+// Bounded: clients that do not read must not keep the stage.
+void AvroSource::send_last_replies() {
+  const std::int64_t end = monotonic_ms() + kLastRepliesMs;
+  server_->take_input(false);
+  for (;;) {
+    bool is_done = true;
+    for (const auto& [id, client] : clients_) {
+      const bool is_open = client->write() && client->has_unsent();
+      server_->want_output(id, is_open);
+      is_done = is_done && !is_open;
+    }
+    const std::int64_t left = end - monotonic_ms();
+    if (is_done || left <= 0) {
+      return;
+    }
+    pollfd entry{server_->wait_fd(), POLLIN, 0};
+    (void)::poll(&entry, 1, static_cast<int>(left));
+  }
+}
+
+Status AvroSource::close() {
+  if (!server_) {
+    return {};
+  }
+  send_last_replies();
+  std::uint64_t unanswered = 0;
+  for (const auto& [id, client] : clients_) {
+    unanswered += client->owed() + (client->has_request() ? 1 : 0);
+  }
+  clients_.clear();
+  waiting_.clear();
+  parked_.clear();
+  holders_.clear();
+  accepted_ = server_->accepted();
+  server_.reset();
+  if (unanswered > 0) {
+    log(LogLevel::info,
+        count_of(unanswered, "request") + " without a reply: the clients have to send them again");
+  }
+  return {};
+}
+
+std::string AvroSource::summary() const {
+  std::string text = count_of(server_ ? server_->accepted() : accepted_, "connection") + ", " +
+                     count_of(requests_, "request") + ", " + count_of(produced_, "event");
+  if (refused_ > 0) {
+    text += ", " + count_of(refused_, "request") + " refused";
+  }
+  return text;
+}
+
+void AvroSource::figures(FigureList& out) const {
+  out.gauge("connections", "Clients that are connected.", clients_.size()).said("connected");
+  out.counter("connections_total", "Clients that have connected.",
+              server_ ? server_->accepted() : accepted_);
+  out.counter("requests_total", "Requests that were read.", requests_);
+  out.counter("replies_total", "Requests that were answered.", replied_);
+  out.counter("refused_total", "Requests that were answered with an error.", refused_)
+      .said_if_any("refused");
+  out.gauge("held_bytes", "Bytes of requests that wait.", held_);
+}
+
+}  // namespace fl

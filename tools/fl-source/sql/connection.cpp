@@ -1,0 +1,376 @@
+#include "tools/fl-source/sql/connection.h"
+
+#include <errmsg.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "common/base/units.h"
+#include "tools/fl-source/sql/problem.h"
+
+namespace fl {
+namespace {
+
+constexpr unsigned kBinary = 63;  // the number of the character set of bytes
+
+// Ways to log in that never show the password to the server.
+constexpr const char* kSafePlugins =
+    "mysql_native_password,client_ed25519,caching_sha2_password,sha256_password,"
+    "auth_gssapi_client,parsec,mysql_old_password";
+
+// A host that has gone without a word is noticed after about two minutes.
+void keep_alive(int socket) {
+  const int on = 1;
+  const int idle = 60;
+  const int interval = 10;
+  const int count = 6;
+  // Not for the socket of a file; then nothing is lost.
+  (void)::setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  (void)::setsockopt(socket, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+  (void)::setsockopt(socket, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+  (void)::setsockopt(socket, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
+}
+
+SqlField field_of(const MYSQL_FIELD& from) {
+  SqlField field;
+  field.name.assign(from.name, from.name_length);
+  field.is_nullable = (from.flags & NOT_NULL_FLAG) == 0;
+  field.longest = from.length;
+  const bool is_list = (from.flags & (ENUM_FLAG | SET_FLAG)) != 0;
+  switch (from.type) {
+    case MYSQL_TYPE_TINY:
+    case MYSQL_TYPE_SHORT:
+    case MYSQL_TYPE_INT24:
+    case MYSQL_TYPE_LONG:
+    case MYSQL_TYPE_LONGLONG:
+      field.kind = SqlKind::integer;
+      break;
+    case MYSQL_TYPE_YEAR:
+      field.kind = SqlKind::integer;
+      field.is_orderable = false;  // 0 as a literal is 2000
+      break;
+    case MYSQL_TYPE_DECIMAL:
+    case MYSQL_TYPE_NEWDECIMAL:
+      field.kind = SqlKind::decimal;
+      break;
+    case MYSQL_TYPE_FLOAT:
+      field.kind = SqlKind::single;
+      field.is_orderable = false;
+      break;
+    case MYSQL_TYPE_DOUBLE:
+      field.kind = SqlKind::number;
+      field.is_orderable = false;
+      break;
+    case MYSQL_TYPE_BIT:
+      field.kind = SqlKind::bit;
+      field.is_orderable = false;
+      break;
+    case MYSQL_TYPE_DATE:
+    case MYSQL_TYPE_NEWDATE:
+    case MYSQL_TYPE_TIME:
+    case MYSQL_TYPE_TIME2:
+    case MYSQL_TYPE_DATETIME:
+    case MYSQL_TYPE_DATETIME2:
+    case MYSQL_TYPE_TIMESTAMP:
+    case MYSQL_TYPE_TIMESTAMP2:
+      field.is_time = true;
+      break;
+    case MYSQL_TYPE_GEOMETRY:
+      field.kind = SqlKind::bytes;
+      field.is_orderable = false;
+      break;
+    case MYSQL_TYPE_JSON:
+      field.is_orderable = false;
+      break;
+    default:
+      field.kind = from.charsetnr == kBinary && !is_list && from.type != MYSQL_TYPE_NULL
+                       ? SqlKind::bytes
+                       : SqlKind::text;
+      field.is_orderable = !is_list;  // lists are ordered by number, and compared as text
+      break;
+  }
+  return field;
+}
+
+}  // namespace
+
+SqlConnection::SqlConnection(const SqlSourceOptions& options, SqlAddress address,
+                             std::uint64_t largest_row)
+    : options_(options), address_(std::move(address)), largest_row_(largest_row) {}
+
+SqlConnection::~SqlConnection() { close(); }
+
+Error SqlConnection::problem(const std::string& what) const {
+  return sql_problem(what, mysql_errno(mysql_.get()), mysql_error(mysql_.get()));
+}
+
+Status SqlConnection::set_options() {
+  MYSQL* const mysql = mysql_.get();
+  const auto set = [mysql](mysql_option option, const void* value) {
+    return mysql_optionsv(mysql, option, value) == 0;
+  };
+  const auto set_text = [&set](mysql_option option, const std::string& value) {
+    return value.empty() || set(option, value.c_str());
+  };
+  if (!options_.option_file.empty()) {
+    if (!set(MYSQL_READ_DEFAULT_FILE, options_.option_file.c_str())) {
+      return Error{ErrorClass::config, "cannot read '" + options_.option_file + "'", {}};
+    }
+  }
+  const auto seconds =
+      static_cast<unsigned>(std::clamp<std::int64_t>(options_.connect_timeout.ms / 1000, 1, 3600));
+  const my_bool no = 0;
+  const my_bool yes = 1;
+  const unsigned no_file = 0;  // a server could ask for any file of ours
+  const std::size_t largest = static_cast<std::size_t>(largest_row_);
+  bool ok = set(MYSQL_SET_CHARSET_NAME, "utf8mb4") && set(MYSQL_OPT_CONNECT_TIMEOUT, &seconds) &&
+            set(MYSQL_OPT_LOCAL_INFILE, &no_file) && set(MYSQL_OPT_RECONNECT, &no) &&
+            set(MYSQL_OPT_MAX_ALLOWED_PACKET, &largest);
+  if (address_.port != 0) {
+    const unsigned tcp = MYSQL_PROTOCOL_TCP;  // "localhost" alone means the socket
+    ok = ok && set(MYSQL_OPT_PROTOCOL, &tcp);
+  }
+  if (options_.tls) {
+    const my_bool verify = options_.trust_all_certs ? no : yes;
+    ok = ok && set(MYSQL_OPT_SSL_ENFORCE, &yes) && set(MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify) &&
+         set(MARIADB_OPT_TLS_VERSION, "TLSv1.2,TLSv1.3") &&
+         set_text(MYSQL_OPT_SSL_CA, options_.truststore) &&
+         set_text(MYSQL_OPT_SSL_CERT, options_.keystore) &&
+         set_text(MYSQL_OPT_SSL_KEY,
+                  options_.keystore_key.empty() ? options_.keystore : options_.keystore_key);
+    Result<std::string> password = options_.keystore_password.reveal();
+    if (!password) {
+      return password.error();
+    }
+    ok = ok && set_text(MARIADB_OPT_TLS_PASSPHRASE, *password);
+    ::explicit_bzero(password->data(), password->size());
+  } else if (options_.socket.empty() && !address_.host.empty()) {
+    ok = ok && set(MARIADB_OPT_RESTRICTED_AUTH, kSafePlugins);
+  }
+  if (!ok) {
+    return Error{ErrorClass::unavailable, "out of memory", {}};
+  }
+  return {};
+}
+
+Status SqlConnection::connect() {
+  close();
+  mysql_.reset(mysql_init(nullptr));
+  if (!mysql_) {
+    return Error{ErrorClass::unavailable, "out of memory", {}};
+  }
+  if (Status status = set_options(); !status) {
+    mysql_.reset();
+    return status;
+  }
+  Result<std::string> password = options_.password.reveal();
+  if (!password) {
+    mysql_.reset();
+    return password.error();
+  }
+  const bool has_file = !options_.option_file.empty();
+  const std::string& user = options_.user.empty() ? address_.user : options_.user;
+  const auto or_null = [](const std::string& text) {
+    return text.empty() ? nullptr : text.c_str();
+  };
+  // Null: what the option file says. MYSQL_PWD counts only without one, as for other clients.
+  const char* const secret =
+      options_.password.is_set() ? password->c_str() : (has_file ? nullptr : "");
+  const unsigned port = address_.port != 0 ? address_.port : (has_file ? 0 : 3306);
+  MYSQL* const done = mysql_real_connect(mysql_.get(), or_null(address_.host), or_null(user),
+                                         secret, address_.database.c_str(), port,
+                                         or_null(options_.socket), CLIENT_REMEMBER_OPTIONS);
+  ::explicit_bzero(password->data(), password->size());
+  if (done == nullptr) {
+    Error error = problem("cannot connect to " + address_.server());
+    mysql_.reset();
+    return error;
+  }
+  if (options_.tls && mysql_get_ssl_cipher(mysql_.get()) == nullptr) {
+    mysql_.reset();
+    return Error{ErrorClass::permission, address_.server() + " does not offer TLS", {}};
+  }
+  const auto socket = static_cast<int>(mysql_get_socket(mysql_.get()));
+  keep_alive(socket);
+  {
+    const std::lock_guard lock(mutex_);
+    socket_.reset(::fcntl(socket, F_DUPFD_CLOEXEC, 0));
+    if (is_broken_ || !socket_) {
+      ::shutdown(socket, SHUT_RDWR);
+    }
+  }
+  Status status = session();
+  if (!status) {
+    close();
+  }
+  return status;
+}
+
+// A reader that is slow must not cost the connection, and what is read must be the same everywhere.
+Status SqlConnection::session() {
+  const char* const kRequired[] = {
+      "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+      "SET SESSION time_zone = '+00:00'",
+  };
+  // Not every server knows these.
+  const char* const kUseful[] = {
+      "SET SESSION net_write_timeout = 31536000",
+      "SET SESSION wait_timeout = 31536000",
+      "SET SESSION max_statement_time = 0",
+      "SET SESSION max_execution_time = 0",
+  };
+  for (const char* const statement : kRequired) {
+    if (Status status = run(statement); !status) {
+      return status;
+    }
+  }
+  if (options_.query.empty()) {
+    // Zero dates compare as they are, whatever the server's default.
+    if (Status status = run("SET SESSION sql_mode = ''"); !status) {
+      return status;
+    }
+  }
+  for (const char* const statement : kUseful) {
+    if (Status status = run(statement); !status && status.error().kind == ErrorClass::unavailable) {
+      return status;
+    }
+  }
+  return {};
+}
+
+void SqlConnection::close() {
+  {
+    // Freeing a result would read all that is left of it.
+    const std::lock_guard lock(mutex_);
+    if (socket_ && result_) {
+      ::shutdown(socket_.get(), SHUT_RDWR);
+    }
+    socket_.reset();
+  }
+  result_.reset();
+  mysql_.reset();
+}
+
+void SqlConnection::break_off() {
+  const std::lock_guard lock(mutex_);
+  is_broken_ = true;
+  if (socket_) {
+    ::shutdown(socket_.get(), SHUT_RDWR);
+  }
+}
+
+Status SqlConnection::run(const std::string& statement) {
+  if (Status status = start(statement); !status) {
+    return status;
+  }
+  finish();
+  return {};
+}
+
+Result<std::vector<std::vector<std::string>>> SqlConnection::table(const std::string& statement) {
+  if (Status status = start(statement); !status) {
+    return status.error();
+  }
+  std::vector<std::vector<std::string>> rows;
+  for (;;) {
+    const Result<const SqlValue*> row = next();
+    if (!row) {
+      return row.error();
+    }
+    if (*row == nullptr) {
+      return rows;
+    }
+    std::vector<std::string>& texts = rows.emplace_back();
+    for (std::size_t i = 0; i < row_.size(); ++i) {
+      texts.emplace_back((*row)[i].data == nullptr ? std::string_view() : (*row)[i].text());
+    }
+  }
+}
+
+Result<std::vector<SqlField>> SqlConnection::describe(const std::string& statement) {
+  struct StatementClosed {
+    void operator()(MYSQL_STMT* open) const { mysql_stmt_close(open); }
+  };
+  const std::unique_ptr<MYSQL_STMT, StatementClosed> prepared(mysql_stmt_init(mysql_.get()));
+  if (!prepared) {
+    return Error{ErrorClass::unavailable, "out of memory", {}};
+  }
+  if (mysql_stmt_prepare(prepared.get(), statement.data(), statement.size()) != 0) {
+    return sql_problem("cannot read from " + address_.server(), mysql_stmt_errno(prepared.get()),
+                       mysql_stmt_error(prepared.get()));
+  }
+  std::vector<SqlField> fields;
+  const std::unique_ptr<MYSQL_RES, Freed> result(mysql_stmt_result_metadata(prepared.get()));
+  if (result) {
+    const unsigned count = mysql_num_fields(result.get());
+    for (unsigned i = 0; i < count; ++i) {
+      fields.push_back(field_of(mysql_fetch_fields(result.get())[i]));
+    }
+  }
+  return fields;
+}
+
+Status SqlConnection::start(const std::string& statement) {
+  finish();
+  if (mysql_real_query(mysql_.get(), statement.data(), statement.size()) != 0) {
+    return problem("cannot read from " + address_.server());
+  }
+  result_.reset(mysql_use_result(mysql_.get()));
+  if (!result_) {
+    if (mysql_errno(mysql_.get()) != 0) {
+      return problem("cannot read from " + address_.server());
+    }
+    row_.clear();
+    return {};
+  }
+  row_.assign(mysql_num_fields(result_.get()), SqlValue());
+  return {};
+}
+
+Result<const SqlValue*> SqlConnection::next() {
+  if (!result_) {
+    return nullptr;
+  }
+  char** const row = mysql_fetch_row(result_.get());
+  if (row == nullptr) {
+    const unsigned number = mysql_errno(mysql_.get());
+    if (number == CR_SERVER_LOST && is_alive()) {
+      // The library gives up on a row beyond the limit, and says that the server has.
+      return Error{
+          ErrorClass::input,
+          "a row of " + address_.server() + " is larger than " + to_string(Bytes{largest_row_}),
+          "raise --max-event, or let the query select less of long columns: LEFT(column, "
+          "1000)"};
+    }
+    if (number != 0) {
+      return problem("lost the rows of " + address_.server());
+    }
+    result_.reset();
+    return nullptr;
+  }
+  const unsigned long* const sizes = mysql_fetch_lengths(result_.get());
+  for (std::size_t i = 0; i < row_.size(); ++i) {
+    row_[i] = {row[i], row[i] == nullptr ? 0 : sizes[i]};
+  }
+  return row_.data();
+}
+
+// The server has not closed its end.
+bool SqlConnection::is_alive() {
+  const std::lock_guard lock(mutex_);
+  char byte = 0;
+  const ssize_t n =
+      socket_ && !is_broken_ ? ::recv(socket_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) : 0;
+  return n > 0 || (n < 0 && errno == EAGAIN);
+}
+
+void SqlConnection::finish() { result_.reset(); }
+
+}  // namespace fl

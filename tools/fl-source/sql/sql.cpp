@@ -1,0 +1,170 @@
+// Rows of a table in MariaDB or MySQL.
+#include "common/component/component_type.h"
+#include "tools/fl-source/sql/options.h"
+#include "tools/fl-source/sql/source.h"
+
+namespace fl {
+namespace {
+
+using Options = SqlSourceOptions;
+
+void add_what(OptionTable<Options>& table) {
+  table
+      .add("url", &Options::url, "URL",
+           "The table: mysql://[USER@]HOST[:PORT]/DATABASE/TABLE, or mariadb://. Without HOST, and "
+           "for localhost without PORT, the server's socket is used. With --query TABLE is left "
+           "out.")
+      .positional()
+      .required();
+  table.add("query", &Options::query, "SQL", "Reads the result of this SELECT instead of a table.")
+      .not_empty();
+  table
+      .add("format", &Options::format, "json|text",
+           "The body of an event: an object of JSON, or values with a separator between them.")
+      .choices({"json", "text"});
+  table.add("separator", &Options::separator, "CHARACTER",
+            "Stands between the values of --format text. \\001 is Hive's.");
+  table
+      .add("since", &Options::since, "COLUMN",
+           "Reads in the order of COLUMN, remembers the last row that was acknowledged, and reads "
+           "only later ones in the next run.")
+      .not_empty();
+  table
+      .add("key", &Options::key, "COLUMN",
+           "Columns that tell the rows apart, for --since and --split; may be given several times. "
+           "By default those of the primary key.")
+      .cli_only();
+  table.add("split", &Options::split, "N",
+            "Reads the table in N parts by its primary key. A run that was interrupted is "
+            "continued by the next one.");
+  table
+      .add("position", &Options::position, "FILE",
+           "Where --since and --split remember their place. Default: a file in "
+           "$XDG_STATE_HOME/fl/sql, else in $HOME/.local/state/fl/sql, named after the table.")
+      .path();
+  table.add("once", &Options::once, "", "Ends with 0 when everything is read. The default.")
+      .cli_only();
+  table.add("poll", &Options::poll, "TIME",
+            "With --since: looks for later rows again and again, at this interval.");
+}
+
+void add_server(OptionTable<Options>& table) {
+  table.add("user", &Options::user, "NAME", "The user, if it is not in URL.").not_empty();
+  table.add_secret("password", &Options::password, "The user's password.");
+  table
+      .add("optionFile", &Options::option_file, "FILE",
+           "Reads user, password, host and more from the groups [client] and [client-mariadb] of "
+           "this file. No such file is read unless it is named here.")
+      .path();
+  table.add("socket", &Options::socket, "PATH", "The socket of a server on this host.").path();
+  table.add("connectTimeout", &Options::connect_timeout, "TIME",
+            "How long one try to connect may take, in whole seconds.");
+  table
+      .add("ssl", &Options::tls, "BOOL",
+           "The connection is encrypted by TLS, version 1.2 or newer. The server's certificate "
+           "must be valid, of a trusted CA, and name the host that is connected to.")
+      .named("tls")
+      .alias("ssl");
+  table
+      .add("truststore", &Options::truststore, "FILE",
+           "The CAs that are trusted, in PEM; without it those of the system.")
+      .path();
+  table.add("trust-all-certs", &Options::trust_all_certs, "BOOL",
+            "Accepts any certificate: whoever answers gets the password. Logged at each start.");
+  table
+      .add("keystore", &Options::keystore, "FILE",
+           "A certificate and its key in PEM, for a server that asks clients for one.")
+      .path();
+  table
+      .add("keystoreKey", &Options::keystore_key, "FILE",
+           "The private key in PEM, if --keystore does not contain it.")
+      .path();
+  table.add_secret("keystore-password", &Options::keystore_password, "The password of the key.");
+}
+
+OptionSet options() {
+  OptionTable<Options> table;
+  add_what(table);
+  add_server(table);
+  return std::move(table).erased();
+}
+
+constexpr const char* kDescription =
+    "Reads a table of MariaDB or MySQL, or the result of a query, one event a row, in one "
+    "consistent "
+    "snapshot (of InnoDB tables). Rows are passed on as the server sends them; memory does not "
+    "grow "
+    "with their number. A row of a table that is larger than --max-event comes from the server "
+    "without its long values and goes to --reject, which keeps the short ones; without --reject "
+    "the "
+    "stage ends with 65, as it does for such a row of a query.\n\n"
+    "JSON: {\"id\":5,\"name\":\"x\"}. Integers, BIT and floating numbers are numbers, with all "
+    "their "
+    "digits: BIGINT UNSIGNED goes up to 18446744073709551615. DECIMAL is a string, so that no "
+    "reader "
+    "rounds it. Dates and times are strings as the server writes them, zero dates too; TIMESTAMP "
+    "is "
+    "in UTC. Text, ENUM, SET, JSON, UUID and INET6 are strings in UTF-8; BINARY, BLOB and GEOMETRY "
+    "(SRID and WKB) are strings in base64 with padding. NULL is null.\n\n"
+    "Text: the same values without quotes. A backslash, a newline, a carriage return, a tab and a "
+    "byte 0 in a value are \\\\, \\n, \\r, \\t and \\0, the separator is \\ and itself, NULL is "
+    "\\N.\n\n"
+    "FLOAT columns of a --query without --since and --split have the six digits that the server "
+    "shows; write CAST(column AS DOUBLE) for all of them.\n\n"
+    "With --since COLUMN an import takes only what is new. COLUMN must grow: a number that is "
+    "counted up, or the time of the last change; values come from integers, decimals, dates, times "
+    "or texts. It should be the first column of an index. Rows with the same value are told apart "
+    "by "
+    "the primary key, so none is lost and none comes twice at the boundary; a row that is changed "
+    "comes again if COLUMN grows with the change. Rows in which COLUMN is NULL are not read. A row "
+    "is missed if its transaction commits after a later value was read already: let COLUMN be set "
+    "at "
+    "the end of short transactions, or read rows only when they have settled, with --query "
+    "'SELECT * FROM t WHERE changed < NOW() - INTERVAL 1 MINUTE' --since changed --key id. A row "
+    "that is deleted leaves no trace.\n\n"
+    "If the server cannot be reached, that is reported once and tried again; --give-up-after "
+    "bounds "
+    "it. A lost connection is made again and reading goes on after the last row that was read, in "
+    "a "
+    "new snapshot, with --since or --split; without them the stage ends with 75, unless no row "
+    "had come yet. A password that is refused, or a missing permission, ends it with 77, an "
+    "unknown "
+    "table, column or database with 78.\n\n"
+    "The password comes from a file, the environment or an option file, never from the command "
+    "line. Without TLS it is not sent in the clear to a server on the network.";
+
+constexpr const char* kDelivery =
+    "Without --since and --split nothing is remembered: every run reads everything, and an "
+    "interrupted one begins anew.\n\n"
+    "With them the position file holds the last row that was acknowledged, and is replaced and "
+    "synced at most twice a second and at the end. After a kill, rows that were acknowledged since "
+    "come again, unless the next stage keeps positions, as fl-channel file does: then each row "
+    "comes "
+    "once. Two runs never use one file at a time: the second ends with 75. When --split has "
+    "delivered everything it removes the file. To read everything again, remove it yourself.\n\n"
+    "On a signal nothing more is passed on. When the rest is acknowledged and the position saved, "
+    "the status is 0.";
+
+}  // namespace
+
+ComponentType sql_source() {
+  ComponentType type;
+  type.kind = ComponentKind::source;
+  type.name = "sql";
+  type.sought_as = {"mysql", "mariadb", "sqoop", "database", "jdbc"};
+  type.summary = "rows of a table in MariaDB or MySQL";
+  type.description = kDescription;
+  type.delivery = kDelivery;
+  type.examples = {
+      {"fl-source sql mysql://db1.example.invalid/shop/orders --dry-run || test $? = 69",
+       "Checks options, server, login and table."},
+      {"fl-source sql mysql://etl@127.0.0.1:1/shop/orders --since id "
+       "--give-up-after 1s | fl-sink hdfs --stream \"file://$PWD/orders\" || test $? = 69",
+       "For cron: the orders that are new since the last run, and 69 if the server stays away."},
+  };
+  type.options = options();
+  type.source = factory<Source, SqlSource, SqlSourceOptions>();
+  return type;
+}
+
+}  // namespace fl
