@@ -1,5 +1,5 @@
-// The Avro object containers that sinks write (flume/wire.md 4.1; Avro specification, "Object
-// Container Files"): blocks of about an interval's bytes, never one without data.
+// The Avro object containers that sinks write (Avro specification, "Object Container Files"):
+// blocks of about an interval's bytes, never one without data.
 #pragma once
 
 #include <cstddef>

@@ -1,10 +1,10 @@
-// The first sink of a list that works (flume/channels.md 5).
+// The first sink of a list that works.
 #include <string>
 #include <vector>
 
-#include "common/stage/component_type.h"
-#include "common/stage/keep_sink.h"
-#include "common/stage/output_options.h"
+#include "common/component/component_type.h"
+#include "common/fanout/group_sink.h"
+#include "common/fanout/output_options.h"
 #include "tools/fl-sink/group.h"
 
 namespace fl {
@@ -19,15 +19,15 @@ struct Options {
 OptionSet options() {
   OptionTable<Options> table;
   table
-      .add("sinks", &Options::sinks, "SINK [+ SINK...]",
-           "The sinks, the preferred one first: behind --, each TYPE with its options, parted "
-           "by +.")
-      .positional()
+      .add("sinks", &Options::sinks, "SINK [+ SINK]",
+           "The sinks, after --, the preferred one first: each TYPE with its options, separated by "
+           "+.")
+      .after_dashes()
       .required();
   table
       .add("processor.maxpenalty", &Options::max_penalty, "TIME",
-           "A sink that failed is left out for 2 s, and twice as long after each further failure, "
-           "at most TIME.")
+           "A sink that failed is skipped for 2 s, and twice as long after each further failure, "
+           "at most for TIME.")
       .named("max-penalty")
       .flume_ms();
   add_capacity(table, &Options::capacity);
@@ -41,30 +41,31 @@ ComponentType failover_sink() {
   type.kind = ComponentKind::sink;
   type.name = "failover";
   type.class_names = {"org.apache.flume.sink.FailoverSinkProcessor"};
-  type.summary = "deliver by the first of several sinks that works";
+  type.summary = "deliver to the first of several sinks that works";
   type.description =
-      "Runs the sinks as processes of their own, each `fl-sink TYPE ...`, and gives all events to "
-      "the first one of the list. When that ends, what it has not acknowledged and all that "
-      "follows go to the next one. After its penalty the preferred sink is started again and "
-      "gets the events that follow.\n\n"
-      "A sink that only waits for its server has not failed: give it a limit, as the hdfs sink "
-      "takes one, after which it gives up.";
+      "Runs each sink as a process of its own, `fl-sink TYPE ...`, and gives all events to the "
+      "first one in the list. When that sink ends, the events from the first that it has not "
+      "acknowledged go to the next one. After its penalty the preferred sink is started again and "
+      "gets the events that follow. --dry-run tries each sink.\n\n"
+      "A sink that waits for its server has not failed: set a limit, e.g. hdfs --give-up-after 1m.";
   type.delivery =
       "An event is acknowledged when the sink that got it has acknowledged it; until then it is "
       "kept in memory. When a sink fails, events that it had stored but not acknowledged are "
-      "delivered twice. While no sink works the stage waits.";
+      "delivered twice. While no sink works the stage waits; after the end of its input it waits "
+      "at most --grace and then ends with 69. An event that every sink refuses ends it with 65, or "
+      "goes to the FILE of --reject, which all sinks share.";
   type.examples = {
       {"fl-source seq --count 100 | fl-sink failover -- hdfs \"file://$PWD/out\" + null",
-       "Into files; to nowhere while that fails."},
+       "Writes files; discards events while that fails."},
   };
   type.options = options();
   type.sink = [](const std::shared_ptr<void>& made) -> std::unique_ptr<Sink> {
     const auto& options = *std::static_pointer_cast<Options>(made);
-    KeepSink::Settings settings;
-    settings.turn = {Turn::Policy::failover, options.max_penalty.ms};
+    GroupSink::Settings settings;
+    settings.turn = {OutputOrder::Policy::failover, options.max_penalty.ms};
     settings.capacity = options.capacity.value;
     settings.members = split_members(options.sinks);
-    return std::make_unique<KeepSink>(std::move(settings));
+    return std::make_unique<GroupSink>(std::move(settings));
   };
   return type;
 }

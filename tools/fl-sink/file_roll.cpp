@@ -15,8 +15,9 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/text.h"
+#include "common/component/component_type.h"
+#include "common/event/system_zone.h"
 #include "common/io/local_dir.h"
-#include "common/stage/component_type.h"
 #include "tools/fl-sink/roll_names.h"
 #include "tools/fl-sink/serializer.h"
 
@@ -46,29 +47,32 @@ OptionSet options() {
   OptionTable<Options> table;
   table
       .add("sink.directory", &Options::directory, "DIR",
-           "The directory to write in; it must exist.")
+           "The directory to write to; it must exist.")
       .positional()
+      .path()
       .required();
   table
       .add("sink.rollInterval", &Options::roll_interval, "TIME",
-           "Begin a new file after TIME; 0: one file for ever.")
+           "Begin a new file after TIME; 0: never.")
       .flume("30");
   table
       .add("sink.emptyFiles", &Options::empty_files, "BOOL",
-           "Make a file at the start and after each --roll-interval, also if no event comes. "
-           "Without it a file is made for its first event.")
+           "Create a file at the start and after each --roll-interval, even if no event arrives. "
+           "Otherwise a file is created for its first event.")
       .flume("true");
   table
       .add("sink.pathManager", &Options::path_manager, "NAME",
            "How files are named. default: PREFIX, the time of the start in ms, -N. rolltime: "
-           "PREFIX, the local time at which the file is made (yyyyMMddHHmmss), -N.")
+           "PREFIX, the local time when the file is created (yyyyMMddHHmmss), -N.")
       .choices({"default", "rolltime"})
+      .choice_alias("org.apache.flume.formatter.output.DefaultPathManager$Builder", "default")
+      .choice_alias("org.apache.flume.formatter.output.RollTimePathManager$Builder", "rolltime")
       .flume("DEFAULT");
   table.add("sink.pathManager.prefix", &Options::prefix, "PREFIX", "The start of each name.")
       .named("prefix");
   table
       .add("sink.pathManager.extension", &Options::extension, "EXT",
-           "The end of each name, behind a dot.")
+           "The end of each name, after a dot.")
       .named("extension");
   add_serializer_options(table, &Options::serializer, "sink.");
   table.add("sink.batchSize", &Options::batch_size, "N", "Events taken in one transaction.")
@@ -81,12 +85,14 @@ class FileRollSink final : public Sink {
   explicit FileRollSink(Options options) : options_(std::move(options)) {}
 
   Status open(const StageContext& context) override;
-  std::string_view rule() const override { return "file synced"; }
+  std::optional<Guarantee> guarantee() const override {
+    return Guarantee{Level::durable, "file synced"};
+  }
   Status deliver(const Batch& batch) override;
   bool ready() const override { return !is_full_; }
   std::uint64_t safe() const override { return synced_; }
   Status commit(std::uint64_t n) override { return n > synced_ ? sync() : Status(); }
-  Status progress() override;
+  Status handle(const PollSet& set) override;
   std::int64_t deadline_ms() const override;
   Status close() override;
   void reopen() override { must_reopen_ = true; }
@@ -152,10 +158,15 @@ Status FileRollSink::open(const StageContext& context) {
   auto dir = LocalDir::open(options_.directory, LocalDir::Missing::fail);
   if (!dir) {
     return Error{dir.error().kind, dir.error().message,
-                 "make the directory first, or name another one"};
+                 "create the directory first, or name another one"};
   }
   if (::faccessat(dir->fd(), ".", W_OK | X_OK, AT_EACCESS) != 0) {
     return system_error("cannot write in '" + options_.directory + "'", errno);
+  }
+  if (options_.path_manager == "rolltime") {
+    if (Status zone = load_system_zone(); !zone) {
+      return zone;
+    }
   }
   names_.emplace(options_.path_manager == "rolltime" ? RollNames::Manager::roll_time
                                                      : RollNames::Manager::series,
@@ -168,8 +179,8 @@ Status FileRollSink::open(const StageContext& context) {
 }
 
 Status FileRollSink::show_plan() {
-  const std::string text =
-      "rule: " + std::string(rule()) + "\nfile: " + dir_->path_of(names_->next(wall_ms())) + "\n";
+  const std::string text = "rule: " + std::string(guarantee()->text) +
+                           "\nfile: " + dir_->path_of(names_->next(wall_ms())) + "\n";
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
     return system_error(ErrorClass::io, "cannot write to stdout", errno);
   }
@@ -212,7 +223,16 @@ Result<bool> FileRollSink::create() {
       }
       return false;
     }
-    if (number != EEXIST) {
+    if (number == ENOENT) {
+      // The directory was removed. If somebody made it again, files go on there.
+      auto dir = LocalDir::open(options_.directory, LocalDir::Missing::fail);
+      if (!dir || dir_->exists()) {
+        const Error& why = dir ? fd.error() : dir.error();
+        return Error{ErrorClass::create, why.message,
+                     "the directory was removed while this stage ran: create it again"};
+      }
+      dir_.emplace(std::move(*dir));
+    } else if (number != EEXIST) {
       return fd.error();
     }
   }
@@ -243,7 +263,7 @@ Status FileRollSink::write_out() {
   whole_ = written_;
   whole_events_ = delivered_;
   if (std::exchange(is_full_, false)) {
-    log(LogLevel::info, "there is room again: reading goes on");
+    log(LogLevel::info, "there is room again: reading continues");
   }
   full_retry_ms_ = -1;
   return {};
@@ -308,7 +328,7 @@ Status FileRollSink::sync() {
 
 Status FileRollSink::sync_file() {
   // A failed sync is never tried again: the page cache may have forgotten the data, and the second
-  // call would succeed (reliability.md 10 A6).
+  // call would succeed.
   if (::fdatasync(fd_.get()) != 0) {
     return system_error(ErrorClass::io, "cannot sync '" + dir_->path_of(name_) + "'", errno);
   }
@@ -355,7 +375,7 @@ void FileRollSink::forget_file() {
 
 // What was not synced when somebody removed the file is not lost with it.
 Status FileRollSink::leave_removed() {
-  log(LogLevel::warning, "'" + dir_->path_of(name_) + "' was removed: another file is begun");
+  log(LogLevel::warning, "'" + dir_->path_of(name_) + "' was removed: continuing in a new file");
   Status status = take_back(synced_bytes_);
   forget_file();
   return status;
@@ -382,7 +402,7 @@ void FileRollSink::cut_half_event() {
   const bool is_cut = whole_ == 0 ? bool(dir_->remove(name_))
                                   : ::ftruncate(fd_.get(), static_cast<off_t>(whole_)) == 0;
   if (!is_cut) {
-    log(LogLevel::warning, "'" + dir_->path_of(name_) + "' ends in a part of an event");
+    log(LogLevel::warning, "'" + dir_->path_of(name_) + "' ends with part of an event");
   }
 }
 
@@ -405,7 +425,7 @@ Status FileRollSink::roll() {
   return options_.empty_files ? begin_file() : Status();
 }
 
-Status FileRollSink::progress() {
+Status FileRollSink::handle(const PollSet&) {
   const std::int64_t now = monotonic_ms();
   if (is_full_) {
     const bool is_asked = std::exchange(must_reopen_, false);
@@ -467,27 +487,29 @@ ComponentType file_roll_sink() {
   type.kind = ComponentKind::sink;
   type.name = "file_roll";
   type.class_names = {"org.apache.flume.sink.RollingFileSink"};
+  type.sought_as = {"local", "directory", "dir"};
   type.summary = "files in a local directory, a new one every so often";
   type.description =
       "Appends events to a file in DIR, and begins a new one after --roll-interval. Files have "
-      "their names from the start and can be followed with tail -f: each block of events is "
-      "written at once. The hdfs sink with a file:// path is the one whose files appear only when "
-      "they are complete.\n\n"
-      "An existing file is never touched: if a name is taken, the next number is. HUP ends the "
-      "open file, and the next event begins another one. A full disk makes the stage wait until "
-      "there is room; HUP ends the file then too, behind its last whole event, so that it can be "
-      "moved away. When the open file is removed, events go on in another one.";
+      "their final names from the start and can be followed with tail -f: each block of events is "
+      "written at once. For files that appear only when they are complete, use the hdfs sink with "
+      "a file:// path.\n\n"
+      "An existing file is never changed: if a name is taken, the next number is used. HUP ends "
+      "the open file, and the next event begins another one. A full disk makes the stage wait "
+      "until there is room; HUP ends the file then too, after its last whole event, so that it can "
+      "be moved away. If the open file is removed, a new one is begun. If DIR is removed and "
+      "created again, files continue in the new one; if it stays away the stage ends with 73.";
   type.delivery =
-      "An event is acknowledged when its file, and the directory, are synced: at the request of "
-      "the stages in front, when a file ends, and after a second at the latest. After a crash a "
-      "file may end in a part of an event; that one was not acknowledged, and a source that can "
-      "read again sends it to the next file.";
+      "An event is acknowledged when its file, and the directory, are synced: when an earlier "
+      "stage asks for it, when a file ends, and after a second at the latest. After a crash a file "
+      "may end with part of an event; that event was not acknowledged, and a source that can read "
+      "its input again sends it to the next file.";
   type.examples = {
       {"d=$(mktemp -d) && seq 1000 | fl-sink file_roll $d && ls $d && cat $d/*",
-       "One file with 1000 lines."},
+       "Writes one file with 1000 lines."},
       {"d=$(mktemp -d) && fl-source seq --count 9 | fl-intercept timestamp | fl-sink file_roll $d "
        "--serializer avro_event --path-manager rolltime --prefix app- --extension avro && ls $d",
-       "An Avro file, named app- and the time."},
+       "Writes an Avro file whose name is app- and the time."},
   };
   type.options = options();
   type.sink = factory<Sink, FileRollSink, Options>();

@@ -1,7 +1,7 @@
 // Prints events in the form of Flume's logger sink.
 #include <cstdint>
 
-#include "common/stage/component_type.h"
+#include "common/component/component_type.h"
 #include "tools/fl-sink/event_text.h"
 #include "tools/fl-sink/print_sink.h"
 
@@ -14,7 +14,9 @@ struct Options {
 
 OptionSet options() {
   OptionTable<Options> table;
-  table.add("maxBytesToLog", &Options::max_bytes_to_log, "N", "Bytes of the body to show.");
+  table.add("maxBytesToLog", &Options::max_bytes_to_log, "N",
+            "How many bytes of the body to "
+            "show.");
   return std::move(table).erased();
 }
 
@@ -43,13 +45,14 @@ ComponentType logger_sink() {
   type.kind = ComponentKind::sink;
   type.name = "logger";
   type.class_names = {"org.apache.flume.sink.LoggerSink"};
+  type.sought_as = {"log", "debug"};
   type.summary = "print events with their headers, for people";
   type.description =
       "Prints a line for each event to stdout: the headers, then the first bytes of the body in "
-      "hexadecimal and as characters. The form is that of Flume's logger sink, without the prefix "
-      "of its log. Headers stand in the order in which Flume prints them; characters in them that "
-      "could harm a terminal are shown as \\xNN. More than 16 bytes take further lines, each "
-      "with its offset.";
+      "hexadecimal and as characters. The format is that of Flume's logger sink, without the "
+      "prefix of its log. Headers are in the order in which Flume prints them; characters in them "
+      "that could harm a terminal are shown as \\xNN. More than 16 bytes continue on further "
+      "lines, each with its offset.";
   type.delivery = "An event is acknowledged when its line is written to stdout.";
   type.examples = {
       {"printf 'Hello world!\\n' | fl-sink logger", "Shows what an event holds."},

@@ -1,4 +1,4 @@
-#include "common/stage/tool_main.h"
+#include "common/tool/tool_main.h"
 
 int main(int argc, char** argv) {
   fl::Tool tool;
@@ -10,7 +10,7 @@ int main(int argc, char** argv) {
       {"echo hello | fl-sink stdout", "Prints the bodies."},
       {"fl-source seq --count 3 | fl-sink logger", "Shows events, headers included."},
       {"echo hello | fl-sink hdfs file://$PWD/logs",
-       "Stores events as files of a local directory, as it would in HDFS."},
+       "Stores events in files in a local directory, as it would in HDFS."},
   };
   return fl::tool_main(tool, fl::registry(), argc, argv);
 }

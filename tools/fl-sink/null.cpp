@@ -3,7 +3,7 @@
 #include <string>
 
 #include "common/base/log.h"
-#include "common/stage/component_type.h"
+#include "common/component/component_type.h"
 
 namespace fl {
 namespace {
@@ -18,7 +18,7 @@ OptionSet options() {
   table.add("batchSize", &Options::batch_size, "N", "Events in one transaction.")
       .ignored("events are taken as they come, a block at a time");
   table.add("logEveryNEvents", &Options::log_every_n_events, "N",
-            "With --log-level debug, say each time another N events were discarded; 0: never.");
+            "With --log-level debug, log a line after every N discarded events; 0: never.");
   return std::move(table).erased();
 }
 
@@ -27,7 +27,9 @@ class NullSink final : public Sink {
   explicit NullSink(Options options) : every_(options.log_every_n_events), next_(every_) {}
 
   Status open(const StageContext&) override { return {}; }
-  std::string_view rule() const override { return "discarded"; }
+  std::optional<Guarantee> guarantee() const override {
+    return Guarantee{Level::discarded, "discarded"};
+  }
   Status deliver(const Batch& batch) override {
     count_ += batch.size();
     if (every_ != 0 && count_ >= next_) {
@@ -51,11 +53,12 @@ ComponentType null_sink() {
   type.kind = ComponentKind::sink;
   type.name = "null";
   type.class_names = {"org.apache.flume.sink.NullSink"};
+  type.sought_as = {"discard", "devnull"};
   type.summary = "discard events";
-  type.description = "Takes every event and throws it away. For tests and measurements.";
-  type.delivery = "An event is acknowledged when it was read, and is gone.";
+  type.description = "Reads every event and discards it. For tests and measurements.";
+  type.delivery = "An event is acknowledged when it has been read; then it is gone.";
   type.examples = {
-      {"fl-source seq --count 100000 | fl-sink null", "How fast does a pipeline run?"},
+      {"fl-source seq --count 100000 | fl-sink null", "Shows how fast a pipeline runs."},
   };
   type.options = options();
   type.sink = factory<Sink, NullSink, Options>();

@@ -8,8 +8,9 @@
 #include <optional>
 #include <string>
 
+#include "common/component/component.h"
 #include "common/io/out_stream.h"
-#include "common/stage/component.h"
+#include "common/io/poll_set.h"
 
 namespace fl {
 
@@ -24,7 +25,9 @@ class PrintSink : public Sink {
     out_.emplace(std::move(fd));
     return start(context);
   }
-  std::string_view rule() const override { return "printed"; }
+  std::optional<Guarantee> guarantee() const override {
+    return Guarantee{Level::printed, "printed"};
+  }
   Status deliver(const Batch& batch) override {
     if (Status status = print(batch); !status) {
       return status;
@@ -34,9 +37,8 @@ class PrintSink : public Sink {
   bool ready() const override { return out_->idle(); }
   std::uint64_t safe() const override { return out_ ? out_->items_written() : 0; }
   Status commit(std::uint64_t) override { return out_->flush(); }
-  Status progress() override { return out_->flush(); }
-  int wake_fd() const override { return out_ ? out_->wake_fd() : -1; }
-  short wake_events() const override { return out_ ? out_->wake_events() : short{0}; }
+  void watch(PollSet& set, bool) override { set.add(out_->wake_fd(), out_->wake_events()); }
+  Status handle(const PollSet&) override { return out_->flush(); }
   bool reader_closed() const override { return out_ && out_->reader_closed(); }
 
  protected:

@@ -1,5 +1,4 @@
-// The names of a rolling file sink's files, as Flume's path managers make them (flume/sinks.md
-// "file_roll").
+// The names of a rolling file sink's files, as Flume's path managers make them.
 #pragma once
 
 #include <cstdint>

@@ -4,6 +4,7 @@
 
 #include "common/event/java_map.h"
 #include "common/event/varint.h"
+#include "common/stream/json_line.h"
 
 namespace fl {
 namespace {
@@ -48,6 +49,17 @@ class HeaderAndTextSerializer final : public Serializer {
   JavaMap map_;
 };
 
+// One JSON object per line.
+class JsonSerializer final : public Serializer {
+ public:
+  void begin(std::string&) override {}
+  void append(std::string& out, const Event& event) override {
+    append_json_line(out, event);
+    out += '\n';
+  }
+  void flush(std::string&) override {}
+};
+
 // A container of headers and bodies, as Flume writes it: headers in Java's map order in one block
 // with a positive count.
 class AvroEventSerializer final : public Serializer {
@@ -85,9 +97,10 @@ class AvroEventSerializer final : public Serializer {
 }  // namespace
 
 Result<SerializerFactory> SerializerFactory::make(const SerializerOptions& options) {
-  if (options.name != "text" && options.name != "header_and_text" && options.name != "avro_event") {
+  if (options.name != "text" && options.name != "header_and_text" && options.name != "json" &&
+      options.name != "avro_event") {
     return Error{ErrorClass::config, "unknown serializer '" + options.name + "'",
-                 "text, header_and_text and avro_event are known"};
+                 "text, header_and_text, json and avro_event are known"};
   }
   SerializerFactory factory(options);
   if (options.name == "avro_event") {
@@ -104,6 +117,9 @@ std::unique_ptr<Serializer> SerializerFactory::serializer() const {
   if (packer_ != nullptr) {
     return std::make_unique<AvroEventSerializer>(
         packer_, static_cast<std::size_t>(options_.sync_interval.value));
+  }
+  if (options_.name == "json") {
+    return std::make_unique<JsonSerializer>();
   }
   if (options_.name == "header_and_text") {
     return std::make_unique<HeaderAndTextSerializer>(options_.append_newline);

@@ -1,4 +1,4 @@
-// How events become the bytes of a file (flume/sinks.md "Event serializers").
+// How events become the bytes of a file: what Flume calls event serializers.
 #pragma once
 
 #include <cstdint>

@@ -31,13 +31,14 @@ void add_serializer_options(OptionTable<Options>& table, SerializerOptions Optio
                             OwnSchemas own_schemas = OwnSchemas::no) {
   using S = SerializerOptions;
   std::string help =
-      "text: the bodies, one a line; header_and_text: headers as {k=v, k2=v2} before them; "
-      "avro_event: an Avro container of headers and bodies";
-  std::vector<std::string> names = {"text", "header_and_text", "avro_event"};
+      "text: the bodies, one per line; header_and_text: the same with headers as {k=v, k2=v2} "
+      "before each; json: an object of headers and body per line, which fl-source stdin --format "
+      "json reads back; avro_event: an Avro container of headers and bodies";
+  std::vector<std::string> names = {"text", "header_and_text", "json", "avro_event"};
   if (own_schemas == OwnSchemas::yes) {
     help +=
-        "; avro_schema: an Avro container of bodies, each being one datum of the schema that its "
-        "headers name";
+        "; avro_schema: an Avro container of bodies, each of which is one datum of the schema "
+        "named by its headers";
     names.emplace_back("avro_schema");
   }
   auto serializer = table.add(prefix + "serializer", part, &S::name, "NAME", help + ".");
@@ -59,24 +60,27 @@ void add_serializer_options(OptionTable<Options>& table, SerializerOptions Optio
       .named("append-newline");
   table
       .add(prefix + "serializer.syncIntervalBytes", part, &S::sync_interval, "BYTES",
-           "End a block when it holds BYTES (Avro).")
+           "End a block at BYTES (Avro).")
       .named("sync-interval-bytes");
   table
       .add(prefix + "serializer.compressionCodec", part, &S::compression_codec, "CODEC",
-           "How blocks are compressed (Avro).")
+           "The compression of blocks (Avro).")
       .choices(block_codec_names())
+      .choice_alias("zstd", "zstandard")
       .named("compression-codec");
   if (own_schemas == OwnSchemas::yes) {
     table
         .add(prefix + "serializer.schemaURL", part, &S::schema_url, "FILE",
              "The schema of events without the headers flume.avro.schema.url and "
              "flume.avro.schema.literal: a path or file:// (avro_schema).")
-        .named("schema-url");
+        .named("schema-url")
+        .path();
     table
         .add(prefix + "serializer.schemaDir", part, &S::schema_dir, "DIR",
-             "Where the header flume.avro.schema.url may name files; without it none are read "
-             "(avro_schema).")
-        .named("schema-dir");
+             "The directory in which the header flume.avro.schema.url may name files; without it "
+             "none are read (avro_schema).")
+        .named("schema-dir")
+        .path();
   }
 }
 

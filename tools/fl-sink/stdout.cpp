@@ -2,10 +2,11 @@
 #include <string>
 
 #include "common/base/log.h"
+#include "common/component/component_type.h"
 #include "common/compress/block_codec.h"
-#include "common/stage/component_type.h"
+#include "common/event/java_map.h"
 #include "common/stream/container.h"
-#include "tools/fl-sink/event_text.h"
+#include "common/stream/json_line.h"
 #include "tools/fl-sink/print_sink.h"
 
 namespace fl {
@@ -19,7 +20,7 @@ OptionSet options() {
   OptionTable<Options> table;
   table
       .add("format", &Options::format, "FORMAT",
-           "body: the body and a newline. json: one object a line. headers+body: as Flume's "
+           "body: the body and a newline. json: one object per line. headers+body: as Flume's "
            "HEADER_AND_TEXT. avro: an Avro file, as Flume's AVRO_EVENT.")
       .choices({"body", "json", "headers+body", "avro"})
       .cli_only();
@@ -69,7 +70,7 @@ class StdoutSink final : public PrintSink {
     for (std::size_t i = 0; i < batch.size(); ++i) {
       const Event& event = batch[i];
       if (format_ == Format::json) {
-        append_json_text(text, event);
+        append_json_line(text, event);
       } else {
         if (format_ == Format::headers_and_body) {
           map_.assign(event);
@@ -125,24 +126,27 @@ ComponentType stdout_sink() {
   ComponentType type;
   type.kind = ComponentKind::sink;
   type.name = "stdout";
+  type.sought_as = {"console", "print", "cat"};
   type.summary = "print events, for other programs";
   type.description =
-      "Writes events to stdout: the door out of the stream into any other program.\n\n"
-      "body writes the body and a newline, and drops the headers. json writes one object a line, "
-      "{\"headers\":{...},\"body\":\"...\"}; a body that is not valid UTF-8 is \"body64\" in base "
-      "64 instead. headers+body writes {k=v, k2=v2}, a blank, the body and a newline, headers in "
-      "Java's order as Flume's HEADER_AND_TEXT. avro writes an Avro object container file, "
-      "compressed if --codec says so.\n\n"
-      "When the reader closes, as head does, the stage ends quietly.";
+      "Writes events to stdout, for any other program.\n\n"
+      "body writes the body and a newline, and drops the headers. json writes one object per line, "
+      "{\"headers\":{...},\"body\":\"...\"}; a body that is not valid UTF-8 is \"body64\" in "
+      "base64 instead (so jq -r .body prints null for it), and headers that are not are in "
+      "\"headers64\", name and value in base64. `fl-source stdin --format json` reads such lines "
+      "back. headers+body writes {k=v, k2=v2}, a "
+      "blank, the body and a newline, headers in Java's order as Flume's HEADER_AND_TEXT. avro "
+      "writes an Avro object container file, compressed if --codec says so.\n\n"
+      "When the reader closes the pipe, as head does, the stage ends quietly.";
   type.delivery =
-      "An event is acknowledged when it is written to stdout. Whether its reader has kept it is "
+      "An event is acknowledged when it is written to stdout. Whether the reader has kept it is "
       "not known.";
   type.examples = {
       {"fl-source seq --count 3 | fl-sink stdout", "Prints 0, 1 and 2."},
       {"printf 'a\\n' | fl-intercept timestamp | fl-sink stdout --format json",
        "Headers and body as JSON."},
       {"fl-source seq --count 100 | fl-sink stdout --format avro > \"$(mktemp)\"",
-       "Saves events in a file for Spark, Hive or any Avro library."},
+       "Saves events in a file that Spark, Hive and any Avro library read."},
   };
   type.options = options();
   type.sink = factory<Sink, StdoutSink, Options>();

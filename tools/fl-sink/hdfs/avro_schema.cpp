@@ -170,7 +170,7 @@ class AvroSchema::Parser {
     for (std::size_t start = 0; start <= full.size();) {
       const std::size_t dot = std::min(full.find('.', start), full.size());
       if (!is_name(std::string_view(full).substr(start, dot - start))) {
-        return bad("'" + full.substr(0, 100) + "' is no name");
+        return bad("'" + full.substr(0, 100) + "' is not a valid name");
       }
       start = dot + 1;
     }
@@ -202,7 +202,9 @@ class AvroSchema::Parser {
         return bad("a field without name or type");
       }
       if (!is_name(name->string) || !seen.insert(name->string).second) {
-        return bad("the field name '" + name->string.substr(0, 100) + "' is no name or not unique");
+        return bad("the field name '" + name->string.substr(0, 100) +
+                   "' is not a valid name or "
+                   "not unique");
       }
       Result<std::uint32_t> parsed = parse(*type, inner, depth + 1);
       if (!parsed) {
@@ -228,7 +230,7 @@ class AvroSchema::Parser {
       std::set<std::string> seen;
       for (const Json& symbol : symbols->items) {
         if (!is_name(symbol.string) || !seen.insert(symbol.string).second) {
-          return bad("a symbol of an enum is no name or not unique");
+          return bad("a symbol of an enum is not a valid name or not unique");
         }
       }
       nodes_[*node].size = symbols->items.size();

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/base/log.h"
+#include "tools/fl-sink/hdfs/event_facts.h"
 #include "tools/fl-sink/hdfs/options.h"
 #include "tools/fl-sink/hdfs/store.h"
 
@@ -15,12 +16,13 @@ constexpr std::size_t kMaxDirectory = 7'000;
 
 }  // namespace
 
-Result<BucketNames> BucketNames::make(const HdfsOptions& options, std::string_view path) {
+Result<BucketNames> BucketNames::make(const HdfsOptions& options, std::string_view path,
+                                      bool in_hdfs) {
   BucketNames names;
   if (options.file_suffix.find_first_of(std::string_view("/\0", 2)) != std::string::npos ||
       options.file_prefix.find('/') != std::string::npos) {
-    return Error{ErrorClass::config, "a file's prefix and suffix may not hold '/'",
-                 "directories belong into PATH"};
+    return Error{ErrorClass::config, "a file's prefix and suffix may not contain '/'",
+                 "put directories in PATH"};
   }
   const std::size_t extra = kTemporaryExtra + kCounterExtra + options.file_suffix.size();
   if (extra + 64 > PathTemplate::kMaxComponent) {
@@ -36,15 +38,16 @@ Result<BucketNames> BucketNames::make(const HdfsOptions& options, std::string_vi
     return prefix.error();
   }
   if (prefix->components() > 1) {
-    return Error{ErrorClass::config, "a file's prefix may not hold %D: it has slashes", {}};
-  }
-  for (const char letter : parsed->unknown() + prefix->unknown()) {
-    log(LogLevel::warning, std::string("'%") + letter +
-                               "' is no escape and becomes nothing, as in Flume; a percent sign is "
-                               "written %%");
+    return Error{ErrorClass::config, "a file's prefix may not contain %D: it has slashes", {}};
   }
   names.path_ = std::move(*parsed);
   names.prefix_ = std::move(*prefix);
+  if (Status escapes = names.check_escapes(options); !escapes) {
+    return escapes.error();
+  }
+  if (Status colons = in_hdfs ? names.check_colons(options.file_suffix) : Status(); !colons) {
+    return colons.error();
+  }
   names.step_ = std::max(names.path_.time_step(), names.prefix_.time_step());
   names.needs_time_ = names.step_ != PathTimeStep::never;
   names.has_headers_ = names.path_.has_headers() || names.prefix_.has_headers();
@@ -61,24 +64,37 @@ Result<BucketNames> BucketNames::make(const HdfsOptions& options, std::string_vi
   return names;
 }
 
-Result<std::int64_t> BucketNames::time_of(const Event& event, std::int64_t now_ms) const {
-  if (use_local_time_) {
-    return now_ms;
+Status BucketNames::check_escapes(const HdfsOptions& options) const {
+  for (const PathTemplate* const part : {&path_, &prefix_}) {
+    const std::string where = part == &path_ ? "PATH" : "--file-prefix";
+    for (const std::string& escape : part->unknown()) {
+      const std::string what = "unknown escape '" + escape + "' in " + where;
+      if (options.path_rules == "strict") {
+        return Error{ErrorClass::config, what,
+                     "%{NAME} is a header, %Y a year; a percent sign is written %%"};
+      }
+      const bool is_letter =
+          escape.size() > 1 &&
+          (std::isalnum(static_cast<unsigned char>(escape[1])) != 0 || escape[1] == '_');
+      log(LogLevel::warning, what + (is_letter ? ": it becomes nothing" : ": it stays as it is") +
+                                 ", as in Flume; a percent sign is written %%");
+    }
   }
-  const auto text = find_header(event, "timestamp");
-  const char* const hint = "put `fl-intercept ts |` in front, or use --use-local-time-stamp";
-  if (!text) {
-    return Error{ErrorClass::input, "an event has no header 'timestamp', and the path needs a time",
-                 hint};
+  return {};
+}
+
+// HDFS refuses such a name when the first file is complete; nobody should wait for that.
+Status BucketNames::check_colons(std::string_view suffix) const {
+  const char* const where = path_.has_in_text(':')                       ? "PATH"
+                            : prefix_.has_in_text(':')                   ? "--file-prefix"
+                            : suffix.find(':') != std::string_view::npos ? "--file-suffix"
+                                                                         : nullptr;
+  if (where == nullptr) {
+    return {};
   }
-  const auto ms = parse_timestamp(*text);
-  if (!ms) {
-    return Error{ErrorClass::input,
-                 "the header 'timestamp' of an event is no number of milliseconds: '" +
-                     std::string(text->substr(0, 64)) + "'",
-                 hint};
-  }
-  return *ms;
+  return Error{ErrorClass::config,
+               std::string("HDFS allows no ':' in names, and ") + where + " has one",
+               "write %H%M or %H-%M for a time; a ':' in a header's value is written %3A"};
 }
 
 Status BucketNames::move_to(std::int64_t ms) {
@@ -92,8 +108,17 @@ Status BucketNames::move_to(std::int64_t ms) {
 }
 
 Result<bool> BucketNames::locate(const Event& event, std::int64_t now_ms) {
+  if (!has_looked_) {
+    has_looked_ = true;
+    std::vector<std::string> wanted = path_.headers();
+    for (std::string& name : prefix_.headers()) {
+      wanted.push_back(std::move(name));
+    }
+    look_at_first(event, wanted, needs_time_ && !use_local_time_);
+  }
   if (needs_time_) {
-    const Result<std::int64_t> ms = time_of(event, now_ms);
+    const Result<std::int64_t> ms =
+        use_local_time_ ? Result<std::int64_t>(now_ms) : time_of(event, "the path");
     if (!ms) {
       return ms.error();
     }
@@ -113,7 +138,7 @@ Result<bool> BucketNames::locate(const Event& event, std::int64_t now_ms) {
   if (directory_size > kMaxDirectory) {
     return Error{ErrorClass::input,
                  "the headers of an event make a path of " + std::to_string(directory_size) +
-                     " bytes, and HDFS takes no longer one than 8000",
+                     " bytes; HDFS accepts at most 8000",
                  "fewer or shorter headers in PATH"};
   }
   next_ += '\0';
@@ -132,19 +157,20 @@ Result<bool> BucketNames::locate(const Event& event, std::int64_t now_ms) {
 }
 
 Status BucketNames::describe(std::int64_t now_ms) {
-  if (needs_time_) {
+  if (uses_clock()) {
     if (Status moved = move_to(now_ms); !moved) {
       return moved;
     }
   }
+  const PathClock::Moment* const moment = uses_clock() ? &moment_ : nullptr;
   key_.clear();
-  path_.describe(&moment_, key_);
+  path_.describe(moment, key_);
   directory_size_ = key_.size();
   key_ += '\0';
   if (prefix_.is_constant()) {
     key_ += prefix_.fixed();
   } else {
-    prefix_.describe(&moment_, key_);
+    prefix_.describe(moment, key_);
   }
   return {};
 }

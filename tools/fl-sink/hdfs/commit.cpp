@@ -119,7 +119,8 @@ Status HdfsSink::settle(Gather& gather, std::int64_t now) {
 
 Status HdfsSink::wait_for_retry(Gather& gather, std::int64_t now) {
   const Outcome& outcome = gather.outcome;
-  gather.retry.failed(now, outcome.kind, limits_);
+  const Trouble trouble{outcome.error, outcome.kind == Outcome::Kind::refused, outcome.waiting_for};
+  gather.retry.failed(now, trouble.needs_person, limits_);
   if (gather.retry.is_over(now, limits_)) {
     Error error = outcome.error;
     error.message += " (tried for " + to_string(Duration{now - gather.retry.since_ms()}) + ")";
@@ -127,8 +128,8 @@ Status HdfsSink::wait_for_retry(Gather& gather, std::int64_t now) {
   }
   ++retries_;
   waiting_.push_back(&gather);
-  Alarm& alarm = outcome.kind == Outcome::Kind::refused ? refused_ : away_;
-  alarm.raise(now, outcome, waiting_text(), until_text());
+  Alarm& alarm = trouble.needs_person ? refused_ : away_;
+  alarm.raise(now, trouble, waiting_text(), limits_.until_text());
   clear_alarms(now);
   return {};
 }
@@ -142,7 +143,7 @@ void HdfsSink::clear_alarms(std::int64_t now) {
   bool refused = false;
   for (const auto& [first, gather] : parts_) {
     if (gather->retry.is_failing()) {
-      (gather->retry.is_refused() ? refused : away) = true;
+      (gather->retry.needs_person() ? refused : away) = true;
     }
   }
   if (!away) {
@@ -163,14 +164,6 @@ std::string HdfsSink::waiting_text() const {
     }
   }
   return count_of(files, "file") + " with " + count_of(events, "event");
-}
-
-std::string HdfsSink::until_text() const {
-  if (limits_.ended_ms >= 0) {
-    return "for " + to_string(Duration{limits_.grace_ms});
-  }
-  return limits_.give_up_ms > 0 ? "for " + to_string(Duration{limits_.give_up_ms})
-                                : "until it works";
 }
 
 void HdfsSink::finish(Gather& gather, std::int64_t now) {
@@ -238,10 +231,6 @@ Status HdfsSink::retry_full(std::int64_t now) {
   }
   if (full_parts_ != 0 && store_->commit_frees_room()) {
     commit_largest();
-  } else if (full_parts_ != 0 && limits_.give_up_ms > 0 &&
-             now - full_since_ms_ >= limits_.give_up_ms) {
-    return Error{ErrorClass::io,
-                 "the disk is still full after " + to_string(Duration{now - full_since_ms_})};
   }
   return {};
 }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/base/clock.h"
+#include "common/base/log.h"
 #include "common/base/random.h"
 #include "common/event/path_escape.h"
 
@@ -52,19 +53,38 @@ class AvroSchemaSerializer final : public Serializer {
   AvroContainer container_;
 };
 
+// The rows that a sink has formed, one a line.
+class RowSerializer final : public Serializer {
+ public:
+  /// `rows` has the event formed that is appended next.
+  explicit RowSerializer(const RowForm& rows) : rows_(rows) {}
+
+  void begin(std::string&) override {}
+  void append(std::string& out, const Event&) override {
+    out += rows_.row();
+    out += '\n';
+  }
+  void flush(std::string&) override {}
+
+ private:
+  const RowForm& rows_;
+};
+
 Error bad(std::string what, std::string hint) {
   return Error{ErrorClass::config, std::move(what), std::move(hint)};
 }
 
 }  // namespace
 
-FileFormat::FileFormat(const HdfsOptions& options)
+FileFormat::FileFormat(const HdfsOptions& options, std::unique_ptr<RowForm> rows)
     : suffix_(options.file_suffix),
       budget_(kCompressorBytes),
-      serializer_options_(options.serializer) {}
+      serializer_options_(options.serializer),
+      rows_(std::move(rows)) {}
 
-Result<std::unique_ptr<FileFormat>> FileFormat::make(const HdfsOptions& options) {
-  std::unique_ptr<FileFormat> format(new FileFormat(options));
+Result<std::unique_ptr<FileFormat>> FileFormat::make(const HdfsOptions& options,
+                                                     std::unique_ptr<RowForm> rows) {
+  std::unique_ptr<FileFormat> format(new FileFormat(options, std::move(rows)));
   if (Status chosen = format->choose(options); !chosen) {
     return chosen.error();
   }
@@ -79,7 +99,8 @@ Status FileFormat::choose(const HdfsOptions& options) {
     }
     codec_ = *found;
   }
-  is_compressed_stream_ = options.file_type == "CompressedStream";
+  is_compressed_stream_ =
+      options.file_type == "CompressedStream" || (options.file_type == "auto" && codec_ != nullptr);
   if (options.file_type == "SequenceFile") {
     SequenceFormat format;
     format.value =
@@ -94,7 +115,7 @@ Status FileFormat::choose(const HdfsOptions& options) {
     return bad("files of type CompressedStream need a codec", "add --code-c gzip or another one");
   } else if (!is_compressed_stream_ && codec_ != nullptr) {
     return bad("files of type DataStream are not compressed, but there is a codec",
-               "add --file-type CompressedStream or SequenceFile, or take --code-c away");
+               "remove --file-type DataStream or --code-c");
   }
   if (Status level = choose_level(options); !level) {
     return level;
@@ -102,12 +123,18 @@ Status FileFormat::choose(const HdfsOptions& options) {
   if (codec_ != nullptr) {
     if (suffix_.empty()) {
       suffix_ = codec_->extension;
+    } else if (!sequence_ && !suffix_.ends_with(codec_->extension)) {
+      log(LogLevel::warning, "files are compressed with " + std::string(codec_->name) +
+                                 ", but their names end in '" + suffix_ +
+                                 "': Hadoop, Hive and Spark decompress only '" +
+                                 std::string(codec_->extension) + "'; give --file-suffix " +
+                                 suffix_ + std::string(codec_->extension));
     }
     if (sequence_) {
       shared_ = make_hadoop_compressor(*codec_, level_);
     }
   }
-  return sequence_ ? Status() : choose_serializer();
+  return sequence_ || rows_ != nullptr ? Status() : choose_serializer();
 }
 
 Status FileFormat::choose_serializer() {
@@ -138,11 +165,11 @@ Status FileFormat::choose_level(const HdfsOptions& options) {
     return {};
   }
   if (codec_ == nullptr) {
-    return bad("there is a level, but no codec", "take --compression-level away or add --code-c");
+    return bad("there is a level, but no codec", "remove --compression-level or add --code-c");
   }
   const CompressionLevels levels = hadoop_codec_levels(*codec_);
   if (levels.most == 0) {
-    return bad(std::string(codec_->name) + " has no levels", "take --compression-level away");
+    return bad(std::string(codec_->name) + " has no levels", "remove --compression-level");
   }
   if (options.codec_level > static_cast<std::uint64_t>(levels.most)) {
     return bad(std::string(codec_->name) + " has no level " + std::to_string(options.codec_level),
@@ -153,6 +180,12 @@ Status FileFormat::choose_level(const HdfsOptions& options) {
 }
 
 Result<bool> FileFormat::examine(const Event& event) {
+  if (rows_ != nullptr) {
+    if (Status formed = rows_->form(event); !formed) {
+      return formed.error();
+    }
+    return false;
+  }
   if (schemas_) {
     Result<std::shared_ptr<const AvroSchema>> found = schemas_->find(event);
     if (!found) {
@@ -173,7 +206,7 @@ Result<bool> FileFormat::examine(const Event& event) {
   const auto ms = parse_timestamp(*text);
   if (!ms) {
     return Error{ErrorClass::input,
-                 "the header 'timestamp', the key in a SequenceFile, is no number: '" +
+                 "the header 'timestamp', the key in a SequenceFile, is not a number: '" +
                      std::string(text->substr(0, 64)) + "'",
                  {}};
   }
@@ -186,7 +219,9 @@ std::unique_ptr<Serializer> FileFormat::serializer() {
     return std::make_unique<SequenceSerializer>(*sequence_, shared_.get(), key_);
   }
   std::unique_ptr<Serializer> made;
-  if (schemas_) {
+  if (rows_ != nullptr) {
+    made = std::make_unique<RowSerializer>(*rows_);
+  } else if (schemas_) {
     made = std::make_unique<AvroSchemaSerializer>(
         schema_, packer_, static_cast<std::size_t>(serializer_options_.sync_interval.value));
   } else {

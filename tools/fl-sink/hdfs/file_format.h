@@ -1,5 +1,5 @@
 // What the sink's files are made of: hdfs.fileType, hdfs.codeC, hdfs.writeFormat and the
-// serializer, with the rules by which they go together (flume/sinks.md "HDFS sink in depth").
+// serializer, with the rules of Flume's hdfs sink by which they go together.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +13,7 @@
 #include "common/hadoop/sequence_file.h"
 #include "tools/fl-sink/hdfs/compressed_serializer.h"
 #include "tools/fl-sink/hdfs/options.h"
+#include "tools/fl-sink/hdfs/row_form.h"
 #include "tools/fl-sink/hdfs/schema_source.h"
 #include "tools/fl-sink/serializer.h"
 
@@ -20,8 +21,10 @@ namespace fl {
 
 class FileFormat {
  public:
+  /// `rows`, if there, makes the lines of files, and the serializer of the options is not asked.
   /// Errors of class config: names that are not known, options that do not go together.
-  static Result<std::unique_ptr<FileFormat>> make(const HdfsOptions& options);
+  static Result<std::unique_ptr<FileFormat>> make(const HdfsOptions& options,
+                                                  std::unique_ptr<RowForm> rows = nullptr);
   FileFormat(const FileFormat&) = delete;
   FileFormat& operator=(const FileFormat&) = delete;
 
@@ -29,7 +32,7 @@ class FileFormat {
   const std::string& suffix() const { return suffix_; }
 
   /// True: examine() is called with each event before it is given to a serializer.
-  bool examines() const { return sequence_ || schemas_; }
+  bool examines() const { return sequence_ || schemas_ || rows_ != nullptr; }
   /// True: the event belongs into a file of another kind() than the one before. Class input: no
   /// file can take it; the text says why.
   Result<bool> examine(const Event& event);
@@ -42,7 +45,7 @@ class FileFormat {
   std::unique_ptr<Serializer> serializer();
 
  private:
-  explicit FileFormat(const HdfsOptions& options);
+  FileFormat(const HdfsOptions& options, std::unique_ptr<RowForm> rows);
   Status choose(const HdfsOptions& options);
   Status choose_level(const HdfsOptions& options);
   Status choose_serializer();
@@ -56,6 +59,7 @@ class FileFormat {
   std::int64_t key_ = 0;                      // of the event that was examined last
   CompressorBudget budget_;
   const SerializerOptions serializer_options_;
+  const std::unique_ptr<RowForm> rows_;
   std::optional<SerializerFactory> serializers_;
   std::optional<SchemaSource> schemas_;
   std::shared_ptr<AvroPacker> packer_;        // of avro_schema files

@@ -6,11 +6,15 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <memory>
 #include <mutex>
 #include <optional>
-#include <unordered_set>
+#include <unordered_map>
+#include <utility>
 
 #include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/io/dir_probe.h"
 #include "common/io/local_dir.h"
 
 namespace fl {
@@ -19,26 +23,65 @@ namespace {
 constexpr std::uint64_t kWriteback = 8 << 20;
 
 // The state that parts share with the store.
-struct Place {
-  std::optional<unsigned> mode;  // of files
-  std::string base;
-  std::optional<LocalDir> dir;
-  std::mutex mutex;
-  std::unordered_set<std::string> synced;  // bucket directories whose whole path is on disk
+class Place {
+ public:
+  Place(std::string path, std::optional<unsigned> file_mode)
+      : base(std::move(path)), mode(file_mode) {}
 
-  bool is_synced(const std::string& directory) {
-    const std::lock_guard lock(mutex);
-    return synced.contains(directory);
-  }
-  void set_synced(const std::string& directory) {
-    const std::lock_guard lock(mutex);
-    if (synced.size() >= kMaxSynced) {
-      synced.clear();
+  /// Opens the base directory, and makes it if it is missing: somebody may have removed it since.
+  Status open() {
+    Result<LocalDir> opened = LocalDir::open(base, LocalDir::Missing::create);
+    if (!opened) {
+      return opened.error();
     }
-    synced.insert(directory);
+    const std::lock_guard lock(mutex_);
+    dir_ = std::make_shared<const LocalDir>(std::move(*opened));
+    return {};
   }
+  std::shared_ptr<const LocalDir> dir() {
+    const std::lock_guard lock(mutex_);
+    return dir_;
+  }
+
+  /// Makes the way from the base to a bucket's directory durable, unless it is known to be.
+  Status sync_way_to(const std::string& directory) {
+    const std::shared_ptr<const LocalDir> from = dir();
+    const std::string identity = from->identity(directory);
+    {
+      const std::lock_guard lock(mutex_);
+      const auto known = synced_.find(directory);
+      if (known != synced_.end() && !identity.empty() && known->second == identity) {
+        return {};
+      }
+    }
+    if (Status status = from->sync_path(directory); !status) {
+      return status;
+    }
+    const std::lock_guard lock(mutex_);
+    if (synced_.size() >= kMaxSynced) {
+      synced_.clear();
+    }
+    synced_[directory] = identity;
+    return {};
+  }
+
+  const std::string base;
+  const std::optional<unsigned> mode;  // of files
+
+ private:
   static constexpr std::size_t kMaxSynced = 10'000;
+
+  std::mutex mutex_;
+  std::shared_ptr<const LocalDir> dir_;
+  // Bucket directories whose whole way was on disk, and which directories those were.
+  std::unordered_map<std::string, std::string> synced_;
 };
+
+// The configuration was right when the stage began.
+Error removed_while_running(Error error) {
+  error.kind = error.kind == ErrorClass::config ? ErrorClass::create : error.kind;
+  return error;
+}
 
 class LocalPart final : public Part {
  public:
@@ -80,7 +123,7 @@ class LocalPart final : public Part {
         return written;
       }
       // A failed sync is never tried again: the page cache may have forgotten the data and the
-      // second call would succeed (reliability.md 10 A6).
+      // second call would succeed.
       if (fdatasync(fd_.get()) != 0) {
         const int number = errno;
         const Error error =
@@ -90,12 +133,19 @@ class LocalPart final : public Part {
       }
       is_synced_ = true;
     }
-    while (!is_renamed_) {
+    for (bool is_anew = false; !is_renamed_;) {
       int number = 0;
       const Result<bool> renamed = dir_->rename(temporary_, names_.final_name(counter), &number);
       if (!renamed) {
         if (is_disk_full(number)) {
           return Outcome::full(renamed.error());
+        }
+        if (number == ENOENT && !std::exchange(is_anew, true)) {
+          Outcome written = write_anew();
+          if (written.kind != Outcome::Kind::done) {
+            return written;
+          }
+          continue;
         }
         // The directory or the temporary was taken away: nothing is wrong with the configuration.
         Error error = renamed.error();
@@ -108,13 +158,11 @@ class LocalPart final : public Part {
       }
     }
     fd_.reset();
-    const bool known = place_.is_synced(names_.directory);
-    const Status synced = known ? dir_->sync() : place_.dir->sync_path(names_.directory);
-    if (!synced) {
+    if (Status synced = dir_->sync(); !synced) {
       return Outcome::fail(synced.error());
     }
-    if (!known) {
-      place_.set_synced(names_.directory);
+    if (Status synced = place_.sync_way_to(names_.directory); !synced) {
+      return Outcome::fail(removed_while_running(synced.error()));
     }
     dir_.reset();
     return {};
@@ -134,31 +182,78 @@ class LocalPart final : public Part {
     for (int tries = 0;; ++tries) {
       int number = 0;
       Result<LocalDir> dir =
-          place_.dir->below(names_.directory, LocalDir::Missing::create, &number);
-      if (!dir) {
-        return is_disk_full(number) ? Outcome::full(dir.error()) : Outcome::fail(dir.error());
-      }
-      std::string name = temporary_name(names_.final_name(counter_));
-      Result<UniqueFd> fd = dir->create_file(name, &number);
-      if (fd) {
-        // Shows another run's sweeper that this file has an owner, however old it is.
-        (void)flock(fd->get(), LOCK_EX | LOCK_NB);
-        if (place_.mode && fchmod(fd->get(), *place_.mode) != 0) {
-          const int why = errno;
-          (void)dir->remove(name);
-          return Outcome::fail(
-              system_error("cannot set the mode of '" + dir->path_of(name) + "'", why));
+          place_.dir()->below(names_.directory, LocalDir::Missing::create, &number);
+      Result<UniqueFd> fd = UniqueFd();
+      if (dir) {
+        std::string name = temporary_name(names_.final_name(counter_));
+        fd = dir->create_file(name, &number);
+        if (fd) {
+          return take(std::move(*dir), std::move(*fd), std::move(name));
         }
-        dir_.emplace(std::move(*dir));
-        fd_ = std::move(*fd);
-        temporary_ = std::move(name);
-        return {};
       }
-      // ENOENT: the directory was removed after it was opened; EEXIST cannot happen twice.
+      const Error error = dir ? fd.error() : dir.error();
+      if (is_disk_full(number)) {
+        return Outcome::full(error);
+      }
+      // ENOENT: a directory was removed, perhaps the base too; EEXIST cannot happen twice.
       if ((number != ENOENT && number != EEXIST) || tries == 3) {
-        return is_disk_full(number) ? Outcome::full(fd.error()) : Outcome::fail(fd.error());
+        return Outcome::fail(removed_while_running(error));
+      }
+      if (!place_.dir()->exists()) {
+        if (Status opened = place_.open(); !opened) {
+          return Outcome::fail(removed_while_running(opened.error()));
+        }
+        log(LogLevel::warning, "'" + place_.base + "' was removed: it is made again");
       }
     }
+  }
+
+  Outcome take(LocalDir dir, UniqueFd fd, std::string name) {
+    // Shows another run's sweeper that this file has an owner, however old it is.
+    (void)flock(fd.get(), LOCK_EX | LOCK_NB);
+    if (place_.mode && fchmod(fd.get(), *place_.mode) != 0) {
+      const int why = errno;
+      (void)dir.remove(name);
+      return Outcome::fail(system_error("cannot set the mode of '" + dir.path_of(name) + "'", why));
+    }
+    dir_.emplace(std::move(dir));
+    fd_ = std::move(fd);
+    temporary_ = std::move(name);
+    return {};
+  }
+
+  // Somebody removed the temporary, perhaps with its directory. As long as it is open it can be
+  // read: what it holds goes to another one, synced.
+  Outcome write_anew() {
+    const std::string gone = dir_->path_of(temporary_);
+    UniqueFd old = std::move(fd_);
+    if (Outcome created = create(); created.kind != Outcome::Kind::done) {
+      fd_ = std::move(old);
+      return created;
+    }
+    log(LogLevel::warning, "'" + gone + "' was removed: writing it again");
+    int number = 0;
+    std::string bytes(1 << 20, '\0');
+    for (std::uint64_t done = 0; done < length_ && number == 0;) {
+      const ssize_t n = pread(old.get(), bytes.data(), bytes.size(), static_cast<off_t>(done));
+      if (n <= 0) {
+        number = n < 0 ? errno : EIO;
+        break;
+      }
+      const auto size = static_cast<std::size_t>(n);
+      done += write_some(fd_.get(), std::string_view(bytes).substr(0, size), number);
+    }
+    if (number == 0 && fdatasync(fd_.get()) != 0) {
+      number = errno;
+    }
+    if (number == 0) {
+      return {};
+    }
+    const Error error =
+        system_error(ErrorClass::io, "cannot write '" + dir_->path_of(temporary_) + "'", number);
+    (void)dir_->remove(temporary_);
+    fd_ = std::move(old);  // the next try finds no temporary again
+    return is_disk_full(number) ? Outcome::full(error) : Outcome::fail(error);
   }
 
   Place& place_;
@@ -175,21 +270,10 @@ class LocalPart final : public Part {
 
 class LocalStore final : public Store {
  public:
-  LocalStore(const std::string& base, std::optional<unsigned> mode) {
-    place_.base = base;
-    place_.mode = mode;
-  }
+  LocalStore(const std::string& base, std::optional<unsigned> mode) : place_(base, mode) {}
 
   Status open(bool dry_run) override {
-    if (dry_run) {
-      return probe();
-    }
-    Result<LocalDir> dir = LocalDir::open(place_.base, LocalDir::Missing::create);
-    if (!dir) {
-      return dir.error();
-    }
-    place_.dir.emplace(std::move(*dir));
-    return {};
+    return dry_run ? check_dir_can_be_made(place_.base) : place_.open();
   }
 
   std::string_view rule() const override { return "file synced and renamed"; }
@@ -203,7 +287,7 @@ class LocalStore final : public Store {
   }
 
   void sweep(const std::string& directory, std::int64_t age_ms) override {
-    const Result<LocalDir> dir = place_.dir->below(directory, LocalDir::Missing::fail);
+    const Result<LocalDir> dir = place_.dir()->below(directory, LocalDir::Missing::fail);
     if (!dir) {
       return;
     }
@@ -219,19 +303,6 @@ class LocalStore final : public Store {
   }
 
  private:
-  // Could the place be made and written? Looks at the nearest part of it that exists.
-  Status probe() const {
-    std::string path = place_.base;
-    while (access(path.c_str(), F_OK) != 0 && errno == ENOENT) {
-      const std::size_t slash = path.find_last_of('/');
-      path = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
-    }
-    if (access(path.c_str(), W_OK | X_OK) != 0) {
-      return system_error("cannot write in '" + path + "'", errno);
-    }
-    return {};
-  }
-
   Place place_;
 };
 

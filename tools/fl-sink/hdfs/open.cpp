@@ -11,9 +11,9 @@
 #include "common/base/log.h"
 #include "common/event/path_escape.h"
 #include "common/io/signals.h"
-#include "tools/fl-sink/hdfs/local_store.h"
+#include "tools/fl-sink/hdfs/bucket_names.h"
+#include "tools/fl-sink/hdfs/make_store.h"
 #include "tools/fl-sink/hdfs/sink.h"
-#include "tools/fl-sink/hdfs/webhdfs_store.h"
 #include "tools/fl-sink/hdfs/where.h"
 
 namespace fl {
@@ -33,6 +33,15 @@ HdfsSink::HdfsSink(HdfsOptions options, std::unique_ptr<Store> store)
 
 HdfsSink::~HdfsSink() { (void)close(); }
 
+void HdfsSink::build_of(HdfsParts parts) {
+  store_ = std::move(parts.store);
+  names_ = std::move(parts.names);
+  rows_ = std::move(parts.rows);
+  if (!parts.serializer.empty()) {
+    options_.serializer.name = std::move(parts.serializer);
+  }
+}
+
 // What the table cannot say: a number that is no use.
 Status HdfsSink::check_options() const {
   if (options_.max_open_files == 0) {
@@ -42,8 +51,8 @@ Status HdfsSink::check_options() const {
     return Error{ErrorClass::config, "--threads-pool-size 0: nothing could be uploaded", {}};
   }
   if (!options_.permission.empty() && !parse_mode(options_.permission)) {
-    return Error{ErrorClass::config, "'" + options_.permission + "' is no mode of files",
-                 "three octal digits, for example 640"};
+    return Error{ErrorClass::config, "'" + options_.permission + "' is not a valid file mode",
+                 "three octal digits, with or without a 0 before them, for example 640"};
   }
   if (options_.replication > 512) {
     return Error{ErrorClass::config, "HDFS keeps at most 512 replicas", {}};
@@ -62,7 +71,7 @@ Status HdfsSink::check_options() const {
 
 Status HdfsSink::open(const StageContext& context) {
   limits_.grace_ms = context.grace_ms;
-  limits_.give_up_ms = options_.give_up_after.ms;
+  limits_.give_up_ms = context.give_up_ms;
   limits_.tries =
       options_.retry_interval.ms == 0 ? 1 : std::max<std::int64_t>(options_.close_tries, 0);
   limits_.pause_ms = options_.retry_interval.ms;
@@ -81,28 +90,27 @@ Status HdfsSink::open(const StageContext& context) {
     where = std::move(*found);
     path = where->path;
   }
-  Result<std::unique_ptr<FileFormat>> format = FileFormat::make(options_);
+  Result<std::unique_ptr<FileFormat>> format = FileFormat::make(options_, std::move(rows_));
   if (!format) {
     return format.error();
   }
   format_ = std::move(*format);
   options_.file_suffix = format_->suffix();
-  Result<BucketNames> names = BucketNames::make(options_, path);
-  if (!names) {
-    return names.error();
-  }
-  names_ = std::make_unique<BucketNames>(std::move(*names));
-  if (where && where->location.scheme == HdfsLocation::Scheme::file) {
-    store_ = make_local_store(names_->fixed().empty() ? "." : names_->fixed(),
-                              parse_mode(options_.permission));
-  } else if (where) {
-    Result<WebHdfsStoreSettings> settings = webhdfs_store_settings(options_, where->location);
-    if (!settings) {
-      return settings.error();
+  if (names_ == nullptr) {
+    Result<BucketNames> names = BucketNames::make(
+        options_, path, where && where->location.scheme != HdfsLocation::Scheme::file);
+    if (!names) {
+      return names.error();
     }
-    settings->base = names_->fixed();
-    settings->grace_ms = limits_.grace_ms;
-    store_ = make_webhdfs_store(std::move(*settings));
+    if (where) {
+      Result<std::unique_ptr<Store>> store =
+          make_store(options_, where->location, names->fixed(), limits_.grace_ms);
+      if (!store) {
+        return store.error();
+      }
+      store_ = std::move(*store);
+    }
+    names_ = std::make_unique<BucketNames>(std::move(*names));
   }
   if (where && !where->note.empty()) {
     log(LogLevel::info, where->note);
@@ -119,6 +127,9 @@ Status HdfsSink::open(const StageContext& context) {
 
 // A server may take its time: signals and the status line are served meanwhile.
 Status HdfsSink::open_store(bool dry_run) {
+  if (Status started = dry_run ? Status() : pool_.start(); !started) {
+    return started;
+  }
   if (dry_run || !store_->is_remote()) {
     return store_->open(dry_run);
   }
@@ -196,7 +207,7 @@ Status HdfsSink::prepare_limits() {
         files.rlim_cur > 2 * kSpareFiles ? files.rlim_cur - kSpareFiles : kSpareFiles;
     max_open_ = static_cast<std::size_t>(std::max<rlim_t>(usable / 2, 1));
     log(LogLevel::debug, "at most " + std::to_string(max_open_) +
-                             " files open at a time: the limit of descriptors is " +
+                             " files open at a time: the limit of file descriptors is " +
                              std::to_string(files.rlim_cur));
   }
   return {};

@@ -11,6 +11,7 @@ namespace fl {
 
 struct HdfsOptions {
   std::string path;
+  std::string path_rules = "strict";
   std::string conf_dir;
   std::string user;
 
@@ -56,7 +57,7 @@ struct HdfsOptions {
   std::string time_zone;
   bool use_local_time_stamp = false;
 
-  std::string file_type = "DataStream";
+  std::string file_type = "auto";
   std::string codec;
   std::uint64_t codec_level = 0;
   std::string compress_type = "block";
@@ -66,7 +67,6 @@ struct HdfsOptions {
   std::string spool_dir;
   Bytes spool_size{4ull << 30};
   Duration min_commit{1'000};
-  Duration give_up_after{0};
   std::int64_t close_tries = 0;
   Duration retry_interval{60'000};
   bool use_raw_local_file_system = false;

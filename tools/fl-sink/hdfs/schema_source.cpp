@@ -42,7 +42,7 @@ Result<std::string> read_schema(const UniqueFd& fd, std::string_view name) {
   }
   struct stat status {};
   if (fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
-    return refused("the schema " + shown(name) + " is no regular file");
+    return refused("the schema " + shown(name) + " is not a regular file");
   }
   std::string text(AvroSchema::kMaxBytes + 1, '\0');
   std::size_t size = 0;
@@ -135,7 +135,7 @@ Result<SchemaSource::Schema> SchemaSource::from_url(std::string_view url) {
     path = below ? std::optional(path->substr(directory_path_.size() + 1)) : std::nullopt;
   }
   if (!path || path->find('\0') != std::string_view::npos) {
-    return refused(what + " is not read: it does not lie in " + shown(directory_path_));
+    return refused(what + " is not read: it is not in " + shown(directory_path_));
   }
   return remembered(by_url_, url, [&]() -> Result<std::string> {
     const std::size_t slash = path->rfind('/');

@@ -1,4 +1,4 @@
-// Where the schema of an event comes from (flume/sinks.md, AvroEventSerializer): the header
+// Where the schema of an event comes from (as for Flume's AvroEventSerializer): the header
 // flume.avro.schema.url, else flume.avro.schema.literal, else serializer.schemaURL.
 //
 // Headers come from strangers. A URL in one is read only if it names a regular file of at most

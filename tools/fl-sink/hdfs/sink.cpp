@@ -20,80 +20,37 @@ constexpr std::size_t kMaxSwept = 10'000;
 
 }  // namespace
 
-std::string_view HdfsSink::rule() const {
-  return store_ == nullptr ? "hdfs closed and renamed" : store_->rule();
+std::optional<Guarantee> HdfsSink::guarantee() const {
+  return Guarantee{Level::gathered, store_ == nullptr ? "hdfs closed and renamed" : store_->rule()};
 }
 
 Status HdfsSink::deliver(const Batch& batch) {
   const std::int64_t now = monotonic_ms();
   const std::int64_t wall = names_->uses_clock() ? wall_ms() : 0;
-  const std::uint64_t roll_size = options_.roll_size.value;
-  const bool locate = !names_->is_constant();
-  const bool examine = format_->examines();
+  const bool is_looked_at = !names_->is_constant() || format_->examines();
   for (std::size_t i = 0; i < batch.size(); ++i) {
     if (!batch.kept(i)) {
       ++delivered_;
       continue;
     }
     const Event& event = batch[i];
-    if (examine) {
-      const Result<bool> other = format_->examine(event);
-      if (!other) {
-        if (Status kept = reject(event, other.error()); !kept) {
+    if (is_looked_at) {
+      if (Status known = look_at(event, wall); !known) {
+        if (Status kept = reject(event, known.error()); !kept) {
           return kept;
         }
         ++delivered_;
         continue;
-      }
-      if (*other) {
-        last_ = nullptr;
-      }
-    }
-    if (locate) {
-      const Result<bool> moved = names_->locate(event, wall);
-      if (!moved) {
-        if (Status kept = reject(event, moved.error()); !kept) {
-          return kept;
-        }
-        ++delivered_;
-        continue;
-      }
-      if (*moved) {
-        last_ = nullptr;
       }
     }
     if (last_ == nullptr) {
-      if (!locate) {
+      if (names_->is_constant()) {
         (void)names_->locate(event, wall);
       }
       last_ = &bucket_of_last_located();
     }
-    Gather* gather = last_->open;
-    if (gather == nullptr) {
-      Result<Gather*> begun = begin_part(*last_, now);
-      if (!begun) {
-        has_failed_ = true;
-        return begun.error();
-      }
-      gather = *begun;
-    } else if (by_use_.back() != gather) {
-      by_use_.splice(by_use_.end(), by_use_, gather->by_use);
-    }
-    gather->used_ms = now;
-    gather->serializer->append(gather->buffer, event);
-    const std::size_t body = event.size - event.body_offset;
-    gather->body_bytes += body;
-    unchecked_bytes_ += body;
-    ++gather->events;
-    ++delivered_;
-    if (gather->buffer.size() >= kWriteBytes) {
-      if (Status written = write_out(*gather); !written) {
-        return written;
-      }
-    }
-    if ((roll_size != 0 && gather->body_bytes >= roll_size) ||
-        (options_.roll_count != 0 && gather->events >= options_.roll_count)) {
-      roll(*gather);
+    if (Status gathered = gather(*last_, event, now); !gathered) {
+      return gathered;
     }
   }
   if (unchecked_bytes_ >= kMemoryBytes / 2) {
@@ -103,6 +60,62 @@ Status HdfsSink::deliver(const Batch& batch) {
   }
   if (!store_->has_room()) {
     commit_largest();
+  }
+  return {};
+}
+
+// Its kind and its bucket; last_ is null where they are not those of the event before.
+Status HdfsSink::look_at(const Event& event, std::int64_t wall) {
+  if (format_->examines()) {
+    const Result<bool> other = format_->examine(event);
+    if (!other) {
+      return other.error();
+    }
+    if (*other) {
+      last_ = nullptr;
+    }
+  }
+  if (!names_->is_constant()) {
+    const Result<bool> moved = names_->locate(event, wall);
+    if (!moved) {
+      return moved.error();
+    }
+    if (*moved) {
+      last_ = nullptr;
+    }
+  }
+  return {};
+}
+
+// Adds the event to the open part of its bucket, which may be complete with it.
+inline Status HdfsSink::gather(Bucket& bucket, const Event& event, std::int64_t now) {
+  Gather* part = bucket.open;
+  if (part == nullptr) {
+    Result<Gather*> begun = begin_part(bucket, now);
+    if (!begun) {
+      has_failed_ = true;
+      return begun.error();
+    }
+    part = *begun;
+  } else if (by_use_.back() != part) {
+    by_use_.splice(by_use_.end(), by_use_, part->by_use);
+  }
+  part->used_ms = now;
+  part->serializer->append(part->buffer, event);
+  const std::size_t body = event.size - event.body_offset;
+  part->body_bytes += body;
+  unchecked_bytes_ += body;
+  ++part->events;
+  ++delivered_;
+  if (part->buffer.size() >= kWriteBytes) {
+    if (Status written = write_out(*part); !written) {
+      return written;
+    }
+  }
+  const std::uint64_t roll_size = options_.roll_size.value;
+  if ((roll_size != 0 && part->body_bytes >= roll_size) ||
+      (options_.roll_count != 0 && part->events >= options_.roll_count)) {
+    roll(*part);
   }
   return {};
 }
@@ -212,10 +225,10 @@ void HdfsSink::set_full(Gather& gather, bool full, const Error* why) {
   }
   gather.is_full = full;
   if (full && ++full_parts_ == 1) {
-    full_since_ms_ = monotonic_ms();
+    full_why_ = *why;
     log(LogLevel::warning, why->message + "; reading stops until there is room");
   } else if (!full && --full_parts_ == 0) {
-    log(LogLevel::info, "there is room again: reading goes on");
+    log(LogLevel::info, "there is room again: reading continues");
   }
 }
 
@@ -325,6 +338,13 @@ std::string HdfsSink::status() const {
     }
   }
   return {};
+}
+
+std::optional<Error> HdfsSink::missing() const {
+  if (full_parts_ != 0) {
+    return full_why_;
+  }
+  return waiting_.empty() ? std::nullopt : std::optional(waiting_.front()->outcome.error);
 }
 
 void HdfsSink::figures(FigureList& out) const {

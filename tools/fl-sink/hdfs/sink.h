@@ -16,15 +16,25 @@
 #include <vector>
 
 #include "common/base/unique_fd.h"
-#include "common/stage/component.h"
-#include "tools/fl-sink/hdfs/bucket_names.h"
+#include "common/component/component.h"
+#include "common/io/poll_set.h"
+#include "common/net/retry.h"
+#include "tools/fl-sink/hdfs/bucket_chooser.h"
 #include "tools/fl-sink/hdfs/file_format.h"
 #include "tools/fl-sink/hdfs/options.h"
-#include "tools/fl-sink/hdfs/retry.h"
+#include "tools/fl-sink/hdfs/row_form.h"
 #include "tools/fl-sink/hdfs/store.h"
 #include "tools/fl-sink/hdfs/worker_pool.h"
 
 namespace fl {
+
+/// What a sink that knows better puts in the place of what the options say; null: as they say.
+struct HdfsParts {
+  std::unique_ptr<Store> store;
+  std::unique_ptr<BucketChooser> names;
+  std::unique_ptr<RowForm> rows;
+  std::string serializer = {};  ///< its name, where there are no rows; empty: as they say
+};
 
 /// Events are gathered into one open part for each bucket. A part that rolls waits in its bucket's
 /// queue and is committed by a worker; the next one of the same bucket after it, so that files
@@ -41,17 +51,25 @@ class HdfsSink final : public Sink {
   HdfsSink(HdfsOptions options, std::unique_ptr<Store> store);
   ~HdfsSink() override;
 
+  /// Before open().
+  void build_of(HdfsParts parts);
   Status open(const StageContext& context) override;
-  std::string_view rule() const override;
+  std::optional<Guarantee> guarantee() const override;
   Status deliver(const Batch& batch) override;
   bool ready() const override;
   std::uint64_t safe() const override;
   Status commit(std::uint64_t n) override;
-  Status progress() override;
-  int wake_fd() const override { return wake_.get(); }
+  void watch(PollSet& set, bool) override { set.add(wake_.get(), POLLIN); }
+  Status handle(const PollSet&) override { return progress(); }
+  /// Takes what the workers have finished, and looks at the timers.
+  Status progress();
+  /// Readable when a worker has finished something.
+  int wake_fd() const { return wake_.get(); }
   std::int64_t deadline_ms() const override;
   Status close() override;
   std::string status() const override;
+  std::optional<Error> missing() const override;
+  bool works() const override { return committing_ != 0 || is_opening_; }
   void figures(FigureList& out) const override;
 
  private:
@@ -104,6 +122,8 @@ class HdfsSink final : public Sink {
   Status show_plan();
   Status prepare_limits();
 
+  Status look_at(const Event& event, std::int64_t wall);
+  Status gather(Bucket& bucket, const Event& event, std::int64_t now);
   Status reject(const Event& event, const Error& why);
   Bucket& bucket_of_last_located();
   Result<Gather*> begin_part(Bucket& bucket, std::int64_t now);
@@ -124,7 +144,6 @@ class HdfsSink final : public Sink {
   void clear_alarms(std::int64_t now);
   bool is_ended() const { return input_over_ && input_over_(); }
   std::string waiting_text() const;
-  std::string until_text() const;
   void sweep_once(const std::string& directory);
   void sweep_next();
 
@@ -135,7 +154,8 @@ class HdfsSink final : public Sink {
   std::unique_ptr<Store> store_;
   std::string where_note_;
   std::unique_ptr<FileFormat> format_;  // outlives the parts
-  std::unique_ptr<BucketNames> names_;
+  std::unique_ptr<BucketChooser> names_;
+  std::unique_ptr<RowForm> rows_;  // until there is a format
   std::size_t max_open_ = 0;
 
   std::unordered_map<std::string, std::unique_ptr<Bucket>, KeyHash, std::equal_to<>> buckets_;
@@ -157,10 +177,10 @@ class HdfsSink final : public Sink {
   std::uint64_t wanted_ = 0;
   std::int64_t last_commit_ms_ = INT64_MIN / 2;
   std::size_t full_parts_ = 0;
-  std::int64_t full_since_ms_ = 0;
+  std::optional<Error> full_why_;  // why the first of them is
   std::int64_t full_retry_ms_ = 0;
-  Alarm away_;     // a server does not answer as it should
-  Alarm refused_;  // a person has to act
+  Alarm away_{"writing continues"};     // a server does not answer as it should
+  Alarm refused_{"writing continues"};  // a person has to act
   std::deque<std::string> sweeps_;
   bool is_sweeping_ = false;
   bool is_opening_ = false;

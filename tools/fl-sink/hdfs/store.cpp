@@ -17,6 +17,9 @@ std::string temporary_name(std::string_view final_name) {
 }
 
 std::optional<unsigned> parse_mode(std::string_view text) {
+  if (text.size() == 4 && text.front() == '0') {
+    text.remove_prefix(1);
+  }
   unsigned mode = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
   if (text.size() != 3 || error != std::errc() || end != text.data() + text.size()) {

@@ -142,7 +142,7 @@ class WebHdfsPart final : public Part {
         return outcome;
       }
     }
-    for (;;) {
+    for (int taken = 0;;) {
       const HdfsStatus renamed =
           client->rename(temporary_, directory + "/" + names_.final_name(counter), uploaded_);
       if (renamed) {
@@ -150,12 +150,15 @@ class WebHdfsPart final : public Part {
       }
       if (renamed.error().trouble == HdfsTrouble::exists) {
         ++counter;
-        continue;
+        if (++taken < kMaxTaken) {
+          continue;
+        }
+        return taken_outcome(renamed.error());
       }
       if (renamed.error().trouble == HdfsTrouble::missing) {
-        // Somebody removed the temporary: the data is still in the spool.
+        // The directory is gone, or the temporary: it is uploaded again from the spool, and the old
+        // one removed, if there is one.
         is_uploaded_ = false;
-        temporary_.clear();
       }
       return outcome_of(renamed.error());
     }
@@ -166,13 +169,20 @@ class WebHdfsPart final : public Part {
   }
 
   void discard() override {
-    if (!temporary_.empty() && !place_.is_removal_hopeless) {
+    if (!temporary_.empty()) {
+      leftovers_.push_back(std::move(temporary_));
+    }
+    for (const std::string& leftover : leftovers_) {
+      if (place_.is_removal_hopeless) {
+        break;
+      }
       Clients::Lease client(place_.last_clients);
-      const auto removed = client->remove(temporary_, false);
+      const auto removed = client->remove(leftover, false);
       if (!removed && removed.error().kind == ErrorClass::unavailable) {
         place_.is_removal_hopeless = true;  // the sweep of a later run finds them
       }
     }
+    leftovers_.clear();
     temporary_.clear();
     spool_.release();
   }
@@ -217,6 +227,19 @@ class WebHdfsPart final : public Part {
     }
   }
   static constexpr std::size_t kMaxLeftovers = 32;  // more are for the sweep of a later run
+  static constexpr int kMaxTaken = 64;              // names tried before a pause
+
+  // A server that calls every name taken must not be asked without a pause.
+  static Outcome taken_outcome(const HdfsError& error) {
+    Outcome outcome = Outcome::fail(
+        {ErrorClass::unavailable,
+         error.message + "; nor was any of the " + std::to_string(kMaxTaken - 1) +
+             " names before it free",
+         "does another writer use this prefix, or does the server call every name taken? "
+         "--file-prefix sets another"});
+    outcome.waiting_for = "a free name for a file";
+    return outcome;
+  }
 
   Place& place_;
   const FileNames& names_;
@@ -256,12 +279,15 @@ class WebHdfsStore final : public Store {
                                                       : *home + "/" + settings_.base;
         return {};
       }
-      if (home.error().kind != ErrorClass::unavailable || monotonic_ms() + pause > give_up) {
-        return Error(home.error());
+      Error error = home.error();
+      error.hint = error.hint.empty() ? settings_.hint : error.hint;
+      if (error.kind != ErrorClass::unavailable || monotonic_ms() + pause > give_up) {
+        return error;
       }
       if (!said) {
-        log(LogLevel::warning,
-            home.error().message + "; trying again for " + to_string(Duration{settings_.grace_ms}));
+        log(LogLevel::warning, error.message + "; trying again for " +
+                                   to_string(Duration{settings_.grace_ms}) +
+                                   (error.hint.empty() ? "" : "; " + error.hint));
         said = true;
       }
       const std::int64_t next = monotonic_ms() + pause;
@@ -346,10 +372,13 @@ Result<WebHdfsStoreSettings> webhdfs_store_settings(const HdfsOptions& options,
   }
   client.connect_map = std::move(*map);
   WebHdfs::Upload& upload = settings.upload;
-  upload.permission = options.permission.empty() ? upload.permission : options.permission;
+  if (!options.permission.empty()) {
+    upload.permission = options.permission.substr(options.permission.size() - 3);
+  }
   upload.block_size = options.block_size.value;
   upload.replication = static_cast<int>(options.replication);
   upload.sync_block = options.sync_block;
+  settings.hint = location.hint;
   settings.spool_dir = options.spool_dir;
   settings.spool_bytes = options.spool_size.value;
   return settings;

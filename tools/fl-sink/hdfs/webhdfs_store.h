@@ -1,5 +1,5 @@
 // HDFS: a part is gathered in an unlinked spool file, uploaded whole to a hidden temporary,
-// verified, renamed (DESIGN 7).
+// verified, renamed: readers see whole files under final names only.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +17,7 @@ struct HdfsOptions;
 struct WebHdfsStoreSettings {
   WebHdfsSettings client;  ///< without session and cancel
   WebHdfs::Upload upload;  ///< permission, block size and the like of all files
+  std::string hint;        ///< HdfsLocation::hint
   std::string base;        ///< directory; relative: below the home directory there
   std::string spool_dir;   ///< empty: $TMPDIR, else /var/tmp
   std::uint64_t spool_bytes = 4ull << 30;

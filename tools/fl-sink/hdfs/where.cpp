@@ -29,6 +29,14 @@ Result<Where> find_where(const HdfsOptions& options, bool terminal) {
   if (*found) {
     where.location = std::move(**found);
     where.path = where.location.path;
+    if (where.path.empty() && options.path_rules == "strict") {
+      return Error{ErrorClass::usage, "PATH: '" + path + "' names no directory",
+                   "a variable that is not set? Write " +
+                       (path.starts_with("file:") ? "file:///" : path + "/") + " for the root"};
+    }
+    if (where.path.empty()) {
+      where.path = "/";  // Flume puts a slash and the name behind it
+    }
     return where;
   }
   if (terminal && !path.starts_with('/')) {
@@ -43,10 +51,10 @@ Result<Where> find_where(const HdfsOptions& options, bool terminal) {
     searched += place;
   }
   return Error{ErrorClass::config,
-               "nothing says where '" + path + "' is: no fs.defaultFS in " +
+               "no file system given for '" + path + "': no fs.defaultFS in " +
                    (searched.empty() ? std::string("any configuration") : searched),
-               "set HADOOP_CONF_DIR, or name the place: hdfs://NAMENODE/PATH, or file:///DIRECTORY "
-               "for a local one"};
+               "set HADOOP_CONF_DIR, or give a URL: hdfs://NAMENODE/PATH, or file:///DIRECTORY for "
+               "a local one"};
 }
 
 }  // namespace fl

@@ -1,4 +1,4 @@
-// Where PATH leads: HDFS or a local directory (DESIGN 7 "Where").
+// Where PATH leads: HDFS or a local directory.
 #pragma once
 
 #include <string>

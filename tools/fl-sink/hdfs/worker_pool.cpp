@@ -1,25 +1,48 @@
 #include "tools/fl-sink/hdfs/worker_pool.h"
 
 #include <csignal>
+#include <system_error>
 #include <utility>
 
 namespace fl {
 
+Status WorkerPool::start() {
+  const int number = threads_.empty() ? add_thread() : 0;
+  if (number != 0) {
+    Error error = system_error(ErrorClass::unavailable, "cannot start a thread", number);
+    error.hint =
+        "raise the limit of processes (ulimit -u), of memory (ulimit -v) or of the service";
+    return error;
+  }
+  return {};
+}
+
+// 0, or the errno that says why there is no further thread.
+int WorkerPool::add_thread() {
+  // Threads inherit the mask: signals are for the main thread alone.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  int number = 0;
+  try {
+    threads_.emplace_back([this] { work(); });
+  } catch (const std::system_error& error) {
+    number = error.code().value();
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return number;
+}
+
 void WorkerPool::submit(std::function<void()> job) {
-  bool start = false;
+  bool is_short = false;
   {
     const std::lock_guard lock(mutex_);
     jobs_.push_back(std::move(job));
-    start = jobs_.size() > idle_ && threads_.size() < limit_;
+    is_short = jobs_.size() > idle_ && threads_.size() < limit_;
   }
-  if (start) {
-    // Threads inherit the mask: signals are for the main thread alone.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    threads_.emplace_back([this] { work(); });
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (is_short) {
+    (void)add_thread();  // without it the job waits for those that are there
   }
   wake_.notify_one();
 }

@@ -8,9 +8,12 @@
 #include <thread>
 #include <vector>
 
+#include "common/base/error.h"
+
 namespace fl {
 
-/// Threads start with the first job and have all signals blocked. Used from one thread.
+/// Threads have all signals blocked. Used from one thread. The first starts with start(), the
+/// others when there is a job for them; a system that has no room for those leaves it at fewer.
 class WorkerPool {
  public:
   explicit WorkerPool(std::size_t threads) : limit_(threads == 0 ? 1 : threads) {}
@@ -18,11 +21,14 @@ class WorkerPool {
   WorkerPool& operator=(const WorkerPool&) = delete;
   ~WorkerPool() { finish(false); }
 
+  /// Before the first submit(). Errors: unavailable, the system has no room for a thread.
+  Status start();
   void submit(std::function<void()> job);
   /// Joins the threads after their current job; queued jobs are run before or forgotten.
   void finish(bool run_queued);
 
  private:
+  int add_thread();
   void work();
 
   const std::size_t limit_;

@@ -1,0 +1,33 @@
+// What an answer of the REST gateway means, which is not always what it says.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "common/base/error.h"
+#include "common/http/posts.h"
+
+namespace fl {
+
+/// What a sink does after an answer.
+enum class HBaseAnswer {
+  stored,
+  exists,   ///< 304: the row was there (--put-if-absent)
+  refused,  ///< 400: one of the rows is bad, and none was stored
+  again,    ///< it passes by itself
+  blocked,  ///< it is tried again, but somebody has to act
+  ends,     ///< the sink ends: table, family or rights are not as they must be
+};
+
+HBaseAnswer hbase_answer(long status);
+
+/// The error of an answer that is not `stored`, in the words of who reads it. `shown`: the gateway.
+Error hbase_error(const PostOutcome& outcome, const std::string& shown, const std::string& table,
+                  const std::string& family);
+
+/// Whether the answer to GET /TABLE/schema names the family. Class config: it does not, or
+/// it is no schema.
+Status check_hbase_schema(std::string_view json, const std::string& shown, const std::string& table,
+                          const std::string& family);
+
+}  // namespace fl

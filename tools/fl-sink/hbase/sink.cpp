@@ -1,0 +1,431 @@
+#include "tools/fl-sink/hbase/sink.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/base/clock.h"
+#include "common/base/text.h"
+#include "common/http/client.h"
+#include "common/io/poll_set.h"
+#include "tools/fl-sink/hbase/answers.h"
+
+namespace fl {
+namespace {
+
+constexpr std::size_t kMaxSchema = 1 << 20;
+constexpr std::size_t kMaxAnswerText = 8 << 10;
+
+// [NAMESPACE:]NAME
+bool is_table_name(const std::string& name) {
+  const std::size_t colon = name.find(':');
+  const std::string table = colon == std::string::npos ? name : name.substr(colon + 1);
+  const auto is_good = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' || c == '.';
+  };
+  return colon != 0 && !table.empty() && table.front() != '-' && table.front() != '.' &&
+         std::all_of(table.begin(), table.end(), is_good) &&
+         (colon == std::string::npos ||
+          std::all_of(name.begin(), name.begin() + static_cast<std::ptrdiff_t>(colon), is_good));
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------- start
+
+Status HBaseSink::check_options() {
+  if (!is_table_name(options_.table)) {
+    return Error{ErrorClass::usage, "'" + options_.table + "' is not the name of a table",
+                 "NAME or NAMESPACE:NAME, of letters, digits, _ - and ."};
+  }
+  for (const std::string& gateway : options_.gateways) {
+    if (Status status = HttpPosts::check_url(gateway); !status) {
+      return status;
+    }
+    shown_.push_back(HttpPosts::shown(gateway));
+  }
+  if (shown_.empty()) {
+    return Error{ErrorClass::usage, "--rest is missing", "for example --rest http://gateway:8080"};
+  }
+  if (options_.batch_size == 0) {
+    return Error{ErrorClass::usage, "--batch-size 0 would send nothing", {}};
+  }
+  if (options_.connect_timeout.ms <= 0 || options_.request_timeout.ms <= 0) {
+    return Error{ErrorClass::usage, "--connect-timeout and --request-timeout must be above 0", {}};
+  }
+  return maker_.open();
+}
+
+Status HBaseSink::open(const StageContext& context) {
+  if (Status status = check_options(); !status) {
+    return status;
+  }
+  rule_ = "stored in HBase table " + options_.table;
+  event_limits_ = context.limits;
+  limits_.grace_ms = context.grace_ms;
+  limits_.give_up_ms = context.give_up_ms;
+  input_over_ = context.input_over;
+  rejects_ = context.rejects;
+  if (options_.gzip) {
+    gzip_ =
+        make_stream_compressor(StreamFormat::gzip, compression_levels(StreamFormat::gzip).standard);
+  }
+  const bool is_https =
+      std::any_of(options_.gateways.begin(), options_.gateways.end(), Https::is_url);
+  if (Status status = https_.open(options_.tls, is_https); !status) {
+    return status;
+  }
+  is_open_ = !context.dry_run;
+  return {};
+}
+
+void HBaseSink::reopen() { https_.reopen(); }
+
+std::optional<Guarantee> HBaseSink::guarantee() const { return Guarantee{Level::durable, rule_}; }
+
+// ---------------------------------------------------------------- events
+
+Status HBaseSink::deliver(const Batch& batch) {
+  const std::int64_t now = wall_ms();
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const Event& event = batch[i];
+    Request& request = open_request(event.size);
+    Status status = maker_.make(event, now, row_);
+    if (status) {
+      if (const auto why = hbase_complaint(row_, options_.max_cell.value)) {
+        status = Error{ErrorClass::input, *why, "--reject FILE keeps such events"};
+      }
+    }
+    if (!status) {
+      if (Status kept = rejects_->reject(event, status.error()); !kept) {
+        return kept;
+      }
+      ++rejected_;
+      ++request.rejected;
+      continue;
+    }
+    const std::size_t before = request.rows.size();
+    if (options_.put_if_absent) {
+      append_hbase_absent_check(request.rows, row_);
+    } else {
+      append_hbase_row(request.rows, row_);
+    }
+    const std::size_t row = request.rows.size() - before;
+    request.events += event.bytes();
+    request.sizes.push_back({event.size, static_cast<std::uint32_t>(row)});
+    held_ += event.size + row + sizeof(Sizes);
+  }
+  return {};
+}
+
+HBaseSink::Request& HBaseSink::open_request(std::size_t bytes) {
+  const std::size_t most = options_.put_if_absent ? 1 : options_.batch_size;
+  const bool is_busy = posts_ && posts_->is_busy() && asking_ != Asking::schema;
+  const bool is_open =
+      requests_.size() >
+      (is_busy || (!requests_.empty() && requests_.front().to_count > 0) ? 1u : 0u);
+  if (!is_open || requests_.back().count() >= most ||
+      requests_.back().rows.size() + bytes > kMaxRequest) {
+    requests_.emplace_back();
+  }
+  return requests_.back();
+}
+
+// ---------------------------------------------------------------- waiting
+
+void HBaseSink::watch(PollSet& set, bool) {
+  if (posts_) {
+    posts_->watch(set);
+  }
+}
+
+std::int64_t HBaseSink::deadline_ms() const {
+  if (!is_open_) {
+    return -1;
+  }
+  if (posts_ && posts_->is_busy()) {
+    return posts_->deadline_ms();
+  }
+  if (retry_.is_failing()) {
+    if (limits_.ended_ms < 0 && is_ended()) {
+      return 0;  // just now: handle() bounds what waits
+    }
+    return std::min(std::max(retry_.due_at(limits_), not_before_ms_), retry_.give_up_at(limits_));
+  }
+  return has_work() ? not_before_ms_ : -1;
+}
+
+Status HBaseSink::handle(const PollSet& set) {
+  if (!is_open_) {
+    return {};
+  }
+  if (limits_.ended_ms < 0 && is_ended()) {
+    limits_.ended_ms = monotonic_ms();
+  }
+  if (posts_) {
+    if (const std::optional<PostOutcome> outcome = posts_->handle(set)) {
+      if (Status status = take_outcome(*outcome); !status) {
+        return status;
+      }
+    }
+  }
+  return go_on();
+}
+
+// Sends the next request if it is time.
+Status HBaseSink::go_on() {
+  if (posts_ && posts_->is_busy()) {
+    return {};
+  }
+  while (!requests_.empty() && requests_.front().sizes.empty() && requests_.front().to_count == 0) {
+    finish_request();  // all of its events were rejected
+  }
+  const std::int64_t now = monotonic_ms();
+  if (!has_work() || now < not_before_ms_ ||
+      (retry_.is_failing() && failed_ == 0 && now < retry_.due_at(limits_))) {
+    return {};
+  }
+  send();
+  return {};
+}
+
+void HBaseSink::send() {
+  const Asking what = !schema_seen_                    ? Asking::schema
+                      : requests_.front().to_count > 0 ? Asking::increment
+                                                       : Asking::put;
+  connect(what);
+  body_.clear();
+  if (what == Asking::increment) {
+    append_hbase_increment(body_, options_.increment_row,
+                           options_.rows.column_family + ':' + options_.increment_column,
+                           requests_.front().to_count);
+  } else if (what == Asking::put && !gzip_) {
+    body_ = requests_.front().rows;
+  } else if (what == Asking::put) {
+    gzip_->write(requests_.front().rows, body_);
+    gzip_->finish(body_);
+  }
+  posts_->send_to(url(), body_);
+  ++sent_requests_;
+}
+
+// A schema is asked for by GET and an increment is not compressed, so these have clients of their
+// own.
+void HBaseSink::connect(Asking what) {
+  if (posts_ && asking_ == what) {
+    return;
+  }
+  asking_ = what;
+  HttpPosts::Settings settings;
+  settings.url = url();
+  settings.headers = {"Accept: application/json"};
+  if (what != Asking::schema) {
+    settings.headers = {"Content-Type: application/x-protobuf", "Accept: */*"};
+  }
+  if (what == Asking::put && gzip_) {
+    settings.headers.emplace_back("Content-Encoding: gzip");
+  }
+  settings.connect_timeout_ms = options_.connect_timeout.ms;
+  settings.request_timeout_ms = options_.request_timeout.ms;
+  settings.security = https_.security();
+  settings.is_get = what == Asking::schema;
+  settings.max_text = what == Asking::schema ? kMaxSchema : kMaxAnswerText;
+  posts_ = std::make_unique<HttpPosts>(std::move(settings));
+}
+
+std::string HBaseSink::url() const {
+  std::string out = options_.gateways[gateway_];
+  while (!out.empty() && out.back() == '/') {
+    out.pop_back();
+  }
+  out += '/' + url_encode(options_.table);
+  switch (asking_) {
+    case Asking::schema:
+      return out + "/schema";
+    case Asking::put:  // the rows of the body count, but there has to be one here
+      return out + (options_.put_if_absent ? "/row?check=put" : "/row");
+    case Asking::increment:
+      break;
+  }
+  return out + "/row?check=increment";
+}
+
+// ---------------------------------------------------------------- answers
+
+Error HBaseSink::error_of(const PostOutcome& outcome) const {
+  return hbase_error(outcome, shown_[gateway_], options_.table, options_.rows.column_family);
+}
+
+Status HBaseSink::take_schema(const PostOutcome& outcome) {
+  if (Status status = check_hbase_schema(outcome.text, shown_[gateway_], options_.table,
+                                         options_.rows.column_family);
+      !status) {
+    return status;
+  }
+  schema_seen_ = true;
+  end_trouble();
+  return {};
+}
+
+Status HBaseSink::take_outcome(const PostOutcome& outcome) {
+  const HBaseAnswer answer =
+      outcome.status == 0 ? HBaseAnswer::again : hbase_answer(outcome.status);
+  if (asking_ == Asking::schema && answer == HBaseAnswer::stored) {
+    return take_schema(outcome);
+  }
+  switch (answer) {
+    case HBaseAnswer::stored:
+      stored();
+      end_trouble();
+      return {};
+    case HBaseAnswer::exists:
+      if (!options_.put_if_absent) {
+        return trouble(error_of(outcome), true, outcome);
+      }
+      ++existed_;
+      finish_request();
+      end_trouble();
+      return {};
+    case HBaseAnswer::refused:
+      if (asking_ == Asking::put) {
+        return refuse(outcome);
+      }
+      break;
+    case HBaseAnswer::again:
+      return trouble(error_of(outcome), outcome.needs_person, outcome);
+    case HBaseAnswer::blocked:
+      return trouble(error_of(outcome), true, outcome);
+    case HBaseAnswer::ends:
+      break;
+  }
+  Error error = error_of(outcome);
+  if (error.kind == ErrorClass::input) {
+    error.kind = ErrorClass::config;  // of a schema or counter, so no event is at fault
+    error.hint = asking_ == Asking::increment ? "does --increment-column hold 8 bytes?" : "";
+  }
+  if (error.kind == ErrorClass::config && asking_ == Asking::schema && outcome.status == 404) {
+    error = Error{ErrorClass::config, shown_[gateway_] + " has no table '" + options_.table + "'",
+                  "create it in hbase shell: create '" + options_.table + "', '" +
+                      options_.rows.column_family + "'"};
+  }
+  return error;
+}
+
+// The rows of the first request are stored, or its counter.
+void HBaseSink::stored() {
+  Request& request = requests_.front();
+  if (request.to_count == 0 && counts()) {
+    held_ -= request.held();
+    request.to_count = request.sizes.size();
+    stored_ += request.sizes.size();
+    request.events.clear();
+    request.rows.clear();
+    request.sizes.clear();
+    return;
+  }
+  stored_ += request.sizes.size();
+  finish_request();
+}
+
+void HBaseSink::finish_request() {
+  const Request& request = requests_.front();
+  safe_ += request.count();
+  held_ -= request.held();
+  requests_.pop_front();
+}
+
+void HBaseSink::end_trouble() {
+  failed_ = 0;
+  if (retry_.is_failing()) {
+    retry_.succeeded();
+    alarm_.clear(monotonic_ms());
+    why_.reset();
+  }
+}
+
+// ---------------------------------------------------------------- failures
+
+// One of the rows is bad: they are tried in smaller requests, and the one that is refused alone is
+// rejected.
+Status HBaseSink::refuse(const PostOutcome& outcome) {
+  end_trouble();
+  Request& request = requests_.front();
+  if (request.sizes.size() > 1) {
+    Request first;
+    const std::size_t half = request.sizes.size() / 2;
+    std::size_t events = 0;
+    std::size_t rows = 0;
+    for (std::size_t i = 0; i < half; ++i) {
+      events += request.sizes[i].event;
+      rows += request.sizes[i].row;
+    }
+    const auto middle = request.sizes.begin() + static_cast<std::ptrdiff_t>(half);
+    first.events = request.events.substr(0, events);
+    first.rows = request.rows.substr(0, rows);
+    first.sizes.assign(request.sizes.begin(), middle);
+    request.events.erase(0, events);
+    request.rows.erase(0, rows);
+    request.sizes.erase(request.sizes.begin(), middle);
+    requests_.push_front(std::move(first));
+    return {};
+  }
+  Event event;
+  const char* why = "";
+  const auto* const p = reinterpret_cast<const std::uint8_t*>(request.events.data());
+  (void)scan_event(p, p + request.events.size(), event_limits_, event, why);
+  if (Status status = rejects_->reject(event, error_of(outcome)); !status) {
+    return status;
+  }
+  ++rejected_;
+  finish_request();
+  return {};
+}
+
+// The request stays, and is sent again: by the next gateway at once, or after a pause when all have
+// failed.
+Status HBaseSink::trouble(Error why, bool needs_person, const PostOutcome& outcome) {
+  const std::int64_t now = monotonic_ms();
+  ++failures_;
+  gateway_ = (gateway_ + 1) % shown_.size();
+  posts_.reset();
+  why_ = why;
+  if (++failed_ < shown_.size()) {
+    return {};
+  }
+  failed_ = 0;
+  retry_.failed(now, needs_person, limits_);
+  not_before_ms_ = now + outcome.retry_after_ms;
+  if (retry_.is_over(now, limits_)) {
+    why.message += " (tried for " + to_string(Duration{now - retry_.since_ms()}) + ")";
+    return why;
+  }
+  std::uint64_t events = 0;
+  for (const Request& request : requests_) {
+    events += request.count();
+  }
+  alarm_.raise(now, {why, needs_person, {}}, count_of(events, "event"), limits_.until_text());
+  return {};
+}
+
+Status HBaseSink::close() {
+  posts_.reset();
+  return {};
+}
+
+std::string HBaseSink::status() const { return alarm_.status(monotonic_ms()); }
+
+void HBaseSink::figures(FigureList& out) const {
+  out.counter("requests_total", "Requests that were sent.", sent_requests_).said("requests");
+  out.counter("stored_total", "Rows that were stored.", stored_).said("stored");
+  out.counter("existed_total", "Rows that were there before (--put-if-absent).", existed_)
+      .said_if_any("existed");
+  out.counter("failures_total", "Requests that failed and are tried again.", failures_)
+      .said_if_any("failures");
+  out.counter("refused_total", "Events that make no row, or one that HBase refuses.", rejected_)
+      .said_if_any("refused");
+  out.gauge("held_bytes", "Bytes of events and rows that are not acknowledged.", held_);
+  if (!alarm_.name().empty()) {
+    out.alarm(alarm_.name());
+  }
+}
+
+}  // namespace fl

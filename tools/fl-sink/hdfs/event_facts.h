@@ -1,0 +1,22 @@
+// What is asked of an event's headers before it gets its place.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/error.h"
+#include "common/event/event.h"
+
+namespace fl {
+
+/// The header timestamp; `what` needs it ("the path"). Class input: there is none, or it is no
+/// number.
+Result<std::int64_t> time_of(const Event& event, std::string_view what);
+
+/// Warns of headers in `wanted` that the first event lacks, and, if it is `timed`, of a timestamp
+/// that looks like seconds.
+void look_at_first(const Event& event, const std::vector<std::string>& wanted, bool timed);
+
+}  // namespace fl

@@ -1,0 +1,20 @@
+// The store of a location.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "common/base/error.h"
+#include "common/hadoop/location.h"
+#include "tools/fl-sink/hdfs/store.h"
+
+namespace fl {
+
+struct HdfsOptions;
+
+/// `base`: the directory there that buckets lie below. Errors: class config.
+Result<std::unique_ptr<Store>> make_store(const HdfsOptions& options, const HdfsLocation& location,
+                                          const std::string& base, std::int64_t grace_ms);
+
+}  // namespace fl
