@@ -47,9 +47,16 @@ void to_reader(std::string_view lines, std::size_t step) {
   check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0, "a pair of sockets");
   fl::UniqueFd peer(fds[0]);
   fl::AckClient client(fl::UniqueFd(fds[1]), "00112233445566778899aabbccddeeff");
+  client.resume({{"source", "place"}});
+  std::uint64_t reached = 0;
   feed(peer.get(), lines, step, [&] {
     const std::uint64_t want = client.want();
     client.handle();
+    while (const auto entry = client.take_position(kWritten)) {
+      check(entry->events >= reached && entry->events <= kWritten, "positions come in order");
+      check(entry->position.text().has_value(), "a position can be passed on");
+      reached = entry->events;
+    }
     check(client.want() >= want, "want never falls");
     check(!client.end() || client.want() >= *client.end(), "end implies want");
     client.ack(want);
@@ -77,6 +84,13 @@ void to_writer(std::string_view lines, std::size_t step, bool hello) {
     check(server.acked() >= acked, "acks never fall");
     check(server.acked() <= kWritten, "no ack for what was not written");
     check(hello || !server.had_reader(), "no reader without the stream's id");
+    if (server.kept_positions()) {
+      check(hello, "no positions without the stream's id");
+      for (const fl::Position& position : *server.kept_positions()) {
+        check(position.text().has_value(), "a position can be passed on");
+        server.position(1, position);
+      }
+    }
   };
   handle();  // accepts
   if (hello) {

@@ -47,7 +47,7 @@ Reading read(std::string_view text, const fl::LineRules& rules, std::size_t step
     text.remove_prefix(piece.size());
     eof = text.empty();
     in.append(piece);
-    while (reader.read(in, eof, out)) {
+    while (*reader.read(in, eof, out)) {
       check(!out.empty(), "a full block has an event");
       take(out, reading);
     }

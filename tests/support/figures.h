@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "common/stage/figures.h"
+#include "common/component/figures.h"
 
 namespace fl {
 

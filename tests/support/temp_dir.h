@@ -9,8 +9,8 @@ namespace fl {
 
 class TempDir {
  public:
-  TempDir() {
-    std::string name = (std::filesystem::temp_directory_path() / "fl-test-XXXXXX").string();
+  explicit TempDir(const std::filesystem::path& place = std::filesystem::temp_directory_path()) {
+    std::string name = (place / "fl-test-XXXXXX").string();
     path_ = mkdtemp(name.data()) != nullptr ? name : std::string();
   }
   ~TempDir() {

@@ -33,6 +33,7 @@ class FakeHdfs:
         self.lock = threading.Condition()
         self.uploading = 0
         self.most_uploading = 0
+        self.cookie = None
         self.refuse = lambda request: None  # -> (status, body) or None
         fake = self
 
@@ -124,6 +125,8 @@ class FakeHdfs:
         handler.send_header("Content-Length", str(len(payload)))
         if location:
             handler.send_header("Location", location)
+        if self.cookie:
+            handler.send_header("Set-Cookie", self.cookie)
         if data:
             handler.send_header("Connection", "close")
             handler.close_connection = True

@@ -6,6 +6,7 @@ line and returns 1 if a test failed. Waits are polls with a limit, never sleeps 
 import glob
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BIN = os.environ.get("FL_BIN") or os.path.join(
     os.environ.get("FL_BUILD", os.path.join(ROOT, "build", "dev")), "bin")
 HANG = float(os.environ.get("FL_TEST_HANG", "30"))  # seconds after which something hangs
+ACK_READER = os.path.join(ROOT, "tests", "tools", "ack_reader.py")
 SEED = int(os.environ.get("FL_TEST_SEED", "20240229"))
 
 
@@ -90,6 +92,16 @@ def catches(pid: int, number: int) -> bool:
     except OSError:
         pass
     return False
+
+
+def is_pending(pid: int, number: int) -> bool:
+    """The signal was sent and not heard yet; a second one would be lost."""
+    try:
+        with open(f"/proc/{pid}/status") as file:
+            return any(int(row.split()[1], 16) >> (number - 1) & 1 for row in file
+                       if row.startswith(("SigPnd:", "ShdPnd:")))
+    except OSError:
+        return False
 
 
 class Pipeline:
@@ -184,6 +196,19 @@ def is_final(name: str) -> bool:
     return not name.startswith(("_", ".")) and not name.endswith(".tmp")
 
 
+def resident_kib(pid: int) -> int:
+    """Memory that the process has."""
+    with open(f"/proc/{pid}/status") as file:
+        return int(re.search(r"^VmRSS:\s*(\d+)", file.read(), re.M)[1])
+
+
+def is_sanitized() -> bool:
+    """A sanitizer keeps freed memory for a while: how much is used says nothing."""
+    with open(os.path.join(BIN, "fl-source"), "rb") as file:
+        content = file.read()
+    return b"__asan_init" in content or b"__tsan_init" in content
+
+
 def committed_files(directory: str) -> list:
     """Files under a final name, in the order of their names."""
     found = []
@@ -273,6 +298,30 @@ class _Result(unittest.TextTestResult):
         self._say("FAIL", test)
 
 
+def _passes_alone(name: str) -> bool:
+    """A test of the calling program that has failed runs once more, in a process of its own."""
+    env = {key: value for key, value in os.environ.items() if key != "FL_TEST_UNSTABLE"}
+    print(f"once more: {name}", flush=True)
+    try:
+        return subprocess.run([sys.executable, sys.argv[0], name], env=env, check=False,
+                              stdin=subprocess.DEVNULL, timeout=20 * HANG).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
+def _unstable(failures: set) -> set:
+    """Those that pass when they are repeated alone, once, with FL_TEST_UNSTABLE=FILE: they are
+    noted there. scripts/test reports them, and bears few."""
+    note = os.environ.get("FL_TEST_UNSTABLE")
+    if not note or len(failures) > 3:
+        return set()
+    passed = {test for test in sorted(failures) if _passes_alone(test.removeprefix("__main__."))}
+    with open(note, "a") as file:
+        for test in sorted(passed):
+            file.write(f"{os.path.relpath(sys.argv[0], ROOT)} {test.removeprefix('__main__.')}\n")
+    return passed
+
+
 def main() -> None:
     """Runs the tests of the calling program (names as arguments select some)."""
     print(f"seed {SEED} (FL_TEST_SEED)", flush=True)
@@ -290,6 +339,7 @@ def main() -> None:
 
     failures = names([test for test, _ in result.failures + result.errors] +
                      result.unexpectedSuccesses)
+    failures -= _unstable(failures)
     skips = names([test for test, _ in result.skipped]) - failures
     failed, skipped = len(failures), len(skips)
     passed = max(0, result.testsRun - failed - skipped)

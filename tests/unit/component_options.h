@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "common/stage/component_type.h"
+#include "common/component/component_type.h"
 
 namespace fl::test {
 

@@ -1,8 +1,11 @@
 #include "common/base/log.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "common/base/error.h"
+#include "common/base/unique_fd.h"
 
 namespace fl {
 namespace {
@@ -68,6 +71,65 @@ TEST(Log, LessImportantLinesAreLeftOut) {
   log(LogLevel::info, "no");
   log(LogLevel::warning, "yes");
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "fl-test: yes\n");
+}
+
+// stderr is a pipe while this lives.
+class PipedStderr {
+ public:
+  PipedStderr() : saved_(::dup(STDERR_FILENO)) {
+    int ends[2];
+    EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+    reader_.reset(ends[0]);
+    ::fcntl(reader_.get(), F_SETFL, O_NONBLOCK);
+    ::dup2(ends[1], STDERR_FILENO);
+    ::close(ends[1]);
+  }
+  ~PipedStderr() { ::dup2(saved_.get(), STDERR_FILENO); }
+  static void fill() {
+    const UniqueFd own(::open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+    const std::string page(4096, '.');
+    while (::write(own.get(), page.data(), page.size()) > 0) {}
+  }
+  std::string read() {
+    std::string text;
+    char buffer[65536];
+    for (ssize_t n = 0; (n = ::read(reader_.get(), buffer, sizeof buffer)) > 0;) {
+      text.append(buffer, static_cast<std::size_t>(n));
+    }
+    return text;
+  }
+
+ private:
+  UniqueFd saved_;
+  UniqueFd reader_;
+};
+
+TEST(Log, AFullStderrLosesLinesAndSaysHowMany) {
+  set_log("fl-test", LogLevel::info, LogFormat::text);
+  PipedStderr piped;
+  PipedStderr::fill();
+  ::alarm(60);  // it would wait for ever
+  log(LogLevel::info, "one");
+  log(LogLevel::info, "two");
+  set_status_line("three");
+  EXPECT_EQ(piped.read().find_first_not_of('.'), std::string::npos);
+  log(LogLevel::info, "four");
+  log(LogLevel::info, "five");
+  EXPECT_EQ(piped.read(),
+            "fl-test: stderr was full: 3 log lines were dropped\nfl-test: four\nfl-test: five\n");
+  ::alarm(0);
+}
+
+TEST(Log, ALineThatAFullStderrCutsIsEndedBeforeTheNext) {
+  set_log("fl-test", LogLevel::info, LogFormat::text);
+  PipedStderr piped;
+  ::alarm(60);
+  log(LogLevel::info, std::string(1 << 20, 'x'));
+  const std::string cut = piped.read();
+  EXPECT_EQ(cut.find_first_not_of('x', 9), std::string::npos);
+  log(LogLevel::info, "two");
+  EXPECT_EQ(piped.read(), "\nfl-test: stderr was full: 1 log line was dropped\nfl-test: two\n");
+  ::alarm(0);
 }
 
 }  // namespace

@@ -11,17 +11,18 @@ ComponentType memory_channel();
 
 namespace {
 
-std::unique_ptr<Channel> make(const test::Settings& settings) {
+Channel make(const test::Settings& settings) {
   const ComponentType type = memory_channel();
-  auto channel = type.channel(test::options_of(type, settings));
-  EXPECT_TRUE(channel->open({}).ok());
+  Channel channel = type.channel(test::options_of(type, settings));
+  EXPECT_TRUE(channel.put->open({}).ok());
+  EXPECT_TRUE(channel.take->open({}).ok());
   return channel;
 }
 
-void put(Channel& channel, const std::string& bytes, std::uint64_t count) {
+void put(const Channel& channel, const std::string& bytes, std::uint64_t count) {
   std::string copy = bytes;
   Block block{reinterpret_cast<std::uint8_t*>(copy.data()), copy.size(), count};
-  ASSERT_TRUE(channel.put(block).ok());
+  ASSERT_TRUE(channel.put->put(block).ok());
   copy.assign(copy.size(), '?');  // the channel has its own
 }
 
@@ -30,52 +31,66 @@ std::string text_of(const Block& block) {
 }
 
 TEST(MemoryChannel, FirstInFirstOutThroughManyRounds) {
-  const auto channel = make({});
-  EXPECT_EQ(channel->front(), nullptr);
+  const Channel channel = make({});
+  EXPECT_EQ(channel.take->front(), nullptr);
   std::uint64_t in = 0;
   std::uint64_t out = 0;
   for (int round = 0; round < 50; ++round) {
     for (int i = 0; i < 40; ++i, ++in) {
-      put(*channel, std::string(in * 37 % 3000, 'x') + std::to_string(in), 1);
+      put(channel, std::string(in * 37 % 3000, 'x') + std::to_string(in), 1);
     }
     for (int i = 0; i < 30; ++i, ++out) {
-      Block* const block = channel->front();
+      Block* const block = channel.take->front();
       ASSERT_NE(block, nullptr);
       EXPECT_EQ(text_of(*block), std::string(out * 37 % 3000, 'x') + std::to_string(out));
       std::memset(block->data - Block::kBefore, 1, Block::kBefore);  // room for a frame
       std::memset(block->data + block->size, 1, Block::kAfter);
-      channel->pop();
+      channel.take->pop();
     }
   }
   for (; out != in; ++out) {
-    channel->pop();
+    channel.take->pop();
   }
-  EXPECT_EQ(channel->front(), nullptr);
-  EXPECT_EQ(figure_words(*channel), "0 events held, 0 B used");
+  EXPECT_EQ(channel.take->front(), nullptr);
+  EXPECT_EQ(figure_words(*channel.put), "0 events held, 0 B used");
 }
 
 TEST(MemoryChannel, FullByEvents) {
-  const auto channel = make({{"capacity", "10"}});
-  put(*channel, "a", 9);
-  EXPECT_TRUE(channel->has_room());
-  put(*channel, "b", 5);
-  EXPECT_FALSE(channel->has_room());
-  channel->pop();
-  EXPECT_TRUE(channel->has_room());
+  const Channel channel = make({{"capacity", "10"}});
+  put(channel, "a", 9);
+  EXPECT_TRUE(channel.put->ready());
+  put(channel, "b", 5);
+  EXPECT_FALSE(channel.put->ready());
+  channel.take->pop();
+  EXPECT_TRUE(channel.put->ready());
 }
 
 TEST(MemoryChannel, FullByBytesAndABlockLargerThanAll) {
-  const auto channel = make({{"byteCapacity", "4096"}});
-  put(*channel, std::string(100'000, 'x'), 1);
-  EXPECT_FALSE(channel->has_room());
-  EXPECT_EQ(channel->front()->size, 100'000u);
-  channel->pop();
-  EXPECT_TRUE(channel->has_room());
+  const Channel channel = make({{"byteCapacity", "4096"}});
+  put(channel, std::string(100'000, 'x'), 1);
+  EXPECT_FALSE(channel.put->ready());
+  EXPECT_EQ(channel.take->front()->size, 100'000u);
+  channel.take->pop();
+  EXPECT_TRUE(channel.put->ready());
 }
 
 TEST(MemoryChannel, AcknowledgesAtPutOnlyIfAsked) {
-  EXPECT_FALSE(make({})->acks_at_put());
-  EXPECT_TRUE(make({{"ackAt", "put"}})->acks_at_put());
+  EXPECT_FALSE(make({}).put->traits().acks_at_put);
+  const Channel channel = make({{"ackAt", "put"}});
+  EXPECT_TRUE(channel.put->traits().acks_at_put);
+  EXPECT_EQ(channel.put->guarantee()->level, Level::memory);
+  put(channel, "abc", 3);
+  EXPECT_EQ(channel.put->safe(), 3u);
+}
+
+TEST(MemoryChannel, IsOverWhenTheLastBlockWasTaken) {
+  const Channel channel = make({});
+  put(channel, "abc", 3);
+  EXPECT_FALSE(channel.take->over());
+  channel.take->put_over();
+  EXPECT_FALSE(channel.take->over());
+  channel.take->pop();
+  EXPECT_TRUE(channel.take->over());
 }
 
 }  // namespace

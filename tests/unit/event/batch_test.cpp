@@ -110,6 +110,46 @@ TEST_F(BatchTest, ManyRewritesStayValid) {
   EXPECT_TRUE(batch_.unchanged());
 }
 
+TEST_F(BatchTest, AnEditThatMakesAnEventTooLargeIsRefused) {
+  EventLimits limits;
+  limits.body_bytes = 10;
+  limits.header_bytes = 40;
+  limits.headers = 2;
+  limits.name_bytes = 4;
+  limits.value_bytes = 20;
+  const auto refused = [&] {
+    std::vector<std::size_t> events;
+    for (const Batch::TooLarge& one : batch_.too_large()) {
+      events.push_back(one.event);
+    }
+    batch_.clear_too_large();
+    return events;
+  };
+  using Events = std::vector<std::size_t>;
+  batch_.set_limits(limits);
+  add({}, "none");
+  add({{"a", "1"}}, "one");
+  add({{"a", "1"}, {"b", "2"}}, "two");
+  batch_.put("c", "3", Batch::Existing::keep);
+  EXPECT_EQ(refused(), Events{2}) << "a third header";
+  batch_.put(1, "a", std::string(20, 'x'), Batch::Existing::replace);
+  EXPECT_EQ(refused(), Events{});
+  batch_.put(1, "c", std::string(20, 'x'), Batch::Existing::replace);
+  EXPECT_EQ(refused(), Events{1}) << "forty bytes of headers";
+  EXPECT_EQ(headers(1), (Headers{{"c", "3"}, {"a", std::string(20, 'x')}})) << "as it was before";
+  batch_.set_body(0, std::string(10, 'x'));
+  EXPECT_EQ(refused(), Events{});
+  batch_.set_body(0, std::string(11, 'x'));
+  EXPECT_EQ(refused(), Events{0});
+  EXPECT_EQ(body(0), std::string(10, 'x'));
+  batch_.put("name5", "", Batch::Existing::keep);
+  EXPECT_FALSE(refused().empty());
+  batch_.clear();
+  add({}, "none");
+  batch_.put("c", std::string(21, 'x'), Batch::Existing::keep);
+  EXPECT_EQ(refused(), Events{0}) << "a value that is too long";
+}
+
 TEST(BlockBuilder, CutsAtItsLimitButTakesAnOversizedEventAlone) {
   BlockBuilder builder(100);
   const std::string body(60, 'x');

@@ -67,7 +67,7 @@ TEST(Event, ReadsWhatAppendEventWrites) {
 }
 
 TEST(Event, ReadsFlumesPositiveCounts) {
-  // wire.md 4.1: {h1: v1} / hello
+  // As Flume writes it: {h1: v1} / hello
   const std::string encoded =
       with({0x02, 0x04, 0x68, 0x31, 0x04, 0x76, 0x31, 0x00, 0x0a}) + "hello";
   Event event;

@@ -54,6 +54,24 @@ TEST(PathEscape, EachLetter) {
   EXPECT_EQ(full("%%"), "%");
 }
 
+std::string raw(const std::string& text, const Headers& headers) {
+  const Sample sample(headers);
+  std::string out;
+  const Result<PathTemplate> path = PathTemplate::parse(text);
+  path->expand_raw(sample.event, &*PathClock::make({"UTC"})->at(kTime), out);
+  return out;
+}
+
+TEST(PathEscape, RawValuesAreNoPaths) {
+  EXPECT_EQ(raw("%{h}", {{"h", "a/../b:%_\n"}}), "a/../b:%_\n");
+  EXPECT_EQ(raw("%{h}", {}), "");
+  EXPECT_EQ(raw("x-%{h}", {{"h", std::string(300, 'y')}}), "x-" + std::string(300, 'y'));
+  EXPECT_EQ(raw("fixed", {}), "fixed");
+  EXPECT_EQ(raw("a/%Y/%m", {}), "a/2012/06");
+  EXPECT_EQ(raw("%D", {}), "06/23/12");
+  EXPECT_EQ(raw("%c", {}), "Sat Jun 23 13:46:33 2012");
+}
+
 TEST(PathEscape, MidnightAndNoon) {
   EXPECT_EQ(full("%H %I %k %l %p %e", {}, {"UTC"}, 1'340'409'600'000), "00 12 0 12 AM 23");
   EXPECT_EQ(full("%H %I %k %l %p", {}, {"UTC"}, 1'340'452'800'000), "12 12 12 12 PM");
@@ -199,8 +217,16 @@ TEST(PathEscape, WhatTheOperatorWroteStays) {
 }
 
 TEST(PathEscape, UnknownLettersAreNamed) {
-  EXPECT_EQ(PathTemplate::parse("/a%Q/%Y%_/%{h}%%")->unknown(), "Q_");
-  EXPECT_EQ(PathTemplate::parse("/%Y-%-/%D")->unknown(), "");
+  using Words = std::vector<std::string>;
+  EXPECT_EQ(PathTemplate::parse("/a%Q/%Y%_/%{h}%%")->unknown(), (Words{"%Q", "%_"}));
+  EXPECT_EQ(PathTemplate::parse("/%Y-%-/%D")->unknown(), Words());
+  EXPECT_EQ(PathTemplate::parse("/100%/%Y/5%")->unknown(), (Words{"%", "%"}));
+  EXPECT_EQ(PathTemplate::parse("/%{h/%{a b}/%{}x/%[l/%{c")->unknown(),
+            (Words{"%{h", "%{a b}", "%{}", "%[l", "%{c"}));
+  EXPECT_EQ(PathTemplate::parse("/a/%{h}-%{i}/%{h}")->headers(), (Words{"h", "i"}));
+  EXPECT_TRUE(PathTemplate::parse("/a:b")->has_in_text(':'));
+  EXPECT_TRUE(PathTemplate::parse("/a/%H:%M")->has_in_text(':'));
+  EXPECT_FALSE(PathTemplate::parse("/a/%c/%{h}")->has_in_text(':'));
 }
 
 TEST(PathEscape, LongValuesAreCutAndStayDistinct) {

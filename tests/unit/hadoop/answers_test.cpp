@@ -17,6 +17,17 @@ TEST(Redirect, NamesItsOrigin) {
   EXPECT_EQ(parse_redirect("https://h/")->origin, "https://h:443");
 }
 
+TEST(Redirect, AnOriginIsSchemeHostAndPort) {
+  const auto same = [](const char* a, const char* b) {
+    return same_origin(*parse_redirect(a), *parse_redirect(b));
+  };
+  EXPECT_TRUE(same("http://h:3080/x", "http://H:3080"));
+  EXPECT_TRUE(same("https://h/", "https://h:443/y"));
+  EXPECT_FALSE(same("http://h:30800", "http://h:3080"));
+  EXPECT_FALSE(same("http://h:80", "https://h:80"));
+  EXPECT_FALSE(same("http://h1:80", "http://h:80"));
+}
+
 TEST(Redirect, WhatIsNoPlainUrlIsRefused) {
   for (const char* bad : {"",
                           "/relative",

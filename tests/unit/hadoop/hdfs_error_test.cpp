@@ -34,7 +34,8 @@ TEST_P(HdfsErrorTest, IsClassified) {
 
 using enum HdfsTrouble;
 using E = ErrorClass;
-// One case for each exception class and text of systems.md 1.5; the first word is the class.
+// One case for each exception class and text of the table in hdfs_error.cpp; the first word is the
+// class.
 INSTANTIATE_TEST_SUITE_P(
     Replies, HdfsErrorTest,
     testing::Values(

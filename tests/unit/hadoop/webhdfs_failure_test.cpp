@@ -109,6 +109,34 @@ TEST_F(WebHdfsFailure, FrozenDataNodeIsAvoidedByItsTransferAddress) {
   EXPECT_EQ(good.requests().size(), 1U);
 }
 
+TEST_F(WebHdfsFailure, TransferAddressIsRememberedForWhenTheNameNodeNoLongerNamesIt) {
+  FakeServer frozen([](const std::string&) { return kHang; });
+  FakeServer good([](const std::string&) { return kCreated; });
+  const std::string port = frozen.url().substr(frozen.url().rfind(':') + 1);
+  int looks = 0;
+  FakeServer namenode([&](const std::string& request) {
+    if (has(request, "GET /jmx?")) {
+      // Taken for dead by the second look, and still offered.
+      return looks++ > 0
+                 ? reply("200 OK", R"({"beans":[{"LiveNodes":"{}"}]})")
+                 : reply("200 OK",
+                         R"({"beans":[{"LiveNodes":"{\"h:9876\":{\"infoAddr\":\"127.0.0.1:)" +
+                             port + R"(\",\"xferaddr\":\"127.0.0.1:9876\"}}"}]})");
+    }
+    return redirect_to(has(request, "&excludedatanodes=127.0.0.1%3A9876&") ? good.url()
+                                                                           : frozen.url());
+  });
+  WebHdfs::Settings settings = settings_for({namenode.url()});
+  settings.session = make_hdfs_session(settings);
+  WebHdfs client(settings);
+  ASSERT_FALSE(client.create("/x", upload_).ok());
+  settings.session->forgive();
+  ASSERT_FALSE(client.create("/x", upload_).ok());
+  EXPECT_EQ(looks, 2);
+  const HdfsStatus third = client.create("/x", upload_);
+  EXPECT_TRUE(third.ok()) << third.error().message;
+}
+
 TEST_F(WebHdfsFailure, LastDataNodeIsTriedAgainRatherThanNone) {
   int attempts = 0;
   FakeServer datanode([&](const std::string&) { return attempts++ == 0 ? "" : kCreated; });

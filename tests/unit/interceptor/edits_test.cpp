@@ -319,22 +319,21 @@ TEST(RegexExtractor, WhatCanBeCheckedIsCheckedAtTheStart) {
 TEST(RegexExtractor, FlumesProperties) {
   const ComponentType type = regex_extractor_interceptor();
   const std::shared_ptr<void> options = type.options.make();
-  PropertyNotes notes;
-  const Status status =
-      apply_properties(type.options,
-                       {{"regex", "(\\d+) (b)"},
-                        {"serializers", "s1  s2"},
-                        {"serializers.s1.type",
-                         "org.apache.flume.interceptor.RegexExtractorInterceptorMillisSerializer"},
-                        {"serializers.s1.name", "a:b"},
-                        {"serializers.s1.pattern", "yyyy:MM"},
-                        {"serializers.s2.name", "second"},
-                        {"serializers.s2.nmae", "typo"}},
-                       options.get(), notes);
-  ASSERT_TRUE(status.ok()) << status.error().message;
-  ASSERT_EQ(notes.unknown.size(), 1u);
-  EXPECT_NE(notes.unknown[0].find("did you mean 'serializers.s2.name'"), std::string::npos)
-      << notes.unknown[0];
+  const std::vector<Finding> findings = apply_properties(
+      type.options,
+      {{"regex", "(\\d+) (b)", 1},
+       {"serializers", "s1  s2", 2},
+       {"serializers.s1.type",
+        "org.apache.flume.interceptor.RegexExtractorInterceptorMillisSerializer", 3},
+       {"serializers.s1.name", "a:b", 4},
+       {"serializers.s1.pattern", "yyyy:MM", 5},
+       {"serializers.s2.name", "second", 6},
+       {"serializers.s2.nmae", "typo", 7}},
+      options.get());
+  ASSERT_FALSE(has_error(findings)) << findings_json(findings);
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_NE(findings[0].message.find("did you mean 'serializers.s2.name'"), std::string::npos)
+      << findings[0].message;
   for (const OptionSpec& spec : type.options.options) {
     if (spec.key == "serializers") {
       EXPECT_EQ(spec.get(options.get()),

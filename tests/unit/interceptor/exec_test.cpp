@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "common/stage/stage_options.h"
+#include "common/component/stage_options.h"
 #include "tests/unit/interceptor/interceptor_stage.h"
 
 namespace fl {

@@ -54,6 +54,38 @@ TEST_F(LocalDirTest, BelowMakesAndOpens) {
   EXPECT_FALSE(dir.sync_path("x/z").ok());
 }
 
+TEST_F(LocalDirTest, ADirectoryThatIsMadeAgainIsAnotherOne) {
+  const LocalDir dir = open();
+  fs::create_directories(root_ + "/a/b");
+  const std::string before = dir.identity("a/b");
+  if (before.empty()) {
+    GTEST_SKIP() << "this file system keeps no time of birth";
+  }
+  make("a/b/file");
+  EXPECT_EQ(before, dir.identity("a/b"));
+  EXPECT_NE(before, dir.identity("a"));
+  fs::remove_all(root_ + "/a/b");
+  EXPECT_EQ("", dir.identity("a/b"));
+  fs::create_directories(root_ + "/a/b");  // often with the same inode
+  EXPECT_NE(before, dir.identity("a/b"));
+  fs::rename(root_ + "/a/b", root_ + "/b");
+  fs::remove_all(root_ + "/a");
+  const std::string moved = dir.identity("b");
+  fs::create_directories(root_ + "/a");
+  fs::rename(root_ + "/b", root_ + "/a/b");
+  EXPECT_NE(before, dir.identity("a/b"));
+  EXPECT_NE(moved, dir.identity("a/b"));
+}
+
+TEST_F(LocalDirTest, ARemovedDirectoryIsKnown) {
+  fs::create_directories(root_ + "/a");
+  const Result<LocalDir> dir = LocalDir::open(root_ + "/a", LocalDir::Missing::fail);
+  ASSERT_TRUE(dir.ok());
+  EXPECT_TRUE(dir->exists());
+  fs::remove_all(root_ + "/a");
+  EXPECT_FALSE(dir->exists());
+}
+
 TEST_F(LocalDirTest, NothingLeadsOut) {
   fs::create_directories(root_ + "/in/deep");
   fs::create_directories(root_ + "/out");

@@ -57,10 +57,44 @@ TEST(CommandLine, EmptyValueIsAValue) {
   EXPECT_EQ(parsed.options.batch_size, 3U);
 }
 
+TEST(CommandLine, APathIsNeverEmpty) {
+  for (const std::vector<std::string>& args :
+       {std::vector<std::string>{"--directory="}, {"--directory", ""}}) {
+    EXPECT_EQ(parse(args).error, "--directory: the path is empty");
+  }
+  EXPECT_EQ(parse({"--directory", "x"}).options.directory, "x");
+}
+
+TEST(CommandLine, APairInOneWordSetsTwoOptions) {
+  OptionTable<SampleOptions> table;
+  table.add("key", &SampleOptions::key, "KEY", "").positional().pairs_with("value");
+  table.add("value", &SampleOptions::value, "VALUE", "").positional();
+  const OptionSet set = std::move(table).erased();
+  const auto parsed = [&](const std::vector<std::string>& args) {
+    SampleOptions options;
+    EXPECT_TRUE(parse_command_line(args, {{&set, &options}}).ok());
+    return options.key + " is " + options.value;
+  };
+  EXPECT_EQ(parsed({"a=b"}), "a is b");
+  EXPECT_EQ(parsed({"a=b=c"}), "a is b=c");
+  EXPECT_EQ(parsed({"a="}), "a is ");
+  EXPECT_EQ(parsed({"a"}), "a is v");
+  EXPECT_EQ(parsed({"a=b", "c"}), "a=b is c");
+  EXPECT_EQ(parsed({"--value", "c", "a=b"}), "a=b is c");
+}
+
 TEST(CommandLine, ValueMayLookLikeAnOption) {
   EXPECT_EQ(parse({"--tags", "--batch-size="}).options.tags,
             (std::vector<std::string>{"--batch-size="}));
   EXPECT_EQ(parse({"--tags", "[a,b]"}).options.tags, (std::vector<std::string>{"[a,b]"}));
+}
+
+TEST(CommandLine, SecretsOfAPrefixAreNotForTheCommandLine) {
+  const std::string error = parse({"--producer", "sasl.password=hush"}).error;
+  EXPECT_NE(error.find("sasl.password"), std::string::npos) << error;
+  EXPECT_EQ(error.find("hush"), std::string::npos) << error;
+  EXPECT_EQ(parse({"--producer-env", "sasl.password=VARIABLE"}).error, "");
+  EXPECT_EQ(parse({"--producer", "sasl.username=bob"}).error, "");
 }
 
 TEST(CommandLine, FlagsTakeNoWordBehindThem) {
@@ -107,9 +141,41 @@ TEST(CommandLine, IgnoredOptionsAreForFlumeFilesOnly) {
   EXPECT_EQ(parse({"--useless=1"}).error.rfind("unknown option '--useless'", 0), 0U);
 }
 
+TEST(CommandLine, PropertiesStandForRequiredOptionsAndNotBesideThem) {
+  OptionTable<SampleOptions> own;
+  own.add("hdfs.path", &SampleOptions::path, "PATH", "").positional().required();
+  own.add("format", &SampleOptions::format, "FORMAT", "").cli_only();
+  const OptionSet set = std::move(own).erased();
+  OptionTable<SampleOptions> stage;
+  stage.add("fileProperties", &SampleOptions::directory, "FD", "");
+  const OptionSet stage_set = std::move(stage).erased();
+  const auto error_of = [&](const std::vector<std::string>& args) {
+    SampleOptions options;
+    const Result<CommandLine> line =
+        parse_command_line(args, {{&set, &options, "fileProperties"}, {&stage_set, &options}});
+    return line ? std::string() : line.error().message;
+  };
+  EXPECT_EQ(error_of({}), "PATH is missing");
+  EXPECT_EQ(error_of({"--file-properties", "3"}), "");
+  EXPECT_EQ(error_of({"--file-properties", "3", "--format", "x"}), "");
+  EXPECT_EQ(error_of({"--file-properties", "3", "/x"}),
+            "PATH cannot be combined with --file-properties");
+}
+
+TEST(CommandLine, AnAliasOfOneLetterHasOneDash) {
+  OptionTable<SampleOptions> table;
+  table.add("compress", &SampleOptions::compress, "", "").alias("c");
+  const OptionSet set = std::move(table).erased();
+  SampleOptions options;
+  ASSERT_TRUE(parse_command_line({"-c"}, {{&set, &options}}).ok());
+  EXPECT_TRUE(options.compress);
+}
+
 TEST(CommandLine, HelpWinsOverErrors) {
   EXPECT_TRUE(parse({"--bogus", "--help"}).line.help);
   EXPECT_TRUE(parse({"-h"}).line.help);
+  EXPECT_FALSE(parse({"--help"}).line.help_all);
+  EXPECT_TRUE(parse({"--help-all"}).line.help && parse({"--help-all"}).line.help_all);
   EXPECT_FALSE(parse({"--tags", "--help"}).line.help);
 }
 

@@ -60,7 +60,7 @@ TEST(OptionText, HelpShowsEachOptionButIgnoredOnes) {
 
 TEST(OptionText, PageNamesFlumesKeyDefaultAndUnit) {
   const std::string page = page_list(sample_options());
-  EXPECT_NE(page.find("Default: *5m*. Flume: _hdfs\\.rollInterval_, default 30."),
+  EXPECT_NE(page.find("Default: *5m*. Property: _hdfs\\.rollInterval_, default 30."),
             std::string::npos)
       << page;
   EXPECT_NE(page.find("default 500, a bare number is milliseconds."), std::string::npos) << page;

@@ -23,7 +23,15 @@ struct SampleOptions {
   bool compress = false;
   std::vector<std::string> tags;
   std::string dead;
+  std::string directory = "here";
+  std::string key = "k";
+  std::string value = "v";
   SampleLine line;
+  Duration retry{1000};
+  std::uint64_t capacity = 5;
+  std::uint64_t ours = 1;
+  Secret password;
+  PropertyMap producer;
 };
 
 inline OptionSet sample_options() {
@@ -41,7 +49,13 @@ inline OptionSet sample_options() {
   table.add("compress", &Options::compress, "", "Smaller.");
   table.add("tags", &Options::tags, "TAG", "Several.");
   table.add("useless", &Options::dead, "X", "Nothing.").ignored("there is nothing to set");
+  table.add("directory", &Options::directory, "DIR", "Not empty.").path();
   table.add("maxLine", &Options::line, &SampleLine::max, "SIZE", "Longest.");
+  table.add("retry", &Options::retry, "TIME", "Pause.").flume_negative("0");
+  table.add("capacity", &Options::capacity, "N", "Held.").flume("100").flume_falls_back(true);
+  table.add("kafka.producer.ours", &Options::ours, "N", "Below a prefix.").flume("2");
+  table.add_secret("storePassword", &Options::password, "Opens the store.");
+  table.add_prefix("kafka.producer", &Options::producer, "A setting of the producer.");
   return std::move(table).erased();
 }
 

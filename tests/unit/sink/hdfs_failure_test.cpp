@@ -182,7 +182,7 @@ TEST_F(HdfsFailure, TheEndOfTheInputBoundsWhatAlreadyWaits) {
 }
 
 TEST_F(HdfsFailure, GiveUpAfterBoundsTheTriesAtAnyTime) {
-  options_.give_up_after = Duration{120};
+  context_.give_up_ms = 120;
   start();
   script_.commits.assign(1'000, unavailable());
   send("1");
@@ -210,7 +210,7 @@ TEST_F(HdfsFailure, WhatAPersonHasToSettleIsSaidOnceAndTriedSlowly) {
   EXPECT_EQ(said.find("quota"), said.rfind("quota")) << said;
   EXPECT_NE(said.find("until it works"), std::string::npos) << said;
   EXPECT_NE(said.find("raise it"), std::string::npos) << said;
-  EXPECT_NE(said.find("writing goes on"), std::string::npos) << said;
+  EXPECT_NE(said.find("writing continues"), std::string::npos) << said;
   EXPECT_EQ(sink_->status().find("waiting"), std::string::npos);
   EXPECT_EQ(script_.files, std::vector<std::string>{"a/1\n2\n"});
 }

@@ -7,9 +7,10 @@
 
 #include <gtest/gtest.h>
 
+#include "common/component/component_type.h"
 #include "common/option/properties.h"
-#include "common/stage/component_type.h"
 #include "tests/unit/sink/hdfs_test_help.h"
+#include "tools/fl-sink/hdfs/bucket_names.h"
 #include "tools/fl-sink/hdfs/webhdfs_store.h"
 #include "tools/fl-sink/hdfs/where.h"
 
@@ -21,17 +22,26 @@ namespace {
 
 struct Applied {
   HdfsOptions options;
-  PropertyNotes notes;
+  std::vector<Finding> findings;
 };
+
+std::vector<Property> lines_of(const std::map<std::string, std::string>& properties) {
+  std::vector<Property> lines;
+  for (const auto& [key, value] : properties) {
+    lines.push_back({key, value, lines.size() + 1});
+  }
+  return lines;
+}
 
 Applied apply(std::map<std::string, std::string> properties) {
   properties.emplace("hdfs.fileType", "DataStream");
   const ComponentType type = hdfs_sink();
   const std::shared_ptr<void> options = type.options.make();
   Applied applied;
-  const Status status = apply_properties(type.options, properties, options.get(), applied.notes);
-  EXPECT_TRUE(status.ok()) << status.error().message;
-  EXPECT_TRUE(applied.notes.unknown.empty()) << applied.notes.unknown.front();
+  applied.findings = apply_properties(type.options, lines_of(properties), options.get());
+  EXPECT_FALSE(has_error(applied.findings)) << findings_json(applied.findings);
+  EXPECT_EQ(findings_json(applied.findings).find("unknown property"), std::string::npos)
+      << findings_json(applied.findings);
   applied.options = *std::static_pointer_cast<HdfsOptions>(options);
   return applied;
 }
@@ -39,8 +49,7 @@ Applied apply(std::map<std::string, std::string> properties) {
 bool refuses(const std::map<std::string, std::string>& properties) {
   const ComponentType type = hdfs_sink();
   const std::shared_ptr<void> options = type.options.make();
-  PropertyNotes notes;
-  return !apply_properties(type.options, properties, options.get(), notes);
+  return has_error(apply_properties(type.options, lines_of(properties), options.get()));
 }
 
 WebHdfsStoreSettings client_of(const HdfsOptions& options) {
@@ -61,6 +70,23 @@ TEST(HdfsProperties, NamesAreTakenAsTheyAre) {
   EXPECT_EQ(applied.options.file_prefix, "web-%{host}");
   EXPECT_EQ(applied.options.file_suffix, ".log");
   EXPECT_EQ(apply({}).options.file_prefix, "FlumeData");
+}
+
+// Property: hdfs.pathRules
+TEST(HdfsProperties, FlumesFilesKeepFlumesRuleOfEscapes) {
+  const HdfsOptions flume = apply({{"hdfs.filePrefix", "%{host"}}).options;
+  EXPECT_TRUE(BucketNames::make(flume, "/logs/%Q/%Y").ok());
+  HdfsOptions ours;
+  for (const char* const path : {"/logs/%Q", "/logs/%{host", "/logs/%{}"}) {
+    const auto names = BucketNames::make(ours, path);
+    ASSERT_FALSE(names.ok()) << path;
+    EXPECT_EQ(names.error().kind, ErrorClass::config);
+  }
+  HdfsOptions bare = flume;
+  bare.path = "hdfs://nn.example:9000";
+  EXPECT_EQ(find_where(bare, false)->path, "/") << "Flume appends a slash and the name";
+  bare.path_rules = "strict";
+  EXPECT_EQ(find_where(bare, false).error().kind, ErrorClass::usage);
 }
 
 // Property: hdfs.rollInterval  Property: hdfs.rollSize  Property: hdfs.rollCount
@@ -118,12 +144,13 @@ TEST(HdfsProperties, WhatHasNoEffectOverRestSaysWhy) {
       {"hdfs.minBlockReplicas", "1"},        {"hdfs.rollTimerPoolSize", "2"},
       {"hdfs.useRawLocalFileSystem", "true"}};
   const Applied applied = apply(ignored);
-  ASSERT_EQ(applied.notes.ignored.size(), ignored.size());
+  ASSERT_EQ(applied.findings.size(), ignored.size());
   for (const auto& [key, value] : ignored) {
-    EXPECT_TRUE(std::any_of(applied.notes.ignored.begin(), applied.notes.ignored.end(),
-                            [&key = key](const std::string& note) {
-                              return note.starts_with("property '" + key + "' has no effect: ") &&
-                                     note.size() > key.size() + 40;
+    EXPECT_TRUE(std::any_of(applied.findings.begin(), applied.findings.end(),
+                            [&key = key](const Finding& finding) {
+                              return finding.message.starts_with("property '" + key +
+                                                                 "' has no effect: ") &&
+                                     finding.message.size() > key.size() + 40;
                             }))
         << key;
   }
@@ -173,7 +200,7 @@ TEST(HdfsProperties, TriesAndTheirPauses) {
   EXPECT_EQ(apply({}).options.close_tries, 0);
   EXPECT_EQ(apply({}).options.retry_interval.ms, 180'000);
   EXPECT_EQ(apply({{"hdfs.closeTries", "3"}}).options.close_tries, 3);
-  EXPECT_EQ(apply({{"hdfs.closeTries", "-1"}}).options.close_tries, -1);  // no limit, as in Flume
+  EXPECT_EQ(apply({{"hdfs.closeTries", "-1"}}).options.close_tries, 0);  // no limit, as in Flume
   EXPECT_EQ(apply({{"hdfs.retryInterval", "20"}}).options.retry_interval.ms, 20'000);
 }
 

@@ -18,7 +18,7 @@ TEST(HdfsSink, WritesLinesIntoOneFileAndCountsThemSafe) {
   const ScratchDir dir;
   HdfsSink sink(local_options(dir));
   ASSERT_TRUE(sink.open({}).ok());
-  EXPECT_EQ(sink.rule(), "file synced and renamed");
+  EXPECT_EQ(sink.guarantee()->text, "file synced and renamed");
   Events events;
   events.add("a").add("").add("b\nc");
   ASSERT_TRUE(sink.deliver(events.batch()).ok());
@@ -142,7 +142,7 @@ TEST(HdfsSink, SafeEndsAtTheFirstEventOfAnUncommittedPart) {
   ASSERT_TRUE(run_until(sink, [&] {
                 return dir.files("out/c").size() == 1 &&
                        !is_temporary_name(dir.files("out/c")[0]) &&
-                       figure_words(sink) == "1 files open, 2 committed";
+                       figure_words(sink) == "1 file open, 2 committed";
               }).ok());
   EXPECT_EQ(sink.safe(), 1u);  // event 1 is still open in bucket b
   ASSERT_TRUE(drain(sink, 5).ok());

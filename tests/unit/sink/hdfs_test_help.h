@@ -17,6 +17,7 @@
 
 #include "common/base/clock.h"
 #include "common/event/batch.h"
+#include "common/io/poll_set.h"
 #include "tools/fl-sink/hdfs/sink.h"
 
 namespace fl {
@@ -103,7 +104,7 @@ class Events {
   Batch batch_;
 };
 
-/// Calls progress() as a runner would until `done` or an error; at most 20 s.
+/// Waits and calls handle() as a runner would until `done` or an error; at most 20 s.
 template <typename Done>
 Status run_until(Sink& sink, Done done) {
   const std::int64_t give_up = monotonic_ms() + 20'000;
@@ -112,12 +113,12 @@ Status run_until(Sink& sink, Done done) {
     if (now > give_up) {
       return Error{ErrorClass::bug, "the sink does not get on", {}};
     }
-    const std::int64_t deadline = sink.deadline_ms();
-    const std::int64_t wait =
-        deadline < 0 ? 1'000 : std::clamp<std::int64_t>(deadline - now, 0, 1'000);
-    pollfd waiting{sink.wake_fd(), sink.wake_events(), 0};
-    (void)poll(&waiting, 1, static_cast<int>(wait));
-    if (Status status = sink.progress(); !status) {
+    PollSet set;
+    sink.watch(set, true);
+    set.wake_at(sink.deadline_ms());
+    set.wake_at(now + 1'000);
+    set.wait();
+    if (Status status = sink.handle(set); !status) {
       return status;
     }
   }

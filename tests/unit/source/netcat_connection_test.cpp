@@ -4,8 +4,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <memory>
 #include <string>
 #include <vector>
+
+#include "common/base/unique_fd.h"
 
 namespace fl {
 namespace {
@@ -16,7 +19,12 @@ class Netcat : public testing::Test {
     int ends[2];
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
     peer_.reset(ends[0]);
-    connection_ = std::make_unique<NetcatConnection>(UniqueFd(ends[1]), 1, limit_);
+    end_.reset(ends[1]);
+    open({{8, 1 << 20}});
+  }
+  void open(const LineFormat& format) {
+    format_ = format;
+    connection_ = std::make_unique<NetcatConnection>(ByteStream(end_.get()), "a client", format_);
   }
   void send(std::string_view bytes) {
     ASSERT_EQ(::send(peer_.get(), bytes.data(), bytes.size(), 0),
@@ -34,7 +42,7 @@ class Netcat : public testing::Test {
     return found;
   }
   std::string replies() {
-    EXPECT_TRUE(connection_->write());
+    connection_->write();
     std::string text(1 << 20, '\0');
     const ssize_t n = ::recv(peer_.get(), text.data(), text.size(), 0);
     text.resize(n < 0 ? 0 : static_cast<std::size_t>(n));
@@ -42,8 +50,9 @@ class Netcat : public testing::Test {
   }
 
   using Lines = std::vector<std::string>;
-  LineLimit limit_{8, 1 << 20, false};
+  LineFormat format_;
   UniqueFd peer_;
+  UniqueFd end_;
   std::unique_ptr<NetcatConnection> connection_;
   bool is_too_long_ = false;
 };
@@ -108,7 +117,7 @@ TEST_F(Netcat, TheLastWordFollowsAllReplies) {
 
 TEST_F(Netcat, RepliesThatNobodyReadsWaitWithoutMemory) {
   connection_->owe(1'000'000);
-  EXPECT_TRUE(connection_->write());
+  connection_->write();
   EXPECT_TRUE(connection_->has_unsent());
   std::size_t bytes = 0;
   for (int i = 0; i < 1'000'000 && connection_->has_unsent(); ++i) {
@@ -118,11 +127,78 @@ TEST_F(Netcat, RepliesThatNobodyReadsWaitWithoutMemory) {
   EXPECT_EQ(bytes, 3'000'000u);
 }
 
-TEST_F(Netcat, ABrokenConnectionIsSeenInBothDirections) {
-  send("half");
+TEST_F(Netcat, AClientThatCannotBeAnsweredIsReadOnToItsEnd) {
+  const std::string lines_sent = "a\nb\nc\n";
+  ASSERT_EQ(::send(peer_.get(), lines_sent.data(), lines_sent.size(), 0), 6);
   peer_.reset();
-  connection_->owe(1);
-  EXPECT_FALSE(connection_->write());
+  connection_->owe(5);
+  connection_->write();
+  EXPECT_TRUE(connection_->is_deaf());
+  EXPECT_FALSE(connection_->has_unsent());
+  EXPECT_EQ(connection_->dropped(), 5u);
+  EXPECT_FALSE(connection_->at_end());
+  EXPECT_TRUE(connection_->read());
+  EXPECT_EQ(lines(), (Lines{"a", "b", "c"}));
+  connection_->owe(3);
+  connection_->write();
+  EXPECT_EQ(connection_->dropped(), 8u);
+  EXPECT_FALSE(connection_->read());
+  EXPECT_TRUE(connection_->at_end());
+  EXPECT_FALSE(connection_->lost());  // it had closed its side in good order
+}
+
+TEST_F(Netcat, AnswersThatWerePartlyWrittenAreCounted) {
+  connection_->owe(1'000'000);
+  connection_->write();
+  std::size_t bytes = replies().size();
+  bytes += replies().size();
+  peer_.reset();
+  connection_->write();
+  connection_->stop_answering();
+  EXPECT_TRUE(connection_->is_deaf());
+  EXPECT_GT(bytes, 0u);
+  // What is in the socket has been sent, whether it was read or not.
+  EXPECT_LE(connection_->dropped(), 1'000'000u - bytes / 3);
+  EXPECT_GT(connection_->dropped(), 0u);
+}
+
+TEST_F(Netcat, WideUnitsAreCutAtTheirNewlines) {
+  open({{8, 1 << 20}, false, {2, true}, false});
+  // U+0A0A and U+0A41 hold the byte 10, U+010A and U+4100 look like halves of newlines.
+  const std::string text("a\0\n\0\x0a\x0a\x0a\x01\x00\x41\n\0b", 13);
+  for (const char c : text) {  // byte by byte: units arrive cut
+    send({&c, 1});
+  }
+  EXPECT_EQ(lines(), (Lines{std::string("a\0", 2), std::string("\x0a\x0a\x0a\x01\x00\x41", 6)}));
+  EXPECT_EQ(connection_->left(), 0u);
+  send(std::string("\0\n\0", 3));
+  EXPECT_EQ(connection_->left(), 4u);
+  EXPECT_EQ(lines(), Lines{std::string("b\0", 2)});
+  send(std::string(14, 'x'));
+  EXPECT_EQ(lines(), Lines{});
+  EXPECT_FALSE(is_too_long_);
+  send("xx");
+  EXPECT_EQ(lines(), Lines{});
+  EXPECT_TRUE(is_too_long_);
+}
+
+TEST_F(Netcat, AMarkTellsTheOrderOfBytes) {
+  for (const bool is_little : {false, true}) {
+    for (const bool is_marked : {false, true}) {
+      SCOPED_TRACE(testing::Message() << is_little << is_marked);
+      if (is_little && !is_marked) {
+        continue;  // big-endian without a mark
+      }
+      open({{8, 1 << 20}, false, {2, false}, true});
+      const std::string line = is_little ? std::string("a\0\n\0", 4) : std::string("\0a\0\n", 4);
+      send((is_marked ? is_little ? "\xff\xfe" : "\xfe\xff" : "") + line);
+      EXPECT_EQ(lines(), Lines{line.substr(0, 2)});
+      EXPECT_EQ(connection_->unit(), (CodeUnit{2, is_little}));
+      connection_->owe(2);
+      EXPECT_EQ(replies(), is_little ? std::string("\xff\xfeO\0K\0\n\0O\0K\0\n\0", 14)
+                                     : std::string("\xfe\xff\0O\0K\0\n\0O\0K\0\n", 14));
+    }
+  }
 }
 
 }  // namespace

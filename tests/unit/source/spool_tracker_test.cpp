@@ -134,5 +134,14 @@ TEST_F(SpoolTrackerTest, GarbageCountsAsNothing) {
   EXPECT_FALSE(load());
 }
 
+TEST_F(SpoolTrackerTest, WhatTheOffsetCountsInIsKept) {
+  SpoolTracker tracker(*dir_);
+  ASSERT_TRUE(tracker.store({"/x/a", 7, 100, 5, "gzip UTF-16LE"}).ok());
+  EXPECT_EQ(load()->text, "gzip UTF-16LE");
+  ASSERT_TRUE(tracker.store({"/x/a", 8, 100, 5, ""}).ok());
+  EXPECT_EQ(load()->text, "");
+  EXPECT_EQ(load()->offset, 8u);
+}
+
 }  // namespace
 }  // namespace fl

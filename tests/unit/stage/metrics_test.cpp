@@ -8,7 +8,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "common/stage/figures.h"
+#include "common/component/figures.h"
 #include "common/stage/metrics_text.h"
 #include "tests/support/temp_dir.h"
 
@@ -74,6 +74,27 @@ TEST(Figures, OneDeclarationServesTheStatusLine) {
   list.gauge("held_bytes", "", 2048).said_as_bytes("held");
   list.gauge("capacity", "", 5);
   EXPECT_EQ(list.words(), "2 files open, 7 committed, 2.00 KiB held");
+}
+
+TEST(Figures, OneOfSeveralHasALabel) {
+  FigureList list;
+  list.owner("file");
+  list.gauge("lag", "Lag.", 1, {"group", "a\"b"}).said("to take");
+  list.gauge("syncs", "Syncs.", 9);
+  list.gauge("lag", "Lag.", 2, {"group", "c"}).said("to take");
+  list.gauge("lag", "Lag.", 3, {"group", "c"}).said("to take");
+  EXPECT_EQ(list.words(), "1 to take for 'a\"b', 5 to take for 'c'");
+  Figures figures;
+  figures.own = list;
+  const std::string text = metrics_text({"fl-channel", "file", {}, 0}, figures, {});
+  const std::string::size_type type = text.find("# TYPE fl_channel_file_lag gauge\n");
+  ASSERT_NE(type, std::string::npos);
+  EXPECT_EQ(text.find("# TYPE fl_channel_file_lag gauge\n", type + 1), std::string::npos);
+  EXPECT_NE(
+      text.find("fl_channel_file_lag{stage=\"fl-channel\",component=\"file\",group=\"a\\\"b\"} 1\n"
+                "fl_channel_file_lag{stage=\"fl-channel\",component=\"file\",group=\"c\"} 5\n"),
+      std::string::npos)
+      << text;
 }
 
 TEST(Figures, TwoComponentsOfOneSortAddUp) {
@@ -149,6 +170,25 @@ TEST(MetricsFile, NeverReplacesWhatIsNoFile) {
   ASSERT_FALSE(metrics.ok());
   EXPECT_EQ(metrics.error().kind, ErrorClass::usage);
   EXPECT_EQ(std::filesystem::read_symlink(path), "/dev/null");
+}
+
+TEST(MetricsFile, ReplacesTheTemporaryOfAKilledProcessOfTheSameNumber) {
+  const TempDir directory;
+  const std::string path = directory.path() + "/x.prom";
+  const std::string left = path + "." + std::to_string(getpid()) + ".tmp";
+  const std::string other = directory.path() + "/other";
+  std::ofstream(other) << "kept";
+  ASSERT_EQ(link(other.c_str(), left.c_str()), 0);  // nothing is written into what is there
+  Result<std::unique_ptr<Metrics>> metrics = Metrics::start(to_file(path), {});
+  ASSERT_TRUE(metrics.ok()) << metrics.error().message;
+  EXPECT_NE(contents(path).find("name=\"x\""), std::string::npos);
+  std::ofstream(left) << "half a page";
+  Figures figures;
+  figures.events = 12;
+  (*metrics)->publish(figures);
+  EXPECT_NE(contents(path).find("} 12\n"), std::string::npos);
+  EXPECT_EQ(contents(other), "kept");
+  EXPECT_FALSE(std::filesystem::exists(left));
 }
 
 TEST(MetricsFile, AMissingDirectoryIsSaidAtOnce) {

@@ -33,9 +33,10 @@ Lines read_lines(const std::string& text, const LineRules& rules, std::size_t st
   std::size_t at = 0;
   for (;;) {
     const bool eof = at == text.size();
-    const bool full = reader.read(in, eof, builder);
+    const Result<bool> full = reader.read(in, eof, builder);
+    EXPECT_TRUE(full.ok());
     take();
-    if (full) {
+    if (*full) {
       continue;
     }
     if (eof) {
@@ -106,10 +107,93 @@ TEST(TextReader, AnyChunkingGivesTheSameEvents) {
   }
 }
 
+struct Kept {
+  std::string head;
+  std::uint64_t length;
+  friend bool operator==(const Kept&, const Kept&) = default;
+};
+
+// What is kept of `text` read in these pieces; `bodies` are the events.
+std::vector<Kept> kept_of(const std::vector<std::string_view>& pieces, const LineRules& rules,
+                          std::size_t bound, Bodies& bodies) {
+  std::vector<Kept> kept;
+  TextReader reader(rules, RejectedLine(
+                               [&](std::string_view head, std::uint64_t length) {
+                                 kept.push_back({std::string(head), length});
+                                 return Status();
+                               },
+                               bound));
+  InputBuffer in;
+  BlockBuilder builder;
+  for (const std::string_view piece : pieces) {
+    in.append(piece);
+    EXPECT_FALSE(*reader.read(in, false, builder));
+  }
+  EXPECT_FALSE(*reader.read(in, true, builder));
+  const Block block = builder.block();
+  const std::uint8_t* p = block.data;
+  for (std::uint64_t i = 0; i < block.count; ++i) {
+    Event event;
+    const char* why = nullptr;
+    p = scan_event(p, block.data + block.size, {}, event, why);
+    bodies.emplace_back(event.body());
+  }
+  EXPECT_EQ(reader.rejected(), 0U);
+  EXPECT_EQ(reader.pending(), 0U);
+  return kept;
+}
+
+TEST(TextReader, RejectedLinesAreKeptHoweverTheBytesAreCut) {
+  const std::string text = "ab\r\nabcdefgh\r\nabc\r\r\nxyz\n\nabcd\r";
+  LineRules rules;
+  rules.max_line = 3;
+  rules.long_line = LongLine::reject;
+  for (const bool strip : {true, false}) {
+    rules.strip_cr = strip;
+    const std::vector<Kept> expected =
+        strip ? std::vector<Kept>{{"abcde", 8}, {"abc\r", 4}, {"abcd\r", 5}}
+              : std::vector<Kept>{{"abcde", 9}, {"abc\r\r", 5}, {"abcd\r", 5}};
+    const Bodies events = strip ? Bodies{"ab", "xyz", ""} : Bodies{"ab\r", "xyz", ""};
+    for (std::size_t first = 0; first <= text.size(); ++first) {
+      for (std::size_t second = first; second <= text.size(); ++second) {
+        const std::string_view all = text;
+        Bodies bodies;
+        EXPECT_EQ(
+            kept_of({all.substr(0, first), all.substr(first, second - first), all.substr(second)},
+                    rules, 5, bodies),
+            expected)
+            << first << " " << second;
+        EXPECT_EQ(bodies, events) << first << " " << second;
+      }
+    }
+  }
+}
+
+TEST(TextReader, ALineThatCannotBeKeptIsAnError) {
+  LineRules rules;
+  rules.max_line = 1;
+  rules.long_line = LongLine::reject;
+  TextReader reader(rules, RejectedLine(
+                               [](std::string_view, std::uint64_t) {
+                                 return Status(Error{ErrorClass::io, "full", {}});
+                               },
+                               10));
+  InputBuffer in;
+  BlockBuilder builder;
+  in.append("abc");
+  EXPECT_TRUE(reader.read(in, false, builder).ok());
+  EXPECT_EQ(reader.pending(), 3U);
+  EXPECT_EQ(reader.read(in, true, builder).error().kind, ErrorClass::io);
+}
+
 TEST(TextStart, RefusesControlCharacters) {
   EXPECT_TRUE(check_text_start("plain \t text\r\n\f \x1b[31m Grüße \xff", '\n').ok());
   EXPECT_FALSE(check_text_start(std::string_view("a\0b", 3), '\n').ok());
-  EXPECT_FALSE(check_text_start("\x01", '\n').ok());
+  EXPECT_FALSE(check_text_start("\x04", '\n').ok());
+  EXPECT_TRUE(check_text_start("1\x01x\x02y\x03z\n", '\n').ok());  // Hive's separators
+  EXPECT_FALSE(check_text_start("\x28\xb5\x2f\xfd", '\n').ok());   // zstd
+  const std::string_view utf16("\xff\xfe\x31\0", 4);
+  EXPECT_NE(check_text_start(utf16, '\n').error().hint.find("iconv"), std::string::npos);
   EXPECT_TRUE(check_text_start(std::string_view("a\0b", 3), '\0').ok());
 }
 

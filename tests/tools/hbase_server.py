@@ -1,0 +1,264 @@
+"""A real HBase of a test: one JVM with master, region server and ZooKeeper, and REST gateways before
+it, all on 127.0.0.1. The jars come from Maven, once, into build/peers/hbase/lib.
+
+    server = hbase_server.Server()          # started
+    gateway = server.gateway()              # another JVM; gateway.url; gateway.kill(), .start()
+    gateway.create("t", ["f"]); gateway.rows("t")   # {key: {column: [(timestamp, value)]}}
+    server.kill(); server.start()           # SIGKILL; again, on the same ports
+    server.freeze(); server.thaw()
+    server.close()                          # the gateways, too
+
+Exit status: 77 without Java 17 or jars (1 with CI=true).
+"""
+import base64
+import concurrent.futures
+import ctypes
+import http.client
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+import maven
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LIB = ROOT / "build/peers/hbase/lib"
+POM = ROOT / "tests/peers/hbase/pom.xml"
+START_LIMIT = 240  # seconds; a busy machine takes many times as long as an idle one
+ASK_LIMIT = 60
+PR_SET_PDEATHSIG = 1
+JVM = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.net.preferIPv4Stack=true",
+       "-Dorg.apache.hbase.thirdparty.io.netty.tryReflectionSetAccessible=true",
+       "--add-modules", "jdk.unsupported",
+       *[word for package in ("java.nio", "sun.nio.ch", "java.lang", "jdk.internal.ref",
+                              "java.lang.reflect", "java.util", "java.util.concurrent")
+         for word in ("--add-opens", f"java.base/{package}=ALL-UNNAMED")],
+       *[word for package in ("java.base/jdk.internal.misc",
+                              "java.security.jgss/sun.security.krb5", "java.base/sun.net.dns",
+                              "java.base/sun.net.util")
+         for word in ("--add-exports", f"{package}=ALL-UNNAMED")]]
+LOG = """log4j.rootLogger=INFO, out
+log4j.appender.out=org.apache.log4j.ConsoleAppender
+log4j.appender.out.target=System.err
+log4j.appender.out.layout=org.apache.log4j.PatternLayout
+log4j.appender.out.layout.ConversionPattern=%d{ISO8601} %p %c{1}: %m%n
+"""
+# The gateway says soon that HBase is away; by default that takes ten minutes.
+SOON = {"hbase.client.retries.number": 2, "hbase.client.operation.timeout": 8000,
+        "hbase.client.meta.operation.timeout": 8000, "hbase.rpc.timeout": 3000,
+        "zookeeper.recovery.retry": 1}
+
+
+def skip(why):
+    print("skipped: " + why, file=sys.stderr)
+    sys.exit(1 if os.environ.get("CI") == "true" else 77)
+
+
+def java():
+    """Java 17: HBase does not start with the newest ones."""
+    homes = [os.environ.get("JAVA_HOME", ""), "/usr/lib/jvm/java-17-openjdk-amd64",
+             "/usr/lib/jvm/java-17-openjdk-arm64"]
+    for program in [*(f"{home}/bin/java" for home in homes if home), shutil.which("java")]:
+        if program and os.access(program, os.X_OK):
+            said = subprocess.run([program, "-version"], capture_output=True, text=True,
+                                  timeout=ASK_LIMIT, check=False).stderr
+            if 'version "17' in said:
+                return program
+    return skip("no Java 17 (scripts/setup installs it)")
+
+
+def fetch():
+    maven.fetch(POM, LIB, "HBase", skip)
+
+
+def ports(count):
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    numbers = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return numbers
+
+
+# Who gives a process this signal for its end is the thread that has made it: one that stays.
+_starter = concurrent.futures.ThreadPoolExecutor(1)
+
+
+def with_parent():
+    """The server ends with the test, however that ends."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+class Jvm:
+    def __init__(self, name, directory, settings, memory, *command):
+        self.name, self.dir, self.command, self.memory = name, directory, command, memory
+        self.process = None
+        conf = directory / f"conf-{name}"
+        conf.mkdir()
+        properties = "".join(f"<property><name>{key}</name><value>{value}</value></property>\n"
+                             for key, value in settings.items())
+        (conf / "hbase-site.xml").write_text(f"<configuration>\n{properties}</configuration>\n")
+        (conf / "log4j.properties").write_text(LOG)
+        self.conf = conf
+
+    def launch(self):
+        with open(self.dir / f"log-{self.name}", "ab") as log:
+            self.process = _starter.submit(
+                subprocess.Popen,
+                [java(), *JVM, f"-Xmx{self.memory}m", "-cp", f"{self.conf}:{LIB}/*", *self.command],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.dir,
+                preexec_fn=with_parent).result()
+
+    def wait_until(self, condition, what):
+        end = time.monotonic() + START_LIMIT
+        while not condition():
+            if self.process.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"{self.name}: not {what}\n{self.log()}")
+            time.sleep(0.05)
+
+    def log(self):
+        return (self.dir / f"log-{self.name}").read_text(errors="replace")[-5000:]
+
+    def kill(self):
+        if self.process:
+            self.process.kill()
+            self.process.wait(ASK_LIMIT)
+
+    def freeze(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self.process.send_signal(signal.SIGCONT)
+
+
+class Server(Jvm):
+    def __init__(self):
+        fetch()
+        directory = pathlib.Path(tempfile.mkdtemp(prefix="fl-hbase-"))
+        zookeeper, master, region = ports(3)
+        data = directory / "data"
+        self.settings = {
+            "hbase.rootdir": f"file://{data}/hbase", "hbase.tmp.dir": f"{data}/tmp",
+            "hbase.cluster.distributed": "false", "hbase.unsafe.stream.capability.enforce": "false",
+            "hbase.wal.provider": "filesystem", "hbase.zookeeper.quorum": "127.0.0.1",
+            "hbase.zookeeper.property.dataDir": f"{data}/zookeeper",
+            "hbase.zookeeper.property.clientPort": zookeeper,
+            "hbase.zookeeper.property.clientPortAddress": "127.0.0.1",
+            "hbase.master.ipc.address": "127.0.0.1", "hbase.regionserver.ipc.address": "127.0.0.1",
+            "hbase.master.hostname": "localhost", "hbase.regionserver.hostname": "localhost",
+            "hbase.master.port": master, "hbase.regionserver.port": region,
+            "hbase.master.info.port": -1, "hbase.regionserver.info.port": -1,
+            "hbase.rest.host": "127.0.0.1", "hbase.rest.info.port": -1,
+            "hbase.regionserver.handler.count": 8, "hbase.regionserver.msginterval": 300,
+            "hbase.master.wait.on.regionservers.mintostart": 1,
+            "hbase.master.wait.on.regionservers.maxtostart": 1,
+            "hbase.master.wait.on.regionservers.interval": 100,
+            "hbase.master.wait.on.regionservers.timeout": 500}
+        self.gateways = []
+        super().__init__("hbase", directory, self.settings, 512,
+                         "org.apache.hadoop.hbase.master.HMaster", "start")
+        self.start()
+
+    def start(self):
+        before = self.ready_lines()
+        self.launch()
+        self.wait_until(lambda: self.ready_lines() > before, "ready")
+
+    def ready_lines(self):
+        log = self.dir / "log-hbase"
+        return log.read_text(errors="replace").count("Master has completed initialization") \
+            if log.exists() else 0
+
+    def gateway(self, *options):
+        self.gateways.append(Gateway(self, len(self.gateways), options))
+        return self.gateways[-1]
+
+    def disable(self, table):
+        """As hbase shell does it."""
+        subprocess.run([java(), *JVM, "-cp", f"{self.conf}:{LIB}/*",
+                        str(ROOT / "tests/peers/hbase/DisableTable.java"), table], check=True,
+                       stdin=subprocess.DEVNULL, capture_output=True, timeout=START_LIMIT)
+
+    def close(self):
+        for each in [*self.gateways, self]:
+            each.kill()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class Gateway(Jvm):
+    """options: "-ro" makes it read-only."""
+
+    def __init__(self, server, number, options=()):
+        self.port, = ports(1)
+        self.url = f"http://127.0.0.1:{self.port}"
+        super().__init__(f"rest{number}", server.dir, {**server.settings, **SOON}, 192,
+                         "org.apache.hadoop.hbase.rest.RESTServer", *options, "-p", str(self.port),
+                         "--infoport", "-1", "start")
+        self.start()
+
+    def start(self):
+        self.launch()
+        self.wait_until(self.is_ready, "ready")
+
+    def is_ready(self):
+        try:
+            return self.ask("GET", "/status/cluster")[0] == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def ask(self, method, path, body=None, limit=ASK_LIMIT, **headers):
+        """(status, body)"""
+        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=limit)
+        try:
+            link.request(method, path, body, {"Accept": "application/json",
+                                              "Content-Type": "application/json", **headers})
+            answer = link.getresponse()
+            return answer.status, answer.read()
+        finally:
+            link.close()
+
+    def create(self, table, families=("f",), versions=5):
+        if ":" in table:
+            self.ask("POST", "/namespaces/" + table.split(":")[0])
+        schema = {"name": table, "ColumnSchema": [{"name": each, "VERSIONS": str(versions)}
+                                                  for each in families]}
+        status, body = self.ask("PUT", f"/{table}/schema", json.dumps(schema))
+        if status != 201:
+            raise RuntimeError(f"{table}: {status} {body[:500]}")
+
+    def rows(self, table, versions=5):
+        """By a scanner: {key: {column: [(timestamp, value), ...]}}, keys and values as bytes."""
+        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ASK_LIMIT)
+        try:
+            link.request("PUT", f"/{table}/scanner",
+                         f'<Scanner batch="2000" maxVersions="{versions}"/>',
+                         {"Content-Type": "text/xml"})
+            answer = link.getresponse()
+            answer.read()
+            if answer.status != 201:
+                raise RuntimeError(f"{table}: {answer.status}")
+            scanner = "/" + answer.getheader("Location").split("/", 3)[3]
+            found = {}
+            for _ in range(10_000):
+                link.request("GET", scanner, headers={"Accept": "application/json"})
+                answer = link.getresponse()
+                body = answer.read()
+                if answer.status == 204:
+                    link.request("DELETE", scanner)
+                    link.getresponse().read()
+                    return found
+                if answer.status != 200:
+                    raise RuntimeError(f"{table}: {answer.status} {body[:500]}")
+                for row in json.loads(body)["Row"]:
+                    columns = found.setdefault(base64.b64decode(row["key"]), {})
+                    for cell in row["Cell"]:
+                        columns.setdefault(base64.b64decode(cell["column"]), []).append(
+                            (cell["timestamp"], base64.b64decode(cell["$"])))
+            raise RuntimeError(f"{table}: the scanner does not end")
+        finally:
+            link.close()

@@ -1,0 +1,146 @@
+#include "common/fanout/group_sink.h"
+
+#include <gtest/gtest.h>
+
+#include <deque>
+
+#include "common/component/stage_options.h"
+#include "tests/support/output_reader.h"
+#include "tests/support/temp_dir.h"
+
+namespace fl {
+namespace {
+
+class KeepSinkTest : public testing::Test {
+ protected:
+  KeepSinkTest() { setenv("FL_RUNTIME_DIR", dir_.path().c_str(), 1); }
+  ~KeepSinkTest() override { unsetenv("FL_RUNTIME_DIR"); }
+
+  void open(std::size_t outputs, OutputOrder::Policy policy = OutputOrder::Policy::round_robin,
+            std::uint64_t capacity = GroupSink::kLeastCapacity) {
+    for (std::size_t i = 0; i < outputs; ++i) {
+      options_.out.push_back(readers_.emplace_back(dir_.path() + "/" + std::to_string(i)).path());
+    }
+    options_.in = {"/dev/null"};
+    context_.stage = &options_;
+    sink_ = std::make_unique<GroupSink>(GroupSink::Settings{{policy}, capacity});
+    const Status status = sink_->open(context_);
+    ASSERT_TRUE(status) << status.error().message;
+    ASSERT_TRUE(turns());
+  }
+  Status turns() {
+    for (int i = 0; i < 5; ++i) {
+      if (const Status status = turn(*sink_); !status) {
+        return status;
+      }
+      for (OutputReader& reader : readers_) {
+        reader.read();
+      }
+    }
+    return {};
+  }
+
+  TempDir dir_;
+  StageOptions options_;
+  StageContext context_;
+  std::deque<OutputReader> readers_;
+  std::unique_ptr<GroupSink> sink_;
+  NumberedEvents events_;
+};
+
+TEST_F(KeepSinkTest, WhatALostOutputHasNotAcknowledgedGoesToTheNextFromTheFirstEventOn) {
+  open(2, OutputOrder::Policy::failover);
+  ASSERT_TRUE(sink_->deliver(events_.batch(10)));
+  ASSERT_TRUE(turns());
+  EXPECT_EQ(readers_[0].numbers().size(), 10U);
+  EXPECT_TRUE(readers_[1].numbers().empty());
+  readers_[0].ack(7);
+  ASSERT_TRUE(turns());
+  EXPECT_EQ(sink_->safe(), 7U);
+  readers_[0].close();
+  ASSERT_TRUE(turns());
+  EXPECT_EQ(readers_[1].numbers(), (Numbers{7, 8, 9}));
+  readers_[1].ack(3);
+  ASSERT_TRUE(turns());
+  EXPECT_EQ(sink_->safe(), 10U);
+}
+
+TEST_F(KeepSinkTest, WhoeverGetsWhatWasAskedForIsAsked) {
+  open(2, OutputOrder::Policy::failover);
+  ASSERT_TRUE(sink_->deliver(events_.batch(10)));
+  ASSERT_TRUE(turns());
+  ASSERT_TRUE(sink_->commit(8));
+  ASSERT_TRUE(turns());
+  EXPECT_EQ(readers_[0].writer().want(), 8U);
+  readers_[0].ack(2);
+  ASSERT_TRUE(turns());
+  readers_[0].close();
+  ASSERT_TRUE(turns());
+  EXPECT_EQ(readers_[1].writer().want(), 6U);
+  // A later event was not asked for; one that is asked for before it is given is.
+  ASSERT_TRUE(sink_->deliver(events_.batch(1)));
+  ASSERT_TRUE(turns());
+  EXPECT_EQ(readers_[1].writer().want(), 6U);
+  ASSERT_TRUE(sink_->commit(12));
+  ASSERT_TRUE(sink_->deliver(events_.batch(1)));
+  ASSERT_TRUE(turns());
+  EXPECT_EQ(readers_[1].writer().want(), 10U);
+}
+
+TEST_F(KeepSinkTest, OutputsTakeTurnsAndTheLastLossIsAnError) {
+  open(2);
+  ASSERT_TRUE(sink_->deliver(events_.batch(1)));
+  ASSERT_TRUE(sink_->deliver(events_.batch(1)));
+  ASSERT_TRUE(turns());
+  EXPECT_EQ(readers_[0].numbers(), (Numbers{0}));
+  EXPECT_EQ(readers_[1].numbers(), (Numbers{1}));
+  readers_[1].ack(1);
+  ASSERT_TRUE(turns());
+  EXPECT_EQ(sink_->safe(), 0U);
+  readers_[0].close();
+  ASSERT_TRUE(turns());
+  EXPECT_EQ(readers_[1].numbers(), (Numbers{1, 0}));
+  readers_[1].close();
+  const Status status = turns();
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().kind, ErrorClass::again);
+}
+
+TEST_F(KeepSinkTest, ThreeQuartersFullItAsksForRoomAndFullItWaits) {
+  open(1);
+  while (sink_->ready()) {
+    ASSERT_TRUE(sink_->deliver(events_.batch(1000)));
+    ASSERT_TRUE(turns());
+  }
+  const std::uint64_t all = readers_[0].numbers().size();
+  const std::uint64_t wanted = readers_[0].writer().want();
+  EXPECT_GE(wanted, all / 2);
+  readers_[0].ack(wanted);
+  ASSERT_TRUE(turns());
+  EXPECT_TRUE(sink_->ready());
+  EXPECT_EQ(sink_->safe(), wanted);
+}
+
+TEST_F(KeepSinkTest, ASmallCapacityIsRefused) {
+  options_.out = {"/dev/null"};
+  context_.stage = &options_;
+  GroupSink sink({{}, GroupSink::kLeastCapacity - 1});
+  const Status status = sink.open(context_);
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().kind, ErrorClass::usage);
+}
+
+TEST_F(KeepSinkTest, AFailureIsHeardByEachOutputAndNothingMoreIsSent) {
+  open(2);
+  ASSERT_TRUE(sink_->deliver(events_.batch(1)));
+  ASSERT_TRUE(turns());
+  EXPECT_TRUE(sink_->tell_failure(Failure(65, "torn")));
+  for (OutputReader& reader : readers_) {
+    reader.read();
+    ASSERT_TRUE(reader.writer().failure());
+    EXPECT_EQ(reader.writer().failure()->status, 65);
+  }
+}
+
+}  // namespace
+}  // namespace fl

@@ -1,0 +1,1 @@
+// gtest, compiled once for all unit tests

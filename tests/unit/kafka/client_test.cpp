@@ -1,0 +1,69 @@
+#include "common/kafka/client.h"
+
+#include <gtest/gtest.h>
+
+namespace fl {
+namespace {
+
+Result<KafkaSettings> settings(PropertyMap library = {},
+                               const std::string& servers = "127.0.0.1:1") {
+  return KafkaSettings::make(KafkaRole::producer, {servers, {}, std::move(library)});
+}
+
+// Nobody listens on port 1 of loopback.
+TEST(KafkaClient, ABrokerThatIsAwayIsAProblemThatPasses) {
+  const auto made = settings();
+  ASSERT_TRUE(made.ok());
+  const auto client = KafkaClient::make(*made, 0);
+  ASSERT_TRUE(client.ok()) << client.error().message;
+  rd_kafka_topic_t* const topic = rd_kafka_topic_new((*client)->handle(), "t", nullptr);
+  while (!(*client)->problem()) {
+    PollSet set;
+    (*client)->watch(set);
+    set.wake_at(monotonic_ms() + 30'000);
+    set.wait();
+    ASSERT_NE(set.revents(0), 0) << "the descriptor tells of nothing";
+    (*client)->clear();
+    EXPECT_EQ((*client)->next(), nullptr);
+  }
+  EXPECT_EQ((*client)->problem()->kind, KafkaProblem::Kind::away);
+  EXPECT_EQ((*client)->problem()->error.kind, ErrorClass::unavailable);
+  EXPECT_NE((*client)->problem()->error.message.find("127.0.0.1:1"), std::string::npos);
+  (*client)->works();
+  EXPECT_FALSE((*client)->problem());
+  rd_kafka_topic_destroy(topic);
+}
+
+TEST(KafkaClient, AValueThatIsRefusedIsNamedButForSecrets) {
+  const auto wrong = settings({{"linger.ms", {Secret::Place::literal, "soon"}}});
+  ASSERT_TRUE(wrong.ok());
+  const auto client = KafkaClient::make(*wrong, 0);
+  ASSERT_FALSE(client.ok());
+  EXPECT_EQ(client.error().kind, ErrorClass::config);
+  EXPECT_NE(client.error().message.find("-X linger.ms"), std::string::npos);
+}
+
+TEST(KafkaProblem, ClassesFollowTheCodes) {
+  EXPECT_EQ(kafka_problem(RD_KAFKA_RESP_ERR__AUTHENTICATION, "").error.kind,
+            ErrorClass::permission);
+  EXPECT_EQ(kafka_problem(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, "").kind,
+            KafkaProblem::Kind::refused);
+  EXPECT_EQ(kafka_problem(RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, "").error.kind, ErrorClass::input);
+  EXPECT_EQ(kafka_problem(RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, "").kind, KafkaProblem::Kind::topic);
+  EXPECT_EQ(kafka_problem(RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS, "").error.kind,
+            ErrorClass::unavailable);
+  EXPECT_EQ(kafka_problem(RD_KAFKA_RESP_ERR__TRANSPORT, "sslv3 alert: SSL alert number 46").kind,
+            KafkaProblem::Kind::refused);
+  EXPECT_EQ(kafka_problem(RD_KAFKA_RESP_ERR__TRANSPORT, "close notify: SSL alert number 0").kind,
+            KafkaProblem::Kind::away);
+  EXPECT_EQ(kafka_problem(RD_KAFKA_RESP_ERR__TRANSPORT, "b1: refused").error.message,
+            "b1: refused");
+  EXPECT_EQ(kafka_problem(RD_KAFKA_RESP_ERR__TRANSPORT,
+                          "b1:9092/bootstrap: Connect to ipv4#10.0.0.1:9092 failed: Connection "
+                          "refused (after 0ms in state CONNECT)")
+                .error.message,
+            "b1:9092: Connect to 10.0.0.1:9092 failed: Connection refused");
+}
+
+}  // namespace
+}  // namespace fl

@@ -1,0 +1,195 @@
+// Cursors: a group goes on where it was, and two takers never share it.
+#include "common/log/log_cursor.h"
+
+#include <filesystem>
+#include <set>
+
+#include "tests/unit/log/log_fixture.h"
+
+namespace fl {
+namespace {
+
+class LogCursorTest : public test::LogTest {
+ protected:
+  LogCursorTest() {
+    auto writer = open_writer();
+    put(*writer, 100);
+    EXPECT_TRUE(writer->close().ok());
+    log_ = writer->log();
+  }
+
+  Result<LogCursor> open(const std::string& group = "default", std::uint64_t start = 7) {
+    LogCursor::Settings settings;
+    settings.group = group;
+    settings.log = log_;
+    settings.durable_sequence = 100;
+    settings.oldest = oldest_;
+    settings.start = [start] { return Result<std::uint64_t>(start); };
+    settings.notify = notify();
+    return LogCursor::open(*files_, settings);
+  }
+
+  LogId log_{};
+  std::uint64_t oldest_ = 0;
+};
+
+TEST_F(LogCursorTest, BeginsWhereItIsToldAndGoesOnWhereItWas) {
+  {
+    auto cursor = open();
+    ASSERT_TRUE(cursor.ok()) << cursor.error().message;
+    EXPECT_EQ(cursor->next(), 7U);
+    for (std::uint64_t n = 8; n < 30; ++n) {
+      ASSERT_TRUE(cursor->move(n).ok());
+    }
+    ASSERT_TRUE(cursor->sync().ok());
+  }
+  EXPECT_EQ(open("default", 50)->next(), 29U);
+  EXPECT_EQ(open("other", 50)->next(), 50U);
+  EXPECT_EQ(*list_groups(*files_), (std::vector<std::string>{"default", "other"}));
+  EXPECT_EQ(highest_cursor(*files_), 50U);
+  EXPECT_EQ(notices(), "");
+}
+
+TEST_F(LogCursorTest, ASecondTakerHearsWhoTheFirstIs) {
+  const auto first = open();
+  const auto second = open();
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.error().kind, ErrorClass::again);
+  EXPECT_NE(second.error().message.find("group 'default' of"), std::string::npos);
+  EXPECT_NE(second.error().message.find("process " + std::to_string(getpid())), std::string::npos);
+  EXPECT_TRUE(open("other").ok());
+}
+
+// A torn slot leaves the one before: events come again, none is left out.
+TEST_F(LogCursorTest, EachDamagedBitLeavesTheSlotBefore) {
+  {
+    auto cursor = open();
+    ASSERT_TRUE(cursor->move(20).ok());
+    ASSERT_TRUE(cursor->sync().ok());
+    ASSERT_TRUE(cursor->move(30).ok());
+  }
+  const std::string whole = content("groups/default");
+  ASSERT_EQ(whole.size(), kCursorBytes);
+  for (std::size_t bit = 0; bit < 2 * kSlotBytes * 8; ++bit) {
+    std::string bytes = whole;
+    bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ (1 << (bit % 8)));
+    set_content("groups/default", bytes);
+    const std::uint64_t next = open()->next();
+    ASSERT_TRUE(next == 30 || next == 20) << bit << ": " << next;
+  }
+  EXPECT_EQ(notices(), "");
+}
+
+// However often it moves between two syncs: what is on disk is not written over.
+TEST_F(LogCursorTest, WhatIsSyncedStaysUntilSomethingNewerIs) {
+  std::uint64_t synced = 7;
+  auto cursor = open();
+  for (std::uint64_t n = 8; n < 60; ++n) {
+    ASSERT_TRUE(cursor->move(n).ok());
+    const std::string whole = content("groups/default");
+    std::set<std::uint64_t> left;
+    for (std::size_t slot = 0; slot < 2; ++slot) {  // what is being written is torn
+      std::string bytes = whole;
+      bytes.replace(slot * kSlotBytes, kSlotBytes, kSlotBytes, '\0');
+      CursorSlot found;
+      ASSERT_EQ(newest_slot(bytes, kCursorSlotDistance, found), Decoded::ok);
+      left.insert(found.next_sequence);
+    }
+    EXPECT_EQ(left, (std::set<std::uint64_t>{synced, n}));
+    if (n % 7 == 0) {
+      ASSERT_TRUE(cursor->sync().ok());
+      synced = n;
+    }
+  }
+}
+
+TEST_F(LogCursorTest, AMoveDuringASyncIsWrittenAfterIt) {
+  auto cursor = open();
+  ASSERT_TRUE(cursor->move(20).ok());
+  cursor->begin_sync();
+  const std::string before = content("groups/default");
+  ASSERT_TRUE(cursor->move(30).ok());
+  EXPECT_EQ(content("groups/default"), before);
+  EXPECT_EQ(cursor->next(), 30U);
+  ASSERT_TRUE(cursor->sync_file().ok());
+  ASSERT_TRUE(cursor->finish_sync().ok());
+  CursorSlot found;
+  ASSERT_EQ(newest_slot(content("groups/default"), kCursorSlotDistance, found), Decoded::ok);
+  EXPECT_EQ(found.next_sequence, 30U);
+}
+
+// What comes before the log's first event was freed because a newer slot had been on disk.
+TEST_F(LogCursorTest, ATornSlotIsNotBeforeTheLog) {
+  {
+    auto cursor = open();
+    ASSERT_TRUE(cursor->move(20).ok());
+    ASSERT_TRUE(cursor->sync().ok());
+    ASSERT_TRUE(cursor->move(30).ok());
+  }
+  oldest_ = 25;
+  EXPECT_EQ(open()->next(), 30U);
+  EXPECT_EQ(notices_.size(), 0U);
+  std::string bytes = content("groups/default");
+  CursorSlot newer;
+  ASSERT_EQ(newest_slot(bytes, kCursorSlotDistance, newer), Decoded::ok);
+  bytes[slot_offset(newer.counter, kCursorSlotDistance) + 40] ^= 1;
+  set_content("groups/default", bytes);
+  EXPECT_EQ(open()->next(), 25U);
+  EXPECT_EQ(notices_.size(), 1U);
+}
+
+TEST_F(LogCursorTest, ADamagedOrForeignCursorStartsAgainAndSaysSo) {
+  ASSERT_TRUE(open().ok());
+  set_content("groups/default", std::string(10, 'x'));
+  EXPECT_EQ(open()->next(), 7U);
+  EXPECT_EQ(notices_.size(), 1U);
+  log_[0] = static_cast<std::uint8_t>(log_[0] + 1);
+  EXPECT_EQ(open("default", 9)->next(), 9U);
+  EXPECT_EQ(notices_.size(), 2U);
+}
+
+TEST_F(LogCursorTest, NoCursorIsBehindTheEnd) {
+  { ASSERT_TRUE(open()->move(5'000).ok()); }
+  EXPECT_EQ(open()->next(), 100U);
+  EXPECT_EQ(notices_.size(), 1U);
+}
+
+TEST_F(LogCursorTest, IsMovedAndRemovedOnlyWhileNobodyUsesIt) {
+  {
+    auto cursor = open();
+    EXPECT_FALSE(move_group(*files_, log_, "default", 3).ok());
+    EXPECT_FALSE(remove_group(*files_, "default").ok());
+  }
+  ASSERT_TRUE(move_group(*files_, log_, "default", 3).ok());
+  EXPECT_EQ(open()->next(), 3U);
+  EXPECT_FALSE(move_group(*files_, log_, "unknown", 3).ok());
+  ASSERT_TRUE(remove_group(*files_, "default").ok());
+  EXPECT_TRUE(list_groups(*files_)->empty());
+  EXPECT_FALSE(remove_group(*files_, "default").ok());
+}
+
+// A log below tells by it that what it remembers of the group is void.
+TEST_F(LogCursorTest, AMovedGroupCountsAsANewOne) {
+  const std::uint64_t created = open()->created_ms();
+  EXPECT_EQ(open()->created_ms(), created);
+  const auto moved = move_group(*files_, log_, "default", [](std::optional<std::uint64_t> next) {
+    EXPECT_EQ(next, std::optional<std::uint64_t>(7));
+    return Result<std::uint64_t>(50);
+  });
+  ASSERT_TRUE(moved.ok());
+  EXPECT_EQ(moved->from, 7U);
+  EXPECT_EQ(moved->to, 50U);
+  EXPECT_GT(open()->created_ms(), created);
+  EXPECT_EQ(open()->next(), 50U);
+}
+
+TEST_F(LogCursorTest, NamesThatAreNoneAreRefused) {
+  for (const char* name : {"", "a/b", ".lock", ".."}) {
+    const auto cursor = open(name);
+    ASSERT_FALSE(cursor.ok()) << name;
+    EXPECT_EQ(cursor.error().kind, ErrorClass::usage);
+  }
+}
+
+}  // namespace
+}  // namespace fl
