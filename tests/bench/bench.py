@@ -13,7 +13,15 @@ Figures (default: all):
   ts             the interceptor alone against memcpy
   rss buckets    peak memory of stages; of hdfs with 100 open files
   malloc latency allocations an event; one event from start to exit
-  flume          exec | memory | hdfs on file:/// against a real Flume 1.11
+  log commits    the durable log against memory and cat; small commits against dd oflag=dsync
+  backlog reopen taking from a log against cat; opening one
+  flume          exec | memory | hdfs on file:///, and exec | file | null, against a real Flume
+                 1.11
+  net            avro sink to avro source against socat, and against two agents of Flume
+  kafka          the kafka sink against librdkafka alone and kcat -P; the source against kcat -C;
+                 both against those of a real Flume
+  sql            a table of MariaDB against mariadb --batch --quick
+  hbase          rows into a real HBase against libcurl alone with the same requests
 
 Every figure of speed is a ratio to a reference in the same round; what counts is the median over
 the rounds. Ratios of wall time are reference / ours: above 1 is faster than the reference. Ratios
@@ -38,7 +46,12 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests", "tools"))
 import flume_figures  # noqa: E402
 import gen_log  # noqa: E402
+import hbase_figures  # noqa: E402
 import hdfs_figures  # noqa: E402
+import kafka_figures  # noqa: E402
+import log_figures  # noqa: E402
+import net_figures  # noqa: E402
+import sql_figures  # noqa: E402
 
 PATTERN = r"(POST|HEAD) /[a-z./]*\?id=[0-9]+"
 LIMIT = 300  # seconds until a contestant hangs
@@ -341,8 +354,29 @@ class Bench:
     def buckets(self):
         hdfs_figures.buckets(self)
 
+    def log(self):
+        log_figures.log(self)
+
+    def commits(self):
+        log_figures.commits(self)
+
+    def backlog(self):
+        log_figures.backlog(self)
+
+    def reopen(self):
+        log_figures.reopen(self)
+
+    def hbase(self):
+        hbase_figures.hbase(self)
+
+    def sql(self):
+        sql_figures.sql(self)
+
     def flume(self):
         flume_figures.flume(self, high_water)
+
+    def net(self):
+        net_figures.net(self)
 
     def ts(self):
         done = subprocess.run([os.path.join(self.tools, "ts_stage"), str(self.args.rounds), "300"],
@@ -423,6 +457,10 @@ class Bench:
             self.row(f"allocations an event, {name}", "calls", [value], 0.001, False,
                      f"{few.get(name, 0)} for {short} events, {many[name]} for {long}")
 
+    def kafka(self):
+        kafka_figures.publish(self)
+        kafka_figures.consume(self, high_water)
+
     def latency(self):
         ours, reference = [], []
         for _ in range(max(self.args.rounds, 15)):
@@ -440,7 +478,8 @@ class Bench:
 
 def main() -> int:
     figures = ["pipe", "pipe100", "regex", "file", "upload", "cluster", "gzip", "zstd", "codec",
-               "ts", "rss", "buckets", "malloc", "latency", "flume"]
+               "ts", "rss", "buckets", "malloc", "latency", "log", "commits", "backlog", "reopen", "flume",
+               "kafka", "net", "sql", "hbase"]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0],
                                      formatter_class=argparse.RawDescriptionHelpFormatter,
                                      epilog=__doc__.split("\n\n", 2)[2])

@@ -57,7 +57,7 @@ load helper
 }
 
 @test "spooldir: no such directory is 78" {
-  runs "78 75" "fl-source spooldir none --once | fl-sink hdfs --stream $OUT"
+  runs "78 78" "fl-source spooldir none --once | fl-sink hdfs --stream $OUT"
 }
 
 @test "exec: added lines are events, and a file is done when all of them are stored" {

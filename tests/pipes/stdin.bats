@@ -28,14 +28,15 @@ load helper
 
 @test "empty input with --stream is 65" {
   runs "0 65" ": | fl-sink hdfs --stream $OUT"
-  runs "0 65 75" ": | fl-intercept ts --stream | fl-sink null --stream"
+  runs "0 65 65" ": | fl-intercept ts --stream | fl-sink null --stream"
 }
 
 @test "NUL or control characters in detection are 65" {
   runs "0 65" "printf 'a\0b\n' | fl-sink null"
-  runs "0 65" "printf 'ab\001\n' | fl-sink null"
+  runs "0 65" "printf 'ab\004\n' | fl-sink null"
   runs "0 65" "head -c 4096 /dev/zero | fl-sink null"
   runs "0 0" "printf 'tab\t form\f esc\033[0m cr\r\n' | fl-sink null"
+  runs "0 0" "printf 'a\001b\002c\n' | fl-sink null"  # Hive's separators
 }
 
 @test "NUL passes through fl-source stdin and --text" {
@@ -65,7 +66,7 @@ load helper
 
 @test "a missing file is an error, and every stage says so by its status" {
   pipe "fl-source stdin ./no-such-file | fl-intercept ts --stream | fl-sink hdfs --stream $OUT"
-  matches "(66|73|74|78) 75 75"
+  matches "78 78 78"
   said "no-such-file"
 }
 
@@ -124,8 +125,7 @@ load helper
   size=$(stat -c %s s)
   head -c $((size - 9)) s > cut
   runs "0 65" "cat cut | fl-sink hdfs --stream $OUT"
-  [ "$(lines out | wc -l)" -lt 5000 ]
-  [ "$(lines out | wc -l)" -ge 1000 ]
+  holds_numbers out 4000  # the last of five blocks is not whole
 }
 
 @test "regex_filter drops events and acknowledgements still add up" {

@@ -50,19 +50,70 @@ class Exec(harness.Case):
                 self.assertEqual(pipeline.output(), expected)
         for options in ([], ["--command", "a", "b"], ["--command", " "], ["--shell", "sh -c"]):
             with self.subTest(options=options):
-                self.check(self.pipeline(["fl-source", "exec", *options], "fl-sink null"), 64, 75)
+                self.check(self.pipeline(["fl-source", "exec", *options], "fl-sink null"), 64, 64)
+
+    def test_options_of_a_command_without_dashes_name_the_remedy(self):
+        for tool in ("fl-source", "fl-intercept"):
+            with self.subTest(tool=tool):
+                pipeline = self.check(self.pipeline([tool, "exec", "ls", "-l", "/"]), 64)
+                self.assertIn("unknown option '-l'", pipeline.errors(0))
+                self.assertIn("put -- before the command: -- ls -l", pipeline.errors(0))
+        pipeline = self.check(self.pipeline("fl-source stdin file -l"), 64)
+        self.assertNotIn("--", pipeline.errors(0).replace("--help", ""))
+
+    def test_a_status_is_known_though_the_output_ended_long_before(self):
+        fifo = self.path("go")
+        os.mkfifo(fifo)
+        pipeline = self.shell(f"echo a; exec >&-; read x < {fifo}; exit 3")
+        harness.poll(lambda: pipeline.output() == b"a\n", "the output is there")
+        with open(fifo, "w") as file:
+            file.write("go\n")
+        pipeline.wait()
+        self.assertEqual(pipeline.processes[0].returncode, 69, pipeline.report())
+        self.assertIn("exited with status 3", pipeline.errors(0))
+
+    def test_a_command_that_failed_before_the_stop_has_failed(self):
+        # Its output stays open, so that the source has not finished the run when it is stopped.
+        pipeline = self.shell("echo a; sleep 1000 & echo $!; kill -9 $$")
+        harness.poll(lambda: pipeline.output().count(b"\n") == 2, "the output is there")
+        left = int(pipeline.output().split()[1])
+        group = os.getpgid(left)
+        harness.poll(lambda: not is_alive(group), "the command is dead")
+        pipeline.processes[0].send_signal(signal.SIGTERM)
+        pipeline.wait()
+        self.assertEqual(pipeline.processes[0].returncode, 69, pipeline.report())
+        self.assertIn("was killed by signal 9", pipeline.errors(0))
+        self.gone([left])
+
+    def test_a_signal_is_heard_while_the_rest_of_the_group_is_ended(self):
+        # The command has ended; what it left does not hear TERM and is killed 2 s later.
+        pipeline = self.shell("trap '' TERM; sh -c 'echo $$; exec sleep 1000' > pid 2>&1 & "
+                              "while ! [ -s pid ]; do :; done; cat pid; echo $$")
+        *left, command = self.pids(pipeline, 2)
+        harness.poll(lambda: not is_alive(command), "the command has ended")
+
+        def acknowledged():
+            if pipeline.processes[0].poll() is not None:
+                return True
+            pipeline.processes[0].send_signal(signal.SIGUSR1)
+            return ", 0 unacknowledged" in pipeline.errors(0)
+
+        harness.poll(acknowledged, "signals and acknowledgements are heard")
+        self.assertTrue(is_alive(left[0]))
+        self.check(pipeline, 0, 0)
+        self.gone(left)
 
     def test_a_failed_command_is_69_and_its_output_does_not_count_as_whole(self):
-        pipeline = self.check(self.shell("echo a; exit 3"), 69, 75)
+        pipeline = self.check(self.shell("echo a; exit 3"), 69, 69)
         self.assertEqual(pipeline.output(), b"a\n")
         self.assertIn("'sh' exited with status 3", pipeline.errors(0))
-        pipeline = self.check(self.shell("echo a; kill -9 $$"), 69, 75)
+        pipeline = self.check(self.shell("echo a; kill -9 $$"), 69, 69)
         self.assertIn("'sh' was killed by signal 9", pipeline.errors(0))
 
     def test_a_command_that_cannot_be_run(self):
-        self.check(self.run_command("no-such-program"), 78, 75)
-        self.check(self.run_command(self.write("data", "x")), 77, 75)
-        self.check(self.run_command("no-such-program", options="--restart"), 78, 75)
+        self.check(self.run_command("no-such-program"), 78, 78)
+        self.check(self.run_command(self.write("data", "x")), 77, 77)
+        self.check(self.run_command("no-such-program", options="--restart"), 78, 78)
 
     def test_the_command_waits_for_a_slow_reader_and_loses_nothing(self):
         reader, writer = os.pipe()
@@ -159,7 +210,7 @@ class Exec(harness.Case):
         keeper = set(harness.children_of(pipeline.processes[0].pid)) - set(pids)
         self.assertEqual(len(keeper), 1)
         os.kill(keeper.pop(), signal.SIGKILL)
-        self.check(pipeline, 69, 75)
+        self.check(pipeline, 69, 69)
         self.gone(pids)
         self.assertIn("was lost", pipeline.errors(0))
 

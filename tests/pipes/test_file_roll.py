@@ -38,6 +38,16 @@ class FileRoll(harness.Case):
         os.close(reader)
         return sink, os.fdopen(writer, "wb", buffering=0)
 
+    def test_an_unknown_zone_is_refused_where_names_have_local_times(self):
+        os.mkdir(self.path("dir"))
+        for zone, manager, status in (("No/Where", "rolltime", 78), ("No/Where", "default", 0),
+                                      ("Europe/Berlin", "rolltime", 0), ("UTC-3", "rolltime", 0)):
+            pipeline = self.pipeline(f"fl-sink file_roll dir --dry-run --path-manager {manager}",
+                                     env=self.env(TZ=zone))
+            self.check(pipeline, status)
+            if status:
+                self.assertIn("in $TZ", pipeline.errors(0))
+
     def test_one_file_with_every_event(self):
         before = int(time.time() * 1000)
         self.check(self.pipeline("fl-source seq --count 200000", f"fl-sink file_roll {self.out}"),

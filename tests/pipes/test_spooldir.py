@@ -20,32 +20,6 @@ def has_open(pid: int, path: str) -> bool:
         return False
 
 
-# Acknowledges the number of events given and goes away.
-READER = r"""
-import os, socket, sys
-taken = b""
-def field(key):
-    at = taken.index(key) + len(key)
-    if taken[at] < 128:
-        size, at = taken[at] // 2, at + 1
-    else:
-        size, at = (taken[at] % 128 + taken[at + 1] * 128) // 2, at + 2
-    return taken[at:at + size]
-def read():
-    more = os.read(0, 65536)
-    assert more, "the stream has ended"
-    return more
-while b"fl.ack" not in taken or b"fl.stream" not in taken:
-    taken += read()  # the header is written in one piece
-up = socket.socket(socket.AF_UNIX)
-up.connect(field(b"fl.ack"))
-up.sendall(b"FL/1 %b\nat printed\n" % field(b"fl.stream"))
-while taken.count(b"line") < 20:
-    taken += read()
-up.sendall(b"ack %d\n" % int(sys.argv[1]))
-"""
-
-
 class Spooldir(harness.Case):
     def test_a_line_is_safe_when_all_is_that_a_filter_made_of_it(self):
         lines = [f"line {i}" for i in range(10)]
@@ -54,7 +28,7 @@ class Spooldir(harness.Case):
             source = f"fl-source spooldir spool{acked} --once"
             # Each event has a header of its own, so the filter runs for each one.
             filtered = "fl-intercept uuid --stream + exec --lines any -- sed p"
-            first = self.pipeline(source, filtered, [sys.executable, "-c", READER, str(acked)])
+            first = self.pipeline(source, filtered, [harness.ACK_READER, "20", str(acked)])
             self.check(first, 75, 75, 0)
             out = f"{self.out}{acked}"
             self.check(self.pipeline(source, f"fl-sink hdfs --stream file://{out}"), 0, 0)
@@ -62,22 +36,28 @@ class Spooldir(harness.Case):
                              [line.encode() for line in lines[acked // 2:]])
 
     def test_two_at_the_same_time_one_is_locked(self):
-        self.write("spool/a", "".join(f"{i}\n" for i in range(1000)))
-        reader, writer = os.pipe()  # nobody reads: the first one waits for its reader
-        first = self.pipeline("fl-source spooldir spool --once", stdout=writer)
-        os.close(writer)
-        harness.poll(lambda: holds_lock(first.processes[0].pid), "the first one's lock")
-        second = self.pipeline("fl-source spooldir spool --once",
-                               f"fl-sink hdfs --stream file://{self.out}")
-        self.check(second, 75, 75)
-        self.assertIn("lock", second.errors(0).lower())
-        sink = self.pipeline(f"fl-sink hdfs --stream file://{self.out}", stdin=reader)
-        os.close(reader)
-        self.check(first, 0)
-        self.check(sink, 0)
-        self.assertEqual(len(harness.committed_lines(self.out)), 1000)
-        self.assertEqual(harness.committed_files(self.path("spool")),
-                         [self.path("spool", "a.COMPLETED")])
+        for tracker in (".flumespool", self.path("elsewhere")):
+            with self.subTest(tracker=tracker):
+                self.write("spool/a", "".join(f"{i}\n" for i in range(1000)))
+                reader, writer = os.pipe()  # nobody reads: the first one waits for its reader
+                first = self.pipeline("fl-source spooldir spool --once", stdout=writer)
+                os.close(writer)
+                pid = first.processes[0].pid
+                harness.poll(lambda: holds_lock(pid), "the first one's lock")
+                out = self.path("out", os.path.basename(tracker))
+                second = self.pipeline(f"fl-source spooldir spool --once --tracker-dir {tracker}",
+                                       f"fl-sink hdfs --stream file://{out}")
+                self.check(second, 75, 75)
+                self.assertRegex(second.errors(0),
+                                 rf"^[^\n]*'spool' is locked by {pid}, since 20\d\d-[^\n]*\n$")
+                sink = self.pipeline(f"fl-sink hdfs --stream file://{out}", stdin=reader)
+                os.close(reader)
+                self.check(first, 0)
+                self.check(sink, 0)
+                self.assertEqual(len(harness.committed_lines(out)), 1000)
+                self.assertEqual(harness.committed_files(self.path("spool")),
+                                 [self.path("spool", "a.COMPLETED")])
+                os.remove(self.path("spool", "a.COMPLETED"))
 
     def test_a_file_that_changes_while_it_is_read_stays_and_is_65(self):
         for attempt in range(10):  # the file may be read to its end before we can change it
@@ -113,10 +93,11 @@ class Spooldir(harness.Case):
         self.write("spool/a.COMPLETED", "precious\n")
         pipeline = self.pipeline("fl-source spooldir spool --once",
                                  f"fl-sink hdfs --stream file://{self.out}")
-        statuses = pipeline.wait()
-        self.assertNotEqual(statuses[0], 0, pipeline.report())
+        self.assertEqual(pipeline.wait()[0], 74, pipeline.report())
         with open(self.path("spool", "a.COMPLETED")) as file:
             self.assertEqual(file.read(), "precious\n")
+        self.assertTrue(os.path.exists(self.path("spool", "a")))
+        self.assertEqual(harness.committed_files(self.out), [])
 
     def test_one_summary_line(self):
         self.write("spool/a", "1\n2\n")

@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <set>
 
+#include "common/component/component_type.h"
+#include "common/component/stage_options.h"
 #include "common/option/option_values.h"
 #include "common/option/properties.h"
-#include "common/stage/component_type.h"
-#include "common/stage/stage_options.h"
 
 namespace fl {
 namespace {
@@ -27,7 +27,7 @@ TEST(Declarations, NamesAliasesAndClassNamesAreUnique) {
 
 TEST(Declarations, OptionNamesAreUniqueStageOptionsIncluded) {
   for (const ComponentType& type : registry()) {
-    std::set<std::string> names = {"help", "version", "describe", "generate"};
+    std::set<std::string> names = {"help", "help-all", "version", "describe", "generate"};
     std::set<std::string> keys;
     for (const OptionSet& set : {stage_options(), type.options}) {
       for (const OptionSpec& spec : set.options) {
@@ -78,9 +78,8 @@ TEST(Declarations, FlumesDefaultsParse) {
       }
     }
     const std::shared_ptr<void> options = set.make();
-    PropertyNotes notes;
-    const Status status = apply_properties(set, {}, options.get(), notes);
-    EXPECT_TRUE(status.ok()) << type.name << ": " << status.error().message;
+    const std::vector<Finding> findings = apply_properties(set, {}, options.get());
+    EXPECT_TRUE(findings.empty()) << type.name << ": " << findings_json(findings);
   }
 }
 
@@ -100,8 +99,7 @@ TEST(Declarations, EachSaysWhatItIsAndHowItIsUsed) {
 
 TEST(Declarations, ExactlyTheFactoryOfItsKindIsThere) {
   for (const ComponentType& type : registry()) {
-    EXPECT_EQ(static_cast<bool>(type.source),
-              type.kind == ComponentKind::source && !type.reads_text)
+    EXPECT_EQ(static_cast<bool>(type.source), type.kind == ComponentKind::source && !type.text)
         << type.name;
     EXPECT_EQ(static_cast<bool>(type.interceptor), type.kind == ComponentKind::interceptor)
         << type.name;

@@ -1,15 +1,19 @@
 """Each example of each page runs as it stands, in an empty directory, and exits 0.
 
+One that needs a cluster or a port of its own does not run; its components and options must exist.
+
 usage: examples_test.py BUILD_DIRECTORY PROGRAM
 """
 
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
 import tempfile
 
-from program import HANG_LIMIT_SECONDS, Program, Report
+from program import HANG_LIMIT_SECONDS, Program, Report, run
 
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -40,13 +44,35 @@ def run_example(program, command, directory):
     return process.returncode, output
 
 
+NEEDS_MORE = re.compile(
+    r"hdfs://|--httpfs |--port [1-9]|collector:|broker:|metastore1?:|gateway:|gw1:")
+
+
+def check_words(report, program, command):
+    """What a stage's help does not know, an example must not show."""
+    for stage in command.split("|"):
+        words = shlex.split(stage.split("<")[0])
+        if not words[0].startswith("fl-"):
+            continue
+        shown = run([os.path.join(program.bin, words[0]), words[1], "--help-all"])
+        report.check(shown.returncode == 0, f"{stage}: {shown.stderr}")
+        for word in words[2:]:
+            if word.startswith("--"):
+                name = word.split("=")[0]
+                report.check(re.search(rf"{name}(?![\w-])", shown.stdout), f"{stage}: no {name}")
+
+
 def main():
     program = Program(sys.argv[1], sys.argv[2])
     report = Report()
-    examples = [example for component in program.components for example in component["examples"]]
+    examples = [example for declared in program.components + program.commands
+                for example in declared["examples"]]
     if program.is_tool:
         examples += program.declared["examples"]
     for example in examples:
+        if NEEDS_MORE.search(example["command"]):
+            check_words(report, program, example["command"])
+            continue
         with tempfile.TemporaryDirectory() as directory:
             status, output = run_example(program, example["command"], directory)
         # A pipeline has the status of its last stage; what a sanitizer found in another one is said.

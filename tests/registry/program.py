@@ -18,6 +18,7 @@ class Program:
         self.declared = json.loads(output)
         self.tool = self.declared["tool"]
         self.components = self.declared["components"]
+        self.commands = self.declared["commands"]
         self.is_tool = self.declared["component"] == ""
 
     @property
@@ -38,11 +39,12 @@ class Program:
 def run(command, **options):
     options.setdefault("stdin", subprocess.DEVNULL)
     return subprocess.run(command, capture_output="stdout" not in options, text=True,
+                          errors="replace",  # a stage that fails tells the next one, in binary
                           timeout=HANG_LIMIT_SECONDS, **options)
 
 
 def visible(options):
-    return [option for option in options if not option["ignored"]]
+    return [option for option in options if not option["ignored"] and not option["flume_only"]]
 
 
 class Report:

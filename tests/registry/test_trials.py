@@ -62,7 +62,7 @@ class Trial:
                             STDOUT=self.path("trial-out"), PORT=str(free_port()))
         self.env.update(changes)
         self.pipelines = []
-        self.client = None
+        self.client = self.server = None
         self.outputs = 2 if spec.get("outputs") else 1
 
     def shell(self, command):
@@ -90,6 +90,8 @@ class Trial:
             self.shell(SPOOL)
         if self.spec.get("prepare"):
             self.shell(self.spec["prepare"])
+        if self.spec.get("server"):
+            self.server = self.beside("server")
         commands = [] if self.kind == "source" else ["fl-source spooldir spool --once --window 64K"]
         if self.kind == "sink":
             commands.append("fl-intercept timestamp --stream")
@@ -123,9 +125,12 @@ class Trial:
             if stdin != subprocess.DEVNULL:
                 os.close(stdin)
         if behind and self.spec.get("client"):
-            self.client = subprocess.Popen(["sh", "-c", self.spec["client"]], env=self.env,
-                                           cwd=self.directory, stdin=subprocess.DEVNULL)
+            self.client = self.beside("client")
         return self
+
+    def beside(self, key):
+        return subprocess.Popen(["sh", "-c", self.spec[key]], env=self.env, cwd=self.directory,
+                                stdin=subprocess.DEVNULL)
 
     @property
     def stages(self):
@@ -179,10 +184,11 @@ class Trial:
     def close(self):
         for pipeline in self.pipelines:
             pipeline.kill()
-        if self.client:
-            if self.client.poll() is None:
-                self.client.kill()
-            self.client.wait()
+        for other in (self.client, self.server):
+            if other:
+                if other.poll() is None:
+                    other.kill()
+                other.wait()
 
     def page(self, i):
         """The figures of a stage; {}: it wrote none."""
@@ -204,6 +210,9 @@ class Trial:
             return [self.shell(command)] if command else None
         places = [harness.committed_lines(self.path(name)) for name in ("out", "out2")
                   [:self.outputs]]
+        if self.spec.get("holds"):
+            there = set(places[0])
+            places[0] += [line for line in self.shell(self.spec["holds"]) if line not in there]
         return [places[0] + places[1]] if self.spec.get("outputs") == "shares" else places
 
     def forgotten(self):
@@ -374,8 +383,9 @@ class Trials(harness.Case):
         trial.send(signal.SIGINT)
         statuses = trial.wait()
         faults = trial.judge(stopped=True)
-        if statuses[0] not in (0, 75) or any(statuses[1:]):
-            faults.append(f"statuses {statuses}: only the source may have something left")
+        # What the source leaves behind is the status of the whole line, and nothing else is.
+        if statuses[0] not in (0, 75) or set(statuses[1:]) != {statuses[0]}:
+            faults.append(f"statuses {statuses}: all have finished, or all say that the source has not")
         self.sound(trial, faults, f"interrupt {i}")
 
     def full_device(self):
@@ -423,6 +433,8 @@ class Trials(harness.Case):
         trial.numbered = 0
         if self.spec.get("prepare"):
             trial.shell(self.spec["prepare"])
+        if self.kind != "source" and self.spec.get("server"):
+            trial.server = trial.beside("server")
         pipeline = harness.Pipeline(trial.directory, trial.words(trial.own()), env=trial.env)
         trial.pipelines.append(pipeline)
         statuses = pipeline.wait()

@@ -20,14 +20,59 @@ def completions(program, words):
     return run(["bash", "-c", code, "bash", script, program.tool, *words]).stdout.split()
 
 
+def bash_offers_paths(program, words):
+    """Whether the completion leaves it to bash to offer paths where it has no words."""
+    script = os.path.join(program.build, "completions", program.tool)
+    function = "_" + program.tool.replace("-", "_")
+    code = ('source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
+            'compopt() { echo "compopt $*"; }; '
+            f'{function}')
+    return "compopt +o default" not in run(["bash", "-c", code, "bash", script, program.tool,
+                                            *words]).stdout
+
+
+def check_help(report, program, component, stage_options):
+    """A component shows its own options and names --help-all, which shows those of a stage, too."""
+    words = program.command(component)
+    short, full = (run(words + [option]).stdout for option in ("--help", "--help-all"))
+    report.check("--help-all" in short, f"{words} --help names no --help-all")
+    own = {option["name"] for option in component["options"]}
+    for option in visible(stage_options):
+        shown = re.compile(rf"^  --{option['name']}(?![\w-])", re.M)
+        report.check(shown.search(full), f"{words} --help-all: no --{option['name']}")
+        report.check(option["name"] in own or not shown.search(short),
+                     f"{words} --help: --{option['name']} is no option of its own")
+    for line in short.strip().splitlines():
+        report.check(line in full or "--help-all" in line, f"{words} --help-all: no '{line}'")
+
+
+def check_completed_paths(report, program, component, options):
+    """Where a path is meant, nothing is offered, so that bash offers paths; where another value is,
+    nothing and no paths."""
+    typed = [component["name"]] if component else []
+    for option in visible(options):
+        if option["flag"] or option["choices"]:
+            continue
+        name = "--" + option["name"]
+        report.check(not completions(program, typed + [name, ""]), f"{typed} {name}: words offered")
+        report.check(bash_offers_paths(program, typed + [name, ""]) == option["path"],
+                     f"{typed} {name}: paths offered or not")
+    if component and any(option["positional"] and option["path"] for option in visible(options)):
+        report.check(not completions(program, typed + [""]) and
+                     bash_offers_paths(program, typed + [""]), f"{typed}: no paths offered")
+
+
 def check_texts(report, program, component, options):
     where = program.tool + (" " + component["name"] if component else "")
     help_run = run(program.command(component) + ["--help"])
     report.check(help_run.returncode == 0, f"{where} --help: {help_run.stderr}")
+    check_completed_paths(report, program, component, options)
     page = program.page(component)
     for typed in [[alias] for alias in component["aliases"]] if component else []:
         report.check(completions(program, typed + ["--"]) ==
                      completions(program, [component["name"], "--"]), f"completion of {typed[0]}")
+    # A property's key may be ours alone.
+    report.check("Flume: " not in page, f"{where}: the page calls a key Flume's")
     typed = [component["name"]] if component else []
     offered = completions(program, typed + ["--"])
     for option in visible(options):
@@ -46,6 +91,11 @@ def check_texts(report, program, component, options):
         if component and not option["cli_only"]:
             report.check(option["key"] in page, f"{where}: page without key {option['key']}")
         check_nearest(report, program, component, option["name"])
+    for option in options:
+        if option["secret"]:
+            report.check(option["key"] in page, f"{where}: page without key {option['key']}")
+            report.check(f"--{option['name']} " not in help_run.stdout,
+                         f"{where} --help: --{option['name']} takes a secret")
     for full in (["--help"], ["--version"]):
         with open("/dev/full", "w") as device:
             status = run(program.command(component) + full, stdout=device,
@@ -59,6 +109,26 @@ def check_nearest(report, program, component, name):
     report.check(result.returncode == 64, f"{wrong}: status {result.returncode}")
     report.check(f"unknown option '{wrong}': did you mean '--" in result.stderr,
                  f"{wrong}: {result.stderr}")
+    return result
+
+
+def check_command(report, program, command):
+    """A subcommand: the texts of a component, and no stream on stdout where it fails, unless it is
+    a stage: then it tells the next one."""
+    check_texts(report, program, command, command["options"])
+    words = program.command(command)
+    for wrong in (["--nosuch"], ["--log-level", "loud"], ["--generate", "nosuch"]):
+        result = run(words + wrong)
+        report.check(result.returncode == 64 and (command["stream"] or not result.stdout), f"{words} {wrong}: {result}")
+    for option in visible(command["options"]):
+        if option["required"] and option["path"]:
+            result = run(words + ["--" + option["name"], "/nonexistent/x"])
+            report.check(result.returncode not in (0, 64, 70) and (command["stream"] or not result.stdout) and
+                         "/nonexistent" in result.stderr, f"{words} /nonexistent/x: {result}")
+            result = run(words)
+            report.check(result.returncode == 64 and (command["stream"] or not result.stdout), f"{words}: {result}")
+    result = run(words[:-1] + [command["name"] + "x"])
+    report.check("did you mean '" + command["name"] in result.stderr, f"{words}x: {result.stderr}")
 
 
 def check_group(report, program, name):
@@ -76,7 +146,9 @@ def check_group(report, program, name):
 def check_tool(report, program):
     listing = run(program.command() + ["list"])
     offered = completions(program, [""])
-    for component in program.components:
+    report.check(not [word for word in offered if word.startswith("-")],
+                 f"{program.tool}: options are offered before types")
+    for component in program.components + program.commands:
         name = component["name"]
         report.check(f"  {name}  " in listing.stdout or f"  {name} " in listing.stdout,
                      f"{program.tool} list: no {name}")
@@ -99,7 +171,9 @@ def check_tool(report, program):
         report.check("did you mean" in result.stderr and "list' shows" in result.stderr,
                      f"{wrong}: {result.stderr}")
     result = run(program.command())
-    report.check(result.returncode == 64 and "usage:" in result.stderr and not result.stdout,
+    tells = "" if program.tool == "fl-sink" else "fl.failed"  # what the next stage hears
+    report.check(result.returncode == 64 and "usage:" in result.stderr and
+                 (tells in result.stdout if tells else not result.stdout),
                  f"{program.tool} without arguments")
 
 
@@ -110,6 +184,9 @@ def main():
     for component in program.components:
         check_texts(report, program, component,
                     component["options"])
+        check_help(report, program, component, program.declared["stage_options"])
+    for command in program.commands:
+        check_command(report, program, command)
     report.end()
 
 

@@ -14,7 +14,6 @@ The jars are fetched once by Maven (pom.xml) into build/peers/flume/lib; without
 SystemExit(77) after "skipped: ..." (with CI=true status 1).
 """
 
-import fcntl
 import os
 import pathlib
 import re
@@ -28,8 +27,11 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / "tests" / "tools"))
+import maven  # noqa: E402
+from avro_rpc import sized, varint  # noqa: E402
+
 JARS = ROOT / "build/peers/flume"
-FETCH_LIMIT = 900
 START_LIMIT = 120
 SKIPPED = 77
 JVM = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.net.preferIPv4Stack=true"]
@@ -57,33 +59,8 @@ def java():
 
 
 def fetch_jars():
-    """The folder of jars. Whole or not at all: it gets its name when Maven is done."""
-    lib = JARS / "lib"
-    JARS.mkdir(parents=True, exist_ok=True)
-    with open(JARS / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if lib.is_dir():
-            return lib
-        if not shutil.which("mvn"):
-            skip("no mvn to fetch Flume with")
-        partial = JARS / "lib.partial"
-        shutil.rmtree(partial, ignore_errors=True)
-        log = JARS / "fetch.log"
-        with open(log, "w") as out:
-            try:
-                code = subprocess.run(
-                    ["mvn", "-B", "-q", "-f", str(pathlib.Path(__file__).with_name("pom.xml")),
-                     "dependency:copy-dependencies", f"-DoutputDirectory={partial}",
-                     "-DincludeScope=runtime"],
-                    stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=JARS,
-                    timeout=FETCH_LIMIT).returncode
-            except subprocess.TimeoutExpired:
-                code = -1
-        if code != 0:
-            shutil.rmtree(partial, ignore_errors=True)
-            skip(f"Maven cannot fetch Flume, see {log}")
-        partial.rename(lib)
-    return lib
+    """The folder of jars."""
+    return maven.fetch(pathlib.Path(__file__).with_name("pom.xml"), JARS / "lib", "Flume", skip)
 
 
 def free_ports(count):
@@ -100,10 +77,11 @@ def free_ports(count):
 class Agent:
     """One agent named a1. Its files (configuration, log) are in `directory`/flume."""
 
-    def __init__(self, directory, properties, flags=(), env=None):
-        """`properties`: the configuration's text. `flags`: for the JVM, e.g. -Dx=y."""
+    def __init__(self, directory, properties, flags=(), env=None, lib=None):
+        """`properties`: the configuration's text. `flags`: for the JVM, e.g. -Dx=y. `lib`: the folder
+        of another Flume's jars."""
         command = java()
-        lib = fetch_jars()
+        lib = lib or fetch_jars()
         self.dir = pathlib.Path(directory).resolve() / "flume"
         self.dir.mkdir(parents=True, exist_ok=True)
         (self.dir / "log4j2.xml").write_text(LOG)
@@ -164,20 +142,6 @@ class Agent:
 SCHEMA = (b'{"type":"record","name":"Event","fields":[{"name":"headers","type":{"type":"map",'
           b'"values":"string"}},{"name":"body","type":"bytes"}]}')
 PROTOCOL_HASH = bytes.fromhex("86aadae2c45474c0fe93ffd0f2350a65")  # of Flume 1.11.0
-
-
-def varint(value):
-    bits = (value << 1) ^ (value >> 63)
-    out = bytearray()
-    while bits >= 0x80:
-        out.append(bits & 0x7F | 0x80)
-        bits >>= 7
-    out.append(bits)
-    return bytes(out)
-
-
-def sized(data):
-    return varint(len(data)) + data
 
 
 def encoded(event):

@@ -16,7 +16,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "tools"))
-sys.path.insert(0, os.path.join(HERE, "..", "..", "interop"))
+sys.path.insert(0, os.path.join(HERE, "..", "..", "interop"))  # peers
 sys.path.insert(0, HERE)
 import agent
 import harness

@@ -85,7 +85,7 @@ CASES = {
                    [({}, b"a"), ({"k": "own"}, b"b"), ({"z": "1"}, b"")]),
     "static_replaces": Case(
         ["i1.type = static", "i1.preserveExisting = false"],
-        ["static", "--preserve-existing=false"],
+        ["static", "key", "value", "--preserve-existing=false"],
         [({}, b"a"), ({"key": "own"}, b"b")]),
     "regex_filter": Case(["i1.type = regex_filter", "i1.regex = ^b|^$"], ["regex_filter", "^b|^$"],
                          bodies("b1", "a", "bb", "\nb", b"b\xff", "")),
@@ -110,7 +110,6 @@ CASES = {
          "i2.fromList = a,b", "i2.matching = x.*"],
         ["static", "added", "value", "+", "remove_header", "a,b", "--with-name", "added",
          "--matching", "x.*"], NAMED),
-    "remove_nothing": Case(["i1.type = remove_header"], ["remove_header"], NAMED),
     "replace_groups": replace(
         r"(\w+)@(?<host>[a-z.]+)", r"${host}/$1\$\\$0", TEXTS + bodies("kim@a.org, lee@b.org")),
     "replace_by_nothing": replace(r"\s+", None, TEXTS),

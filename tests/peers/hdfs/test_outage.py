@@ -67,7 +67,7 @@ class Outage(harness.Case):
             self.status_says(pipeline, "2 files with 2 events waiting for [2-9]s: .*safe mode")
         finally:
             cluster("admin", "-safemode", "leave")
-        self.says(pipeline, "writing goes on")
+        self.says(pipeline, "writing continues")
         self.ends(pipeline, lines, b"1\n2\n3\n")
 
     def test_a_quota_is_raised(self):
@@ -79,7 +79,7 @@ class Outage(harness.Case):
         self.status_says(pipeline, "1 file with 2 events waiting for .*quota")
         self.assertEqual(finals(self.target), [])
         cluster("admin", "-clrSpaceQuota", self.target)
-        self.says(pipeline, "writing goes on")
+        self.says(pipeline, "writing continues")
         self.ends(pipeline, lines, 2 * body)
 
     def test_a_permission_is_given(self):
@@ -88,7 +88,7 @@ class Outage(harness.Case):
         lines.write(b"1\n")
         self.says(pipeline, "permission denied")
         webhdfs("PUT", self.target, op="SETPERMISSION", permission="777")
-        self.says(pipeline, "writing goes on")
+        self.says(pipeline, "writing continues")
         self.ends(pipeline, lines, b"1\n")
 
     def test_the_name_node_is_killed_and_comes_back(self):
@@ -101,7 +101,7 @@ class Outage(harness.Case):
             self.says(pipeline, "trying again until it works")
         finally:
             cluster("restart", "nn")
-        self.says(pipeline, "writing goes on")
+        self.says(pipeline, "writing continues")
         self.ends(pipeline, lines, b"1\n2\n")
 
     def test_term_and_usr1_while_the_name_node_is_frozen(self):
@@ -126,7 +126,7 @@ class Outage(harness.Case):
         feeder = threading.Thread(target=lines.write, args=(content,), daemon=True)
         victim = made.kill_in_upload(made.datanode_places(), feeder.start)
         self.says(pipeline, "waiting, trying again")
-        self.says(pipeline, "writing goes on")
+        self.says(pipeline, "writing continues")
         cluster("restart", victim)
         feeder.join()
         self.ends(pipeline, lines, content)

@@ -1,0 +1,101 @@
+"""Figures of the durable log: put, commit, take, reopen."""
+import os
+import shutil
+import statistics
+import time
+
+BATCH = 100  # events in a commit
+
+
+def log(bench):
+    """A pipeline through the log against one through memory, and against cat and sync."""
+    path, count = bench.lines_file(300)
+    directory = os.path.join(bench.work, "log")
+    copy = os.path.join(bench.work, "copy")
+
+    def through(*channel):
+        return [bench.fl("fl-source", "stdin", path),
+                bench.fl("fl-channel", *channel, "--stream"), bench.fl("fl-sink", "null", "--stream")]
+
+    def remove():
+        shutil.rmtree(directory, ignore_errors=True)
+        if os.path.exists(copy):
+            os.unlink(copy)
+        os.sync()  # the next one begins with a clean cache
+
+    runs = bench.interleaved({
+        "file": (through("file", directory), None, remove),
+        "put": (through("file", directory, "--put")[:2], None, remove),
+        "memory": (through("memory"), None, remove),
+        "cat": ([["sh", "-c", 'cat "$1" > "$2"; sync "$2"', "sh", path, copy]], None, remove)})
+    bench.compare("stdin | file | null : the same with memory", runs["file"], runs["memory"], count,
+                  0.6)
+    bench.compare("stdin | file | null : cat > f; sync f", runs["file"], runs["cat"], count, 1.2)
+    bench.compare("stdin | file --put : cat > f; sync f", runs["put"], runs["cat"], count, None)
+
+
+def commits(bench):
+    """Blocks of 100 events, each synced, against dd that syncs as many bytes."""
+    directory = os.path.join(bench.work, "log")
+    copy = os.path.join(bench.work, "copy")
+    blocks, body = 2000, 340
+    size = BATCH * (body + 3) + 40
+
+    def put(window):
+        return [[os.path.join(bench.tools, "commits"), str(blocks), str(BATCH), str(body), str(window)],
+                bench.fl("fl-channel", "file", directory, "--put", "--stream")]
+
+    def remove():
+        shutil.rmtree(directory, ignore_errors=True)
+        if os.path.exists(copy):
+            os.unlink(copy)
+        os.sync()
+
+    runs = bench.interleaved({
+        "one": (put(1), None, remove),
+        "eight": (put(8), None, remove),
+        "dd": ([["dd", "if=/dev/zero", f"of={copy}", f"bs={size}", f"count={blocks}", "oflag=dsync",
+                 "status=none"]], None, remove)})
+    count = blocks * BATCH
+    bench.compare("commits of 100 events : dd oflag=dsync", runs["one"], runs["dd"], count, 0.9)
+    bench.compare("the same, eight under way", runs["eight"], runs["dd"], count, 4)
+
+
+def backlog(bench):
+    """Taking what lies in a log against reading its segments."""
+    path, count = bench.lines_file(300)
+    directory = os.path.join(bench.work, "log")
+    bench.time_one([bench.fl("fl-source", "stdin", path),
+                    bench.fl("fl-channel", "file", directory, "--put", "--stream")])
+    segments = sorted(os.path.join(directory, name) for name in os.listdir(directory)
+                      if name.endswith(".seg"))
+    groups = os.path.join(directory, "groups")
+
+    def again():
+        for name in os.listdir(groups):
+            os.unlink(os.path.join(groups, name))
+
+    runs = bench.interleaved({
+        "take": ([bench.fl("fl-channel", "file", directory, "--take", "--once"),
+                  bench.fl("fl-sink", "null", "--stream")], None, again),
+        "cat": ([["cat", *segments], ["cat"]], None, None)})
+    bench.compare("file --take | null : cat SEGMENTS | cat", runs["take"], runs["cat"], count, 0.8)
+    shutil.rmtree(directory)
+
+
+def reopen(bench):
+    """The time to open a log of any size for writing, empty input, after a kill."""
+    path, count = bench.lines_file(300)
+    directory = os.path.join(bench.work, "log")
+    times = {}
+    for name, lines in (("small", 10), ("large", count)):
+        bench.time_one([["head", "-n", str(lines), path], bench.fl("fl-source", "stdin"),
+                        bench.fl("fl-channel", "file", directory, "--put", "--stream")])
+        times[name] = []
+        for _ in range(max(bench.args.rounds, 9)):
+            begin = time.monotonic()
+            bench.time_one([bench.fl("fl-channel", "file", directory, "--put", "--text")])
+            times[name].append((time.monotonic() - begin) * 1000)
+    bench.row("file --put opens a log and closes it", "ms", times["large"], 50, False,
+              f"with 10 events {statistics.median(times['small']):.1f} ms")
+    shutil.rmtree(directory)

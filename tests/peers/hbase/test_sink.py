@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+"""fl-sink hbase against a real HBase and its REST gateways: what is stored, what is refused, and what
+is there after kills."""
+import os
+import random
+import re
+import subprocess
+import sys
+import threading
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools"))
+import harness
+import hbase_server
+
+LIMIT = 240  # JVMs on a busy machine
+COUNT = 1_000_000 if os.environ.get("FL_TEST_LONG") else 50_000
+FAULTS = 20 if os.environ.get("FL_TEST_LONG") else 3
+
+
+class Sink(harness.Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.hbase = hbase_server.Server()
+        cls.addClassCleanup(cls.hbase.close)
+        cls.rest = cls.hbase.gateway()
+
+    def store(self, table, *options, data, family="f", gateways=None):
+        """The status and messages of a sink that stores lines."""
+        urls = [word for each in gateways or [self.rest] for word in ("--rest", each.url)]
+        done = subprocess.run(["fl-sink", "hbase", table, "--column-family", family, *urls,
+                               *options], input=data, capture_output=True, env=self.env(),
+                              cwd=self.dir, timeout=LIMIT, check=False)
+        return done.returncode, done.stderr.decode()
+
+    def test_every_byte(self):
+        """Keys and values of any bytes, in a namespace, packed and not."""
+        keys = [bytes([i]) + b"key" for i in range(256) if i != 10]
+        for table, options in (("bytes", ()), ("space:bytes", ("--gzip",))):
+            self.rest.create(table)
+            status, said = self.store(
+                table, "--text", "--serializer", "regex", "--regex", "(.{4})(.*)", "--col-names",
+                "ROW_KEY,v:w", "--row-key-index", "0", *options,
+                data=b"".join(key + key[::-1] * 3 + b"\n" for key in keys))
+            self.assertEqual(status, 0, said)
+            found = self.rest.rows(table)
+            self.assertEqual({key: [value for _, value in row[b"f:v:w"]]
+                              for key, row in found.items()},
+                             {key: [key[::-1] * 3] for key in keys})
+
+    def test_increments_and_the_first_one_wins(self):
+        self.rest.create("counted")
+        status, said = self.store("counted", "--increment-column", "n", "--increment-row", "sum",
+                                  data=b"x\n" * 1234)
+        self.assertEqual(status, 0, said)
+        rows = self.rest.rows("counted")
+        self.assertEqual(len(rows), 1235)
+        self.assertEqual(rows[b"sum"][b"f:n"][0][1], (1234).to_bytes(8, "big"))
+        self.rest.create("first")
+        for data in (b"a,1\nb,2\na,3\n", b"b,4\nc,5\n"):
+            status, said = self.store(
+                "first", "--serializer", "regex", "--regex", "(.*),(.*)", "--col-names",
+                "ROW_KEY,v", "--row-key-index", "0", "--put-if-absent", data=data)
+            self.assertEqual(status, 0, said)
+        self.assertEqual({key: [value for _, value in row[b"f:v"]]
+                          for key, row in self.rest.rows("first").items()},
+                         {b"a": [b"1"], b"b": [b"2"], b"c": [b"5"]})
+
+    def test_rejected_with_neighbours_stored(self):
+        """What we look for before, and what only HBase knows: with --max-cell 0 it refuses."""
+        self.rest.create("refused")
+        large = b"L" * (10 << 20)
+        lines = [b"1,one", b",no key", b"2,two", b"K" * 33000 + b",long key", b"3," + large,
+                 b"4,four"]
+        for limit in ("10M", "0"):
+            status, said = self.store(
+                "refused", "--serializer", "regex", "--regex", "([^,]*),(.*)", "--col-names",
+                "ROW_KEY,v", "--row-key-index", "0", "--max-event", "16M", "--max-line", "16M",
+                "--max-cell", limit, "--reject", self.path("rejects" + limit),
+                data=b"\n".join(lines) + b"\n")
+            self.assertEqual(status, 0, said)
+            done = subprocess.run(["fl-sink", "stdout", "--max-event", "16M", "--in",
+                                   self.path("rejects" + limit)], capture_output=True, check=True,
+                                  env=self.env(), timeout=LIMIT)
+            self.assertEqual(sorted(done.stdout.splitlines()), sorted([lines[1], lines[3], lines[4]]))
+        self.assertEqual({key: row[b"f:v"][0][1] for key, row in self.rest.rows("refused").items()},
+                         {b"1": b"one", b"2": b"two", b"4": b"four"})
+
+    def test_what_is_not_there(self):
+        self.rest.create("there", ["f", "g"])
+        for table, family, words in (("none", "f", "has no table 'none'"),
+                                     ("nospace:there", "f", "has no table 'nospace:there'"),
+                                     ("there", "h", "no column family 'h'; it has f, g")):
+            status, said = self.store(table, family=family, data=b"x\n")
+            self.assertEqual(status, 78, said)
+            self.assertIn(words, said)
+        self.assertEqual(self.rest.rows("there"), {})
+
+    def test_a_gateway_that_only_reads(self):
+        self.rest.create("readonly")
+        gateway = self.hbase.gateway("-ro")
+        self.addCleanup(gateway.kill)
+        status, said = self.store("readonly", gateways=[gateway], data=b"x\n")
+        self.assertEqual(status, 77, said)
+        self.assertIn("answers 403", said)
+
+    def test_a_disabled_table(self):
+        """Its rows wait, and the sink says why."""
+        self.rest.create("disabled")
+        self.hbase.disable("disabled")
+        status, said = self.store("disabled", "--grace", "1s", data=b"x\n")
+        self.assertEqual(status, 69, said)
+        self.assertIn("is_enabled 'disabled'", said)
+
+    def test_killed_and_frozen(self):
+        """HBase and the gateways are killed and frozen: no row is lost, and none has two versions."""
+        self.rest.create("ledger")
+        second = self.hbase.gateway()
+        self.addCleanup(second.kill)
+        pipeline = self.pipeline(
+            ["fl-sink", "hbase", "ledger", "--column-family", "f", "--serializer", "regex", "--regex",
+             "((.*))", "--col-names", "v,ROW_KEY", "--row-key-index", "1", "--batch-size", "100",
+             "--request-timeout", "10s", "--grace", "10m", "--rest", self.rest.url, "--rest",
+             second.url, "--metrics", self.path("figures")], stdin=subprocess.PIPE)
+        stdin = pipeline.processes[0].stdin
+        dice = random.Random(int(os.environ.get("FL_TEST_SEED", "20240229")))
+        servers = (self.hbase, self.rest, second)
+        faults = [("kill", self.rest), ("kill", self.hbase), ("freeze", second),
+                  *[(dice.choice(("kill", "freeze")), dice.choice(servers))
+                    for _ in range(FAULTS - 3)]]
+        each = COUNT // len(faults)
+
+        def write(i):
+            end = COUNT if i == len(faults) - 1 else (i + 1) * each
+            stdin.write(b"".join(b"%d\n" % n for n in range(i * each, end)))
+        for i, (what, who) in enumerate(faults):
+            writer = threading.Thread(target=write, args=(i,))
+            writer.start()
+            threading.Event().wait(dice.random() / 3)     # somewhere in it
+            if what == "kill":
+                who.kill()
+                who.start()
+            else:
+                who.freeze()
+                # Longer than a request may take.
+                threading.Event().wait(12)
+                who.thaw()
+            writer.join(LIMIT)
+            self.assertFalse(writer.is_alive(), pipeline.report())
+        stdin.close()
+        self.check(pipeline, 0, limit=LIMIT)
+        with open(self.path("figures"), encoding="utf-8") as file:
+            failures = re.search(r"_failures_total(?:\{.*\})? (\d+)\n", file.read())
+        self.assertGreater(int(failures[1]), 0)
+        rows = self.rest.rows("ledger")
+        self.assertEqual(len(rows), COUNT)
+        self.assertEqual({int(key) for key in rows}, set(range(COUNT)))
+        for key, row in rows.items():
+            self.assertEqual([value for _, value in row[b"f:v"]], [key])
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,212 @@
+#!/usr/bin/env python3
+"""Three hosts on three loopback addresses, each with a file channel, the last one before the real HDFS,
+while stages, hosts and links die at random.
+
+Started by ./run. FL_TEST_SEED repeats a run; FL_TEST_LONG=1: five minutes. What may come twice is what
+fl-delivery(7) says: a batch for each link that is lost, and what a killed sender of a log had not
+heard of, which --window bounds.
+"""
+import os
+import random
+import signal
+import socket
+import sys
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "..", "tools"))
+import harness
+from link_proxy import Link
+from test_flow import bytes_in, hdfs, webhdfs
+
+SECONDS = 300 if os.environ.get("FL_TEST_LONG") else 8  # of faults
+PAUSE = (0.3, 0.9)  # seconds between them
+FILES = 5000 if os.environ.get("FL_TEST_LONG") else 200
+LINES = 400  # of a file
+WIDTH = 100  # bytes of a line
+BATCH = 200
+WINDOW = 256 << 10
+LIMIT = 240  # seconds until what is left has arrived
+HOSTS = {"app": "127.0.0.2", "relay": "127.0.0.3", "collector": "127.0.0.4"}
+
+
+class Unit:
+    """A pipeline that is started again whenever it ends, as systemd does."""
+
+    def __init__(self, case, host, role, commands, env):
+        self.case, self.host, self.role, self.commands, self.env = case, host, role, commands, env
+        self.lock = threading.Lock()
+        self.is_stopping = False
+        self.starts = 0
+        self.start()
+
+    def start(self):
+        self.now = self.case.pipeline(*self.commands, env=self.env)
+        self.starts += 1
+
+    def look(self):
+        """Starts it again if a stage has ended, when all have."""
+        with self.lock:
+            if self.is_stopping or all(each.poll() is None for each in self.now.processes):
+                return
+            if all(each.poll() is not None for each in self.now.processes):
+                self.start()
+
+    def kill(self, number=None):
+        """One of its processes, or all."""
+        with self.lock:
+            if number is None:
+                self.now.kill()
+            else:
+                process = self.now.processes[number % len(self.now.processes)]
+                if process.poll() is None:
+                    process.send_signal(signal.SIGKILL)
+
+    def stop(self):
+        """By TERM to its first stage, which drains what it has."""
+        with self.lock:
+            self.is_stopping = True
+        if self.now.processes[0].poll() is None:
+            self.now.processes[0].send_signal(signal.SIGTERM)
+        return self.now.wait(LIMIT)
+
+
+def free_port(host):
+    with socket.create_server((host, 0)) as one:
+        return one.getsockname()[1]
+
+
+class Chain(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.target = f"/chain/{os.getpid()}"
+        self.units = {}
+        self.faults = []
+        self.allowed = 0
+        webhdfs("PUT", self.target, op="MKDIRS")
+
+    def unit(self, host, role, *commands):
+        directory = self.path(host)
+        os.makedirs(directory + "/run", exist_ok=True)
+        env = self.env(HADOOP_CONF_DIR=os.environ["HADOOP_CONF_DIR"], HADOOP_USER_NAME="root",
+                       FL_RUNTIME_DIR=directory + "/run")
+        self.units[host, role] = Unit(self, host, role, commands, env)
+
+    def keep(self):
+        while not self.is_over.wait(0.05):
+            for unit in list(self.units.values()):
+                unit.look()
+
+    def fault(self):
+        """One of: a stage dies, a host dies, a link is cut. What may come twice for it is counted."""
+        kind = self.random.choice(("stage", "stage", "stage", "link", "link", "host"))
+        if kind == "link":
+            name = self.random.choice(sorted(self.links))
+            if self.links[name].cut():
+                self.allowed += BATCH
+            what = f"link of {name}"
+        elif kind == "host":
+            host = self.random.choice(sorted(HOSTS))
+            for (where, _), unit in sorted(self.units.items()):
+                if where == host:
+                    unit.kill()
+            self.allowed += 2 * BATCH + WINDOW // WIDTH
+            what = f"host {host}"
+        else:
+            where, role = self.random.choice(sorted(self.units))
+            number = self.random.randrange(2)
+            self.units[where, role].kill(number)
+            self.allowed += BATCH + (WINDOW // WIDTH if role == "send" else 0)
+            what = f"stage {number} of {where} {role}"
+        self.faults.append(what)
+
+    def fill(self):
+        """Files appear whole in the spool directory, as long as the faults last."""
+        pause = SECONDS / FILES
+        for i in range(FILES):
+            text = b"".join(b"%0*d\n" % (WIDTH - 1, n) for n in range(i * LINES, (i + 1) * LINES))
+            self.write(f"app/new/{i:06}", text)
+            os.rename(self.path("app", "new", f"{i:06}"), self.path("app", "spool", f"{i:06}"))
+            time.sleep(pause)
+
+    def delivered(self):
+        text = hdfs("-cat", f"{self.target}/FlumeData.*[0-9]", check=False)
+        return [int(line) for line in text.split()]
+
+    def test_nothing_is_lost(self):
+        print(f"seed {harness.SEED}, {SECONDS} s of faults, {FILES * LINES} events")
+        self.random = random.Random(f"{harness.SEED}/chain")
+        os.makedirs(self.path("app", "spool"))
+        ports = {host: free_port(HOSTS[host]) for host in ("relay", "collector")}
+        self.links = {host: Link(HOSTS[host], (HOSTS[host], port)) for host, port in ports.items()}
+        for link in self.links.values():
+            link.__enter__()
+            self.addCleanup(link.__exit__)
+        log = {host: self.path(host, "log") for host in HOSTS}
+        avro = "fl-sink avro --stream --batch-size {} --connect-timeout 2s {}:{}"
+        take = "fl-channel file {} --take --window {}"
+        self.unit("app", "receive", f"fl-source spooldir {self.path('app', 'spool')}",
+                  f"fl-channel file --stream {log['app']} --put")
+        for host, following in (("app", "relay"), ("relay", "collector")):
+            self.unit(host, "send", take.format(log[host], WINDOW),
+                      avro.format(BATCH, HOSTS[following], self.links[following].port))
+            self.unit(following, "receive",
+                      f"fl-source avro --bind {HOSTS[following]} --port {ports[following]}",
+                      f"fl-channel file --stream {log[following]} --put")
+        self.unit("collector", "send", take.format(log["collector"], WINDOW),
+                  f"fl-sink hdfs --stream --roll-interval 2s {self.target}")
+        self.is_over = threading.Event()
+        keeper = threading.Thread(target=self.keep)
+        keeper.start()
+        self.addCleanup(keeper.join)
+        self.addCleanup(self.is_over.set)
+        filler = threading.Thread(target=self.fill)
+        filler.start()
+        self.addCleanup(filler.join)
+
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end:
+            time.sleep(self.random.uniform(*PAUSE))
+            self.fault()
+        filler.join()
+        quiet = time.monotonic()
+        everything = set(range(FILES * LINES))
+        got = []
+
+        def is_all_there():
+            time.sleep(0.2)  # asking costs the NameNode something
+            if bytes_in(self.target) < max(len(everything), len(got) + 1) * WIDTH:
+                return False
+            got[:] = self.delivered()
+            return set(got) >= everything
+        try:
+            harness.poll(is_all_there, "everything is in HDFS", LIMIT)
+        except harness.Hang:
+            got[:] = self.delivered()
+            missing = sorted(everything - set(got))
+            reports = "\n".join(unit.now.report() for unit in self.units.values())
+            self.fail(f"{len(missing)} of {len(everything)} missing, the first {missing[:5]}\n"
+                      f"{self.faults}\n{reports}")
+        all_there = time.monotonic()
+        self.is_over.set()
+        keeper.join()
+        for host, role in (("app", "receive"), ("app", "send"), ("relay", "receive"),
+                           ("relay", "send"), ("collector", "receive"), ("collector", "send")):
+            self.assertEqual(self.units[host, role].stop(), [0, 0],
+                             self.units[host, role].now.report())
+        if bytes_in(self.target) != len(got) * WIDTH:
+            got = self.delivered()
+        doubled = len(got) - len(everything)
+        print(f"{len(self.faults)} faults, {sum(link.cuts for link in self.links.values())} of them cut links, "
+              f"{sum(unit.starts for unit in self.units.values()) - 6} starts again: "
+              f"{len(everything - set(got))} lost, {doubled} doubled (at most {self.allowed}); all there {all_there - quiet:.0f} s after the last "
+              "fault")
+        self.assertEqual(set(got), everything)
+        self.assertLessEqual(doubled, self.allowed, self.faults)
+        self.assertEqual([name for name in os.listdir(self.path("app", "spool"))
+                          if not name.endswith(".COMPLETED") and not name.startswith(".")], [])
+
+
+if __name__ == "__main__":
+    harness.main()
