@@ -3,12 +3,12 @@ import os
 import random
 import re
 import signal
-import socket
 
 import harness
 from graph import Graph, Stage
 from ledger import Ledger, Route, Source
 from netcat_client import send_lines
+from ports import free_port
 
 POISON = b"a" * 40 + b"!"     # what the expression (a+)+$ cannot decide in time
 LIMIT = 12                    # processes
@@ -136,8 +136,7 @@ class Shape:
 
     def source_netcat(self, number):
         events = self.lines(number)
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            port = server.getsockname()[1]
+        port = free_port()
         made = self.stage("fl-source", f"netcat --bind 127.0.0.1 --port {port} --ok-at ack", Route(),
                           metrics=True)
         client = Client(made, port, events)

@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import chain
 import harness
 from avro_rpc import Client, Server, array, call, encoded, frame, handshake
+from ports import free_port
 
 
 def events_of(first: int, count: int) -> list:
@@ -330,8 +331,7 @@ class AvroSink(harness.Case):
         self.assertIn("cannot connect to 127.0.0.1:1: Connection refused", pipeline.errors(1))
 
     def test_a_server_that_comes_later(self):
-        with socket.create_server(("127.0.0.1", 0)) as other:
-            port = other.getsockname()[1]
+        port = free_port()
         pipeline = self.sink(port, "--grace", "60s", lines=1000)
         harness.poll(lambda: "trying again" in pipeline.errors(1), "a warning")
         with Server(port=port) as server:

@@ -15,6 +15,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "tools"), os.path.join(HERE, "..", "registry")]
 import harness
+from ports import free_port
 from trials import TRIALS
 
 NOBODY = 65534
@@ -235,9 +236,7 @@ class FullStderr(harness.Case):
                 folder = self.path(f"{kind}-{name}")
                 os.mkdir(folder)
                 self.write(f"{folder}/lines", "1\n2\n3\n")
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", 0))
-                    port = probe.getsockname()[1]
+                port = free_port()
                 env = self.env(LINES=f"{folder}/lines", COUNT="1000000000", PORT=str(port),
                                OUT1=f"{folder}/out1", OUT2=f"{folder}/out2")
                 if spec.get("prepare"):

@@ -13,6 +13,7 @@ import certificates
 import harness
 import tls_case
 from hbase_gateway import NO_FAMILY, NO_TABLE, OWN, Gateway
+from ports import free_port
 
 
 def put(request):
@@ -297,16 +298,14 @@ class Answers(HBaseCase):
         self.assertEqual(len(first.order + second.order), 5000)
 
     def test_none_is_there(self):
-        with socket.create_server(("127.0.0.1", 0)) as one:
-            port = one.getsockname()[1]
+        port = free_port()
         status, said = self.run_sink([f"http://127.0.0.1:{port}"], "--grace", "100ms", data=b"x\n")
         self.assertEqual(status, 69, said)
         self.assertIn("cannot connect", said)
 
     def test_it_comes_later(self):
         """Events wait, and the alarm ends."""
-        with socket.create_server(("127.0.0.1", 0)) as one:
-            port = one.getsockname()[1]
+        port = free_port()
         pipeline = self.pipeline(["fl-source", "exec", "--", "sh", "-c", "echo x; exec cat"],
                                  ["fl-sink", "hbase", "t", "--stream", "--column-family", "f",
                                   "--rest", f"http://127.0.0.1:{port}"], stdin=subprocess.DEVNULL)

@@ -19,6 +19,7 @@ import chain
 import harness
 import http_cases
 from http_server import Server
+from ports import free_port
 
 JSON = "application/json"
 
@@ -744,8 +745,7 @@ class Sink(harness.Case):
         self.assertIn("no.such.host.invalid", pipeline.errors(1))
 
     def test_a_server_that_comes_later(self):
-        with socket.create_server(("127.0.0.1", 0)) as other:
-            port = other.getsockname()[1]
+        port = free_port()
         pipeline = self.sink(port, "--format", "lines", "--grace", "60s", lines=1000)
         harness.poll(lambda: "trying again" in pipeline.errors(1), "a warning")
         with Server(port=port) as server:

@@ -13,7 +13,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "tools")]
 import exposition
 import harness
 from exposition import value
+from ports import free_port
 from trials import SPOOL, FORGOTTEN, TRIALS
 
 COUNT = 20_000
@@ -308,11 +308,6 @@ def group_is_gone(group) -> bool:
     except ProcessLookupError:
         return True
     return False
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 class Trials(harness.Case):

@@ -5,11 +5,9 @@ import os
 import re
 import shutil
 import signal
-import socket
 import string
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
@@ -26,6 +24,7 @@ import fake_metastore
 import harness
 import hbase_gateway
 from graph import Graph
+from ports import free_port
 from stages import STAGES, TOOLS
 
 POSITIONS = {
@@ -153,8 +152,7 @@ class Cell:
                 file.write(b"".join(line + b"\n" for line in part))
         with open(self.path("other"), "wb") as file:
             file.write(b"".join(b"%06d.\n" % (OTHER + i) for i in range(50)))
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            port = server.getsockname()[1]
+        port = free_port()
         self.variables = {"LINES": self.path("lines"), "COUNT": str(count), "PORT": str(port),
                           "TAKER": str(port), "WEB": str(port), "GATEWAY": str(port),
                           "SPOOL": self.path("spool"), "DIR": self.directory,

@@ -20,6 +20,7 @@ import harness
 from fake_hdfs import FakeHdfs, remote
 from graph import Graph
 from matrix import SENDERS, STAGES, TOOLS, declared
+from ports import free_port
 from servers import Servers
 
 DECLARED, _ = declared()
@@ -36,8 +37,7 @@ class GiveUp(harness.Case):
         lines = b"".join(b"%06d.%s\n" % (i, b"x" * 90) for i in range(30_000))
         for name in ("lines", os.path.join("spool", "file")):
             self.write(name, lines)
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            self.port = server.getsockname()[1]
+        self.port = free_port()
         servers = Servers()
         self.addCleanup(servers.close)
         servers.kafka.fill(self.path("lines"))

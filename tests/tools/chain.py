@@ -1,9 +1,9 @@
 """Two hosts that are joined by a link: a file channel on each side of it; either side is killed."""
 import signal
-import socket
 import subprocess
 
 import harness
+from ports import free_port
 
 ROUNDS = 6
 LINES = 10_000  # are new in each round
@@ -13,8 +13,7 @@ COUNT = ROUNDS * LINES
 class Chain(harness.Case):
     def kill_either_side(self, receiver: str, sender: str) -> None:
         """`receiver` and `sender`: the commands of the link's two ends, with {port}."""
-        with socket.create_server(("127.0.0.1", 0)) as other:
-            port = other.getsockname()[1]
+        port = free_port()
         in_log = self.path("in-log")
 
         def put(first):

@@ -19,13 +19,13 @@ import os
 import pathlib
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 
 import maven
+from ports import free_port, free_ports
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LIB = ROOT / "build/peers/hbase/lib"
@@ -75,14 +75,6 @@ def java():
 
 def fetch():
     maven.fetch(POM, LIB, "HBase", skip)
-
-
-def ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    numbers = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return numbers
 
 
 # Who gives a process this signal for its end is the thread that has made it: one that stays.
@@ -140,7 +132,7 @@ class Server(Jvm):
     def __init__(self):
         fetch()
         directory = pathlib.Path(tempfile.mkdtemp(prefix="fl-hbase-"))
-        zookeeper, master, region = ports(3)
+        zookeeper, master, region = free_ports(3)
         data = directory / "data"
         self.settings = {
             "hbase.rootdir": f"file://{data}/hbase", "hbase.tmp.dir": f"{data}/tmp",
@@ -194,7 +186,7 @@ class Gateway(Jvm):
     """options: "-ro" makes it read-only."""
 
     def __init__(self, server, number, options=()):
-        self.port, = ports(1)
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         super().__init__(f"rest{number}", server.dir, {**server.settings, **SOON}, 192,
                          "org.apache.hadoop.hbase.rest.RESTServer", *options, "-p", str(self.port),

@@ -24,6 +24,7 @@ import time
 import maven
 import metastore
 import thrift_wire as wire
+from ports import free_port
 from thrift_wire import I64, Map, Struct, text
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -69,11 +70,6 @@ def fetch():
 def with_parent():
     """The server ends with the test, however that ends."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return one.getsockname()[1]
 
 
 def write_site(path, values):

@@ -31,6 +31,8 @@ import sys
 import tempfile
 import time
 
+from ports import free_port
+
 START_LIMIT = 120  # seconds; a busy machine takes thirty times as long as an idle one
 SQL_LIMIT = 120
 TEMPLATE = pathlib.Path(__file__).resolve().parents[2] / "build/peers/mariadb/data"
@@ -47,11 +49,6 @@ ALTER USER root@localhost IDENTIFIED BY 'root-pw';
 ALTER USER root@'127.0.0.1' IDENTIFIED BY 'root-pw';
 """
 PROGRAM = shutil.which("mariadbd") or shutil.which("mariadbd", path="/usr/sbin:/usr/local/sbin")
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return one.getsockname()[1]
 
 
 # Who gives a process this signal for its end is the thread that has made it: one that stays.

@@ -11,6 +11,7 @@ import tempfile
 import certificates
 import harness
 from avro_rpc import Client, Link
+from ports import free_port
 
 PASSWORD = "o-p3n ses4me"
 
@@ -56,9 +57,7 @@ class Case(harness.Case):
 
     def start_old_server(self):
         """A server on self.port that knows no TLS after 1.1."""
-        with socket.socket() as one:
-            one.bind(("127.0.0.1", 0))
-            self.port = one.getsockname()[1]
+        self.port = free_port()
         pair = self.shelf.server
         server = subprocess.Popen(
             ["openssl", "s_server", "-accept", f"127.0.0.1:{self.port}", "-cert", pair.certificate,

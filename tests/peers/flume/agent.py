@@ -30,6 +30,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests" / "tools"))
 import maven  # noqa: E402
 from avro_rpc import sized, varint  # noqa: E402
+from ports import free_ports  # noqa: E402,F401 - for those who start agents
 
 JARS = ROOT / "build/peers/flume"
 START_LIMIT = 120
@@ -61,17 +62,6 @@ def java():
 def fetch_jars():
     """The folder of jars."""
     return maven.fetch(pathlib.Path(__file__).with_name("pom.xml"), JARS / "lib", "Flume", skip)
-
-
-def free_ports(count):
-    # All are held at once so that no two are the same.
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 class Agent:

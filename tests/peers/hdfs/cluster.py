@@ -39,10 +39,8 @@ import getpass
 import json
 import os
 import pathlib
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -50,8 +48,9 @@ import urllib.request
 
 import configuration
 import credentials
-import jars
+import jars  # makes tests/tools known, too
 from jars import fail
+from ports import free_ports
 
 START_LIMIT = 300  # seconds; a busy machine takes thirty times as long as an idle one
 START_TRIES = 5  # of a daemon whose port is in use for a moment
@@ -65,29 +64,6 @@ CLASSES = {
     "fetchdt": "org.apache.hadoop.hdfs.tools.DelegationTokenFetcher",
     "ha": "org.apache.hadoop.hdfs.tools.DFSHAAdmin",
 }
-
-
-def choose_ports(count, base):
-    """Ports that are free now and that no client gets for its end of a connection: such a one
-    would be in the way of a daemon that starts again."""
-    if base:
-        return iter(range(base, base + count))
-    first_of_clients = int(
-        pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    wanted = list(range(10_000, max(12_000, min(first_of_clients, 32_768))))
-    random.shuffle(wanted)
-    ports = []
-    for port in wanted:
-        with socket.socket() as one:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                one.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        ports.append(port)
-        if len(ports) == count:
-            return iter(ports)
-    fail("there are not enough free ports")
 
 
 class Cluster:
@@ -147,7 +123,9 @@ class Cluster:
         for folder in ("conf", "data", "logs", "run"):
             (self.dir / folder).mkdir(parents=True)
         names = ["nn1", "nn2"] if args.ha else ["nn"]
-        ports = choose_ports(3 * len(names) + 4 * args.datanodes + 2, args.port_base)
+        count = 3 * len(names) + 4 * args.datanodes + 2
+        ports = iter(range(args.port_base, args.port_base + count) if args.port_base
+                     else free_ports(count))
         self.state = {
             "dir": str(self.dir), "user": getpass.getuser(),
             "host": "localhost" if args.kerberos or args.tls else "127.0.0.1",

@@ -9,7 +9,6 @@ heard of, which --window bounds.
 import os
 import random
 import signal
-import socket
 import sys
 import threading
 import time
@@ -18,6 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "tools"))
 import harness
 from link_proxy import Link
+from ports import free_port
 from test_flow import bytes_in, hdfs, webhdfs
 
 SECONDS = 300 if os.environ.get("FL_TEST_LONG") else 8  # of faults
@@ -70,11 +70,6 @@ class Unit:
         if self.now.processes[0].poll() is None:
             self.now.processes[0].send_signal(signal.SIGTERM)
         return self.now.wait(LIMIT)
-
-
-def free_port(host):
-    with socket.create_server((host, 0)) as one:
-        return one.getsockname()[1]
 
 
 class Chain(harness.Case):

@@ -34,10 +34,8 @@ import fcntl
 import json
 import os
 import pathlib
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -49,6 +47,7 @@ sys.path.insert(0, str(ROOT / "tests" / "tools"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import maven  # noqa: E402
 from admin import Admin  # noqa: E402
+from ports import free_ports  # noqa: E402
 
 SKIPPED = 77
 START_LIMIT = 180  # seconds; a busy machine takes thirty times as long as an idle one
@@ -126,25 +125,6 @@ def fetch_jars():
                        "Kafka", skip)
 
 
-def choose_ports(count):
-    """Ports that are free now and that no client gets for its end of a connection: such a one
-    would be in the way of a broker that starts again."""
-    first_of_clients = int(
-        pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    wanted = list(range(10_000, max(12_000, min(first_of_clients, 32_768))))
-    random.SystemRandom().shuffle(wanted)
-    ports = []
-    for port in wanted:
-        with socket.socket() as one:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):
-                one.bind(("127.0.0.1", port))
-                ports.append(port)
-        if len(ports) == count:
-            return ports
-    raise RuntimeError("there are not enough free ports")
-
-
 def make_certificates(directory):
     """ca.pem, other-ca.pem (of nobody here), broker-both.pem, client.pem and client.key; expired.pem
     is of the same key, and was valid until yesterday."""
@@ -186,7 +166,7 @@ class Cluster:
             (self.dir / name).mkdir(parents=True)
         (self.dir / "conf/simplelogger.properties").write_text(LOGGING)
         names = ["PLAINTEXT", "CONTROLLER"] + (["SASL", "SASLTLS", "TLS"] if count == 1 else [])
-        ports = choose_ports(count * len(names))
+        ports = free_ports(count * len(names))
         self.state = {"command": self.command, "ports": {
             str(number): dict(zip(names, ports[(number - 1) * len(names):]))
             for number in range(1, count + 1)}}
