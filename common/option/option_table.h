@@ -232,19 +232,19 @@ class OptionTable {
   }
 
   /// A secret with this Flume key, and the options <name>-env and <name>-file.
-  void add_secret(std::string key, Secret Options::*member, const std::string& help) {
+  void add_secret(const std::string& key, Secret Options::*member, const std::string& help) {
     option_detail::add_secret(
-        set_, std::move(key),
+        set_, key,
         [member](void* options) -> Secret& { return static_cast<Options*>(options)->*member; },
         help);
   }
 
   /// The same for a member of a struct inside Options.
   template <typename Part>
-  void add_secret(std::string key, Part Options::*part, Secret Part::*member,
+  void add_secret(const std::string& key, Part Options::*part, Secret Part::*member,
                   const std::string& help) {
     option_detail::add_secret(
-        set_, std::move(key),
+        set_, key,
         [part, member](void* options) -> Secret& {
           return static_cast<Options*>(options)->*part.*member;
         },
@@ -253,10 +253,10 @@ class OptionTable {
 
   /// All properties <key>.NAME, and the options <name>, <name>-env and <name>-file.
   /// `alias`: a further name of the first of them, for example "X" for -X.
-  void add_prefix(std::string key, PropertyMap Options::*member, const std::string& help,
+  void add_prefix(const std::string& key, PropertyMap Options::*member, const std::string& help,
                   const std::string& alias = "") {
     option_detail::add_prefix(
-        set_, std::move(key),
+        set_, key,
         [member](void* options) -> PropertyMap& { return static_cast<Options*>(options)->*member; },
         help, alias);
   }

@@ -33,6 +33,10 @@ SIZES = {"ext4": 48, "xfs": 320}    # MiB; mkfs.xfs makes none below 300
 SKIPPED = 77
 
 
+class NoMount(Exception):
+    """This machine makes or mounts no such image: a container without the right to."""
+
+
 def command(*words: str) -> None:
     done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False)
     if done.returncode != 0:
@@ -59,9 +63,9 @@ class Image:
             quick = ["-F", "-E", "lazy_itable_init=1,nodiscard"] if kind == "ext4" else ["-K"]
             command(f"mkfs.{kind}", "-q", *quick, self.file)
             self.mount()
-        except OSError:
+        except OSError as error:
             self.remove()
-            raise
+            raise NoMount(str(error)) from error
 
     def mount(self):
         command("mount", "-o", "loop", self.file, self.place)
@@ -98,7 +102,7 @@ class Life(kills.Round):
         super().__init__(mode, seed)
         try:
             self.image = Image(self.directory, kind, room)
-        except OSError:
+        except NoMount:
             super().remove()
             raise
         self.log = os.path.join(self.image.place, "log")
@@ -229,10 +233,8 @@ def main() -> int:
             start = time.monotonic()
             try:
                 faults, text = ([], why) if why else part(kind, kills.SEED, cycles)
-            except OSError as error:
-                if "mount" not in str(error):
-                    raise
-                why = str(error)    # a container without the right to mount
+            except NoMount as error:
+                why = str(error)
                 faults, text = [], why
             if why:
                 skipped += 1
