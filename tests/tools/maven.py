@@ -5,6 +5,7 @@ import shutil
 import subprocess
 
 LIMIT = 900  # seconds
+TRIES = 3  # what came is kept by Maven; a server that is busy for a moment is no reason to fail
 
 
 def fetch(pom: pathlib.Path, lib: pathlib.Path, what: str, skip) -> pathlib.Path:
@@ -23,18 +24,22 @@ def fetch(pom: pathlib.Path, lib: pathlib.Path, what: str, skip) -> pathlib.Path
         partial = lib.with_name(lib.name + ".partial")
         shutil.rmtree(partial, ignore_errors=True)
         log = lib.with_name(f"fetch-{lib.name}.log")
-        with open(log, "w") as out:
-            try:
-                code = subprocess.run(
-                    ["mvn", "-B", "-q", "-f", str(pom), "dependency:copy-dependencies",
-                     f"-DoutputDirectory={partial}", "-DincludeScope=runtime"],
-                    stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=lib.parent,
-                    timeout=LIMIT).returncode
-            except subprocess.TimeoutExpired:
-                code = -1
+        for _ in range(TRIES):
+            with open(log, "w") as out:
+                try:
+                    code = subprocess.run(
+                        ["mvn", "-B", "-q", "-f", str(pom), "dependency:copy-dependencies",
+                         f"-DoutputDirectory={partial}", "-DincludeScope=runtime"],
+                        stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=lib.parent,
+                        timeout=LIMIT).returncode
+                except subprocess.TimeoutExpired:
+                    code = -1
+            if code == 0:
+                break
         if code != 0:
             shutil.rmtree(partial, ignore_errors=True)
-            skip(f"Maven cannot fetch {what}, see {log}")
+            said = log.read_text(errors="replace").strip().splitlines()[:3]
+            skip("; ".join([f"Maven cannot fetch {what}, see {log}", *said]))
         shutil.rmtree(lib, ignore_errors=True)
         partial.rename(lib)
         made_of.write_bytes(wanted)
