@@ -69,6 +69,28 @@ Status write_slot(LogFiles& files, LogFile& file, const std::string& name, const
   return written == 0 ? Status() : Status(log_error(files, "write", name, written));
 }
 
+// Syncs `slot`, which is in the file. After a failure it is written again: what a failed sync
+// leaves in the page cache is clean, so the next one, whoever's, would succeed and store nothing.
+Status sync_slot(LogFiles& files, LogFile& file, const std::string& name, const CursorSlot& slot) {
+  const int synced = sync_fully(file);
+  if (synced == 0) {
+    return {};
+  }
+  (void)write_slot(files, file, name, slot);
+  return log_error(files, "sync", name, synced);
+}
+
+// The same for what was read, which may be what a failed sync of somebody else has left.
+Status sync_what_is_read(LogFiles& files, LogFile& file, const std::string& name, Decoded how,
+                         const CursorSlot& slot) {
+  if (how != Decoded::ok) {
+    const int synced = sync_fully(file);
+    return synced == 0 ? Status() : Status(log_error(files, "sync", name, synced));
+  }
+  Status written = write_slot(files, file, name, slot);
+  return written ? sync_slot(files, file, name, slot) : written;
+}
+
 // Opens and locks the file of a group; nothing: there is none.
 Result<LogLock> take_group(LogFiles& files, const std::string& group, bool& exists) {
   const std::string name = name_of(group);
@@ -216,7 +238,9 @@ Result<LogCursor> LogCursor::open(LogFiles& files, const Settings& settings) {
     return later_version(files, cursor.name());
   }
   if (exists) {  // a killed taker may not have
-    if (Status synced = cursor.sync_file(); !synced) {
+    if (Status synced =
+            sync_what_is_read(files, cursor.lock_.file(), cursor.name(), *how, cursor.slot_);
+        !synced) {
       return synced.error();
     }
   }
@@ -265,7 +289,7 @@ Status LogCursor::move(std::uint64_t sequence) {
     is_waiting_ = true;
     return {};
   }
-  return write();
+  return sync_error_ ? Status(*sync_error_) : write();
 }
 
 Status LogCursor::write() {
@@ -278,7 +302,10 @@ Status LogCursor::write() {
   return write_slot(*files_, lock_.file(), name(), slot_);
 }
 
-void LogCursor::begin_sync() { is_syncing_ = true; }
+void LogCursor::begin_sync() {
+  is_syncing_ = true;
+  syncing_ = slot_;
+}
 
 Status LogCursor::finish_sync() {
   is_syncing_ = false;
@@ -290,14 +317,21 @@ Status LogCursor::sync() {
   if (!is_dirty_) {
     return {};
   }
-  Status synced = sync_file();
-  is_dirty_ = !synced;
-  return synced;
+  begin_sync();
+  if (Status synced = sync_file(); !synced) {
+    is_syncing_ = false;
+    return synced;
+  }
+  return finish_sync();
 }
 
-Status LogCursor::sync_file() const {
-  const int synced = sync_fully(lock_.file());
-  return synced == 0 ? Status() : Status(log_error(*files_, "sync", name(), synced));
+Status LogCursor::sync_file() {
+  if (!sync_error_) {
+    if (Status synced = sync_slot(*files_, lock_.file(), name(), syncing_); !synced) {
+      sync_error_ = synced.error();
+    }
+  }
+  return sync_error_ ? Status(*sync_error_) : Status();
 }
 
 Status move_group(LogFiles& files, const LogId& log, const std::string& group,
@@ -334,8 +368,8 @@ Result<GroupMove> move_group(
     return later_version(files, name);
   }
   // A killed taker may not have.
-  if (const int synced = sync_fully(taken->file()); synced != 0) {
-    return log_error(files, "sync", name, synced);
+  if (Status synced = sync_what_is_read(files, taken->file(), name, *how, slot); !synced) {
+    return synced.error();
   }
   const bool is_known = *how == Decoded::ok && slot.log == log;
   const Result<std::uint64_t> to =
@@ -352,8 +386,8 @@ Result<GroupMove> move_group(
   if (Status written = write_slot(files, taken->file(), name, slot); !written) {
     return written.error();
   }
-  if (const int synced = sync_fully(taken->file()); synced != 0) {
-    return log_error(files, "sync", name, synced);
+  if (Status synced = sync_slot(files, taken->file(), name, slot); !synced) {
+    return synced.error();
   }
   return move;
 }

@@ -36,6 +36,8 @@ Result<std::unique_ptr<LogFile>> lock_groups(LogFiles& files);
 /// The cursor of one group, held by one taker until it is destroyed. A move is in the file at once,
 /// and on disk after sync(): a crash between both costs nothing but events that come again. What is
 /// on disk is never written over before something newer is, so no power loss takes the cursor away.
+/// A failed sync leaves in the page cache what is not on disk and what no later sync would store:
+/// it is written again after the failure, and so is what open() reads before it is synced.
 class LogCursor {
  public:
   struct Settings {
@@ -60,12 +62,13 @@ class LogCursor {
   std::uint64_t created_ms() const { return slot_.created_ms; }
   /// All before `sequence` are acknowledged.
   Status move(std::uint64_t sequence);
-  /// What was moved is on disk after success. Nothing to do is no system call.
+  /// What was moved is on disk after success. Nothing to do is no system call. After a failure the
+  /// cursor is of no more use.
   Status sync();
   /// The same in three steps, of which the second may run in another thread. What is moved
   /// meanwhile is in the file after the third, which comes only if the second has succeeded.
   void begin_sync();
-  Status sync_file() const;
+  Status sync_file();
   Status finish_sync();
 
  private:
@@ -77,6 +80,8 @@ class LogCursor {
   std::string group_;
   LogLock lock_;
   CursorSlot slot_;
+  CursorSlot syncing_;  // as it was when the sync began
+  std::optional<Error> sync_error_;
   bool is_dirty_ = false;  // what was written last is not synced
   bool is_syncing_ = false;
   bool is_waiting_ = false;  // a move, for the end of that

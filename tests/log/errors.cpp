@@ -75,7 +75,7 @@ class Run {
       calls.emplace_back(call, name);
       if (calls.size() == fault.nth) {
         failing = call;
-        cursor_failed_ = call == Call::fdatasync && name.starts_with("groups/");
+        cursor_failed_ = is_freeing_ && call == Call::fdatasync && name.starts_with("groups/");
         return CallFault{fault.kind.error, fault.kind.is_short};
       }
       if (fault.sticky && !lifted_ && calls.size() > fault.nth && fault.nth != 0 &&
@@ -199,9 +199,16 @@ class Run {
     return subject.close();
   }
 
-  // Not after the sync of a cursor has failed: to the next sync it looks as if it were on disk.
+  // Not after the putter's own sync of a cursor has failed, which is another's file: until the
+  // taker opens it, it looks to the next sync as if it were on disk.
   std::string free_passed(Subject& subject) {
-    return cursor_failed_ ? std::string() : subject.free_passed();
+    if (cursor_failed_) {
+      return "";
+    }
+    is_freeing_ = true;
+    std::string error = subject.free_passed();
+    is_freeing_ = false;
+    return error;
   }
 
   // A full disk is no error: there is room after a while.
@@ -287,6 +294,7 @@ class Run {
   RecoveryCheck& check_;
   std::uint64_t put_from_ = 0;
   bool lifted_ = false;
+  bool is_freeing_ = false;
   bool cursor_failed_ = false;
   std::string gaps_;
 };

@@ -3,8 +3,10 @@
 
 #include <filesystem>
 #include <set>
+#include <utility>
 
 #include "tests/unit/log/log_fixture.h"
+#include "tests/unit/log/memory_files.h"
 
 namespace fl {
 namespace {
@@ -116,6 +118,53 @@ TEST_F(LogCursorTest, AMoveDuringASyncIsWrittenAfterIt) {
   CursorSlot found;
   ASSERT_EQ(newest_slot(content("groups/default"), kCursorSlotDistance, found), Decoded::ok);
   EXPECT_EQ(found.next_sequence, 30U);
+}
+
+// In the page cache what could not be synced looks like what was, and a later sync stores nothing.
+TEST_F(LogCursorTest, ALaterSyncStoresWhatCouldNotBeSynced) {
+  const auto machine = std::make_shared<MemoryMachine>();
+  machine->disk->directories["groups"];
+  MemoryFiles files(machine);
+  bool fails = false;
+  machine->plan = [&fails](Call call, const std::string& name) {
+    const bool is_cursor = call == Call::fdatasync && name == "groups/g";
+    return is_cursor && std::exchange(fails, false) ? CallFault{EIO} : CallFault();
+  };
+  LogCursor::Settings settings;
+  settings.group = "g";
+  settings.durable_sequence = 100;
+  settings.start = [] { return Result<std::uint64_t>(7); };
+  const auto on_disk = [&machine] {
+    CursorSlot slot;
+    const std::string& kept = machine->disk->file("groups/g")->kept.get();
+    EXPECT_EQ(newest_slot(kept, kCursorSlotDistance, slot), Decoded::ok);
+    return slot.next_sequence;
+  };
+  {
+    auto cursor = LogCursor::open(files, settings);
+    ASSERT_TRUE(cursor.ok()) << cursor.error().message;
+    ASSERT_TRUE(cursor->move(20).ok());
+    ASSERT_TRUE(cursor->sync().ok());
+    ASSERT_TRUE(cursor->move(30).ok());
+    fails = true;
+    EXPECT_FALSE(cursor->sync().ok());
+    EXPECT_FALSE(cursor->sync().ok());
+    EXPECT_FALSE(cursor->move(40).ok());
+    // Another's sync, as the putter's before it frees: what it reads is on disk afterwards.
+    EXPECT_EQ(read_group(files, "g", true)->slot.next_sequence, 30U);
+    EXPECT_EQ(on_disk(), 30U);
+  }
+  {  // the putter's own sync fails, for a taker that was killed before its own
+    auto cursor = LogCursor::open(files, settings);
+    ASSERT_TRUE(cursor->move(50).ok());
+  }
+  fails = true;
+  EXPECT_FALSE(read_group(files, "g", true).ok());
+  {
+    auto cursor = LogCursor::open(files, settings);
+    EXPECT_EQ(cursor->next(), 50U);
+    EXPECT_EQ(on_disk(), 50U);
+  }
 }
 
 // What comes before the log's first event was freed because a newer slot had been on disk.
