@@ -4,6 +4,7 @@
 #include <netdb.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -92,6 +93,8 @@ std::string this_host() {
   return host;
 }
 
+constexpr const char* kFindKdc = "is a KDC of the realm running? (/etc/krb5.conf, KRB5_CONFIG)";
+
 /// Tries that may succeed later: the KDC is away.
 bool is_away(krb5_error_code code) {
   return code == KRB5_KDC_UNREACH || code == KRB5_REALM_CANT_RESOLVE ||
@@ -144,6 +147,15 @@ bool has_client_keytab(Krb5& krb5) {
 
 }  // namespace
 
+Status check_private(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) == 0 && (info.st_mode & S_IROTH) != 0) {
+    return Error{ErrorClass::permission, "everybody may read '" + path + "'",
+                 "who reads it can act as its owner: chmod 600"};
+  }
+  return {};
+}
+
 KerberosTicket::KerberosTicket(std::string keytab, std::string principal)
     : keytab_(std::move(keytab)), wanted_principal_(std::move(principal)) {
   if (!keytab_.empty()) {
@@ -191,6 +203,31 @@ Status KerberosTicket::ensure(bool renew) {
                "run kinit, or give a keytab and its principal"};
 }
 
+Status KerberosTicket::ensure_service(const std::string& host) {
+  Krb5 krb5;
+  if (!krb5.ok() || !krb5.did(krb5_cc_default(krb5.context(), &krb5.cache_)) ||
+      !krb5.did(krb5_cc_get_principal(krb5.context(), krb5.cache_, &krb5.principal_))) {
+    return {};  // libkrb5 fills the cache by itself, from a keytab that the environment names
+  }
+  krb5_creds wanted{};
+  krb5_creds* found = nullptr;
+  wanted.client = krb5.principal_;
+  const bool is_there =
+      krb5.did(krb5_sname_to_principal(krb5.context(), host.c_str(), "HTTP", KRB5_NT_SRV_HST,
+                                       &wanted.server)) &&
+      krb5.did(krb5_get_credentials(krb5.context(), 0, krb5.cache_, &wanted, &found));
+  Status done;
+  if (!is_there) {
+    const bool away = is_away(krb5.code());
+    done = Error{away ? ErrorClass::unavailable : ErrorClass::permission,
+                 "cannot get a Kerberos ticket for HTTP/" + host + ": " + krb5.reason(),
+                 away ? kFindKdc : "the URL must name the host as the KDC knows it"};
+  }
+  krb5_free_principal(krb5.context(), wanted.server);
+  krb5_free_creds(krb5.context(), found);
+  return done;
+}
+
 Status KerberosTicket::log_in() {
   const std::string action = "cannot log in from the keytab '" + keytab_ + "'";
   Krb5 krb5;
@@ -198,8 +235,7 @@ Status KerberosTicket::log_in() {
     const bool away = is_away(krb5.code());
     return Error{away ? ErrorClass::unavailable : ErrorClass::permission,
                  what + ": " + krb5.reason(),
-                 away ? "is a KDC of the realm running? (/etc/krb5.conf, KRB5_CONFIG)"
-                      : "look into it with klist -k, try it with kinit -k -t"};
+                 away ? kFindKdc : "look into it with klist -k, try it with kinit -k -t"};
   };
   const std::string keytab = keytab_.starts_with('/') || keytab_.find(':') == std::string::npos
                                  ? "FILE:" + keytab_

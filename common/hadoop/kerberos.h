@@ -9,6 +9,10 @@
 
 namespace fl {
 
+/// Whether nobody but its owner and group may read this keytab or key, which is as good as a
+/// password. Class permission; a file that is not there is none of its business.
+Status check_private(const std::string& path);
+
 /// Not thread-safe; its owner has a lock.
 class KerberosTicket {
  public:
@@ -23,6 +27,9 @@ class KerberosTicket {
   /// kinit outside is noticed. Class permission, with "run kinit" when that is what helps, or
   /// unavailable (no KDC answers).
   Status ensure(bool renew = false);
+  /// After ensure(): makes sure that the ticket cache also holds a ticket for the HTTP service of
+  /// `host`. Class permission (the KDC does not know the service) or unavailable.
+  Status ensure_service(const std::string& host);
   /// Who the ticket is for ("alice@EXAMPLE.COM"), after ensure(); may be empty.
   const std::string& principal() const { return name_; }
 

@@ -2,7 +2,6 @@
 
 #include <netdb.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -95,10 +94,8 @@ HdfsLogin::Proof HdfsLogin::proof() const {
 
 HdfsStatus HdfsLogin::check_files(const std::string& action) const {
   for (const std::string& path : {settings_.keytab, settings_.tls.key}) {
-    struct stat info {};
-    if (!path.empty() && ::stat(path.c_str(), &info) == 0 && (info.st_mode & S_IROTH) != 0) {
-      return no_login(action, {ErrorClass::permission, "everybody may read '" + path + "'",
-                               "who reads it can act as its owner: chmod 600"});
+    if (const Status safe = check_private(path); !safe) {
+      return no_login(action, safe.error());
     }
   }
   return {};

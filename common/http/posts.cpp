@@ -31,6 +31,28 @@ std::string part_of(CURLU* url, CURLUPart part, unsigned flags = 0) {
 struct ListDeleter {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
 };
+using List = std::unique_ptr<curl_slist, ListDeleter>;
+
+bool begins_with(std::string_view text, std::string_view word) {
+  return text.size() >= word.size() && curl_strnequal(text.data(), word.data(), word.size()) != 0;
+}
+
+/// Whether this value of WWW-Authenticate names the scheme: at its beginning or after a comma.
+bool offers(std::string_view value, std::string_view scheme) {
+  for (;;) {
+    value.remove_prefix(std::min(value.find_first_not_of(" \t\r\n"), value.size()));
+    if (begins_with(value, scheme) &&
+        (value.size() == scheme.size() ||
+         std::string_view(" \t\r\n,").find(value[scheme.size()]) != std::string_view::npos)) {
+      return true;
+    }
+    const std::size_t comma = value.find(',');
+    if (comma == std::string_view::npos) {
+      return false;
+    }
+    value.remove_prefix(comma + 1);
+  }
+}
 
 /// That a person has to act, and the same request cannot succeed before.
 bool is_lasting(CURLcode code) {
@@ -56,7 +78,7 @@ struct HttpPosts::Impl {
   Settings settings;
   CURLM* multi = nullptr;
   CURL* easy = nullptr;
-  std::unique_ptr<curl_slist, ListDeleter> headers;
+  List headers;
   std::map<curl_socket_t, int> sockets;                // and what is waited for, as CURL_POLL_*
   std::vector<std::pair<curl_socket_t, int>> watched;  // and its index
   std::int64_t timer_ms = -1;
@@ -64,6 +86,8 @@ struct HttpPosts::Impl {
   std::string text;
   std::size_t received = 0;
   std::uint64_t connections = 0;
+  bool wants_negotiate = false;
+  bool wants_basic = false;
   char reason[CURL_ERROR_SIZE] = {};
 
   ~Impl() {
@@ -96,6 +120,32 @@ struct HttpPosts::Impl {
     impl.text.append(data, std::min(bytes, most - std::min(most, impl.text.size())));
     impl.received += bytes;
     return impl.received > kMaxAnswer ? 0 : bytes;  // 0 ends it
+  }
+
+  static std::size_t take_header(char* data, std::size_t size, std::size_t count, void* self) {
+    auto& impl = *static_cast<Impl*>(self);
+    const std::string_view line(data, size * count);
+    constexpr std::string_view kOffer = "www-authenticate:";
+    if (begins_with(line, "HTTP/")) {
+      impl.wants_negotiate = impl.wants_basic = false;  // a new answer, after a 100 for example
+    } else if (begins_with(line, kOffer)) {
+      const std::string_view value = line.substr(kOffer.size());
+      impl.wants_negotiate = impl.wants_negotiate || offers(value, "negotiate");
+      impl.wants_basic = impl.wants_basic || offers(value, "basic");
+    }
+    return size * count;
+  }
+
+  void set_headers(const std::string& authorization) {
+    List list(curl_slist_append(nullptr, "Expect:"));
+    for (const std::string& header : settings.headers) {
+      list.reset(curl_slist_append(list.release(), header.c_str()));
+    }
+    if (!authorization.empty()) {
+      list.reset(curl_slist_append(list.release(), ("Authorization: " + authorization).c_str()));
+    }
+    headers = std::move(list);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers.get());
   }
 
   static CURLcode equip(CURL*, void* ssl_context, void* self) {
@@ -142,8 +192,13 @@ struct HttpPosts::Impl {
     connections += static_cast<std::uint64_t>(std::max(made, 0L));
     long status = 0;
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-    if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && received > kMaxAnswer)) {
+    // A server that refuses a request may answer and close while we still send: its answer counts.
+    const bool refused_early =
+        (code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR) && status >= 400;
+    if (code == CURLE_OK || refused_early || (code == CURLE_WRITE_ERROR && received > kMaxAnswer)) {
       out.status = status;
+      out.wants_negotiate = wants_negotiate;
+      out.wants_basic = wants_basic;
       std::replace_if(
           text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; },
           ' ');
@@ -192,6 +247,16 @@ std::string HttpPosts::shown(const std::string& url) {
                                                : plain.substr(0, begin) + plain.substr(at + 1);
 }
 
+std::string HttpPosts::host_of(const std::string& url) {
+  const Url parsed(curl_url());
+  (void)curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0);
+  std::string host = part_of(parsed.get(), CURLUPART_HOST);
+  std::transform(host.begin(), host.end(), host.begin(), [](unsigned char c) {
+    return static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  });
+  return host;
+}
+
 HttpPosts::HttpPosts(Settings settings) : impl_(std::make_unique<Impl>()) {
   static const bool is_ready = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
   (void)is_ready;
@@ -203,10 +268,7 @@ HttpPosts::HttpPosts(Settings settings) : impl_(std::make_unique<Impl>()) {
   curl_multi_setopt(impl.multi, CURLMOPT_SOCKETDATA, &impl);
   curl_multi_setopt(impl.multi, CURLMOPT_TIMERFUNCTION, &Impl::take_timer);
   curl_multi_setopt(impl.multi, CURLMOPT_TIMERDATA, &impl);
-  for (const std::string& header : impl.settings.headers) {
-    impl.headers.reset(curl_slist_append(impl.headers.release(), header.c_str()));
-  }
-  impl.headers.reset(curl_slist_append(impl.headers.release(), "Expect:"));
+  impl.set_headers({});
   CURL* const easy = impl.easy;
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy, CURLOPT_URL, impl.settings.url.c_str());
@@ -217,7 +279,8 @@ HttpPosts::HttpPosts(Settings settings) : impl_(std::make_unique<Impl>()) {
   curl_easy_setopt(easy, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
   curl_easy_setopt(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
   curl_easy_setopt(easy, CURLOPT_USERAGENT, "fl");
-  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, impl.headers.get());
+  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &Impl::take_header);
+  curl_easy_setopt(easy, CURLOPT_HEADERDATA, &impl);
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
                    static_cast<long>(impl.settings.connect_timeout_ms));
@@ -227,6 +290,9 @@ HttpPosts::HttpPosts(Settings settings) : impl_(std::make_unique<Impl>()) {
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, impl.reason);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Impl::take_answer);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, &impl);
+  if (impl.settings.cookies) {
+    curl_easy_setopt(easy, CURLOPT_COOKIEFILE, "");
+  }
   impl.set_security();
 }
 
@@ -238,10 +304,34 @@ bool HttpPosts::has_openssl() {
 
 HttpPosts::~HttpPosts() = default;
 
+void HttpPosts::authorize(const std::string& value) { impl_->set_headers(value); }
+
+bool HttpPosts::has_cookie(std::string_view name) const {
+  curl_slist* lines = nullptr;
+  curl_easy_getinfo(impl_->easy, CURLINFO_COOKIELIST, &lines);
+  const List list(lines);
+  for (const curl_slist* each = lines; each != nullptr; each = each->next) {
+    // domain, subdomains, path, secure, expires, name, value, separated by tabs
+    std::string_view line = each->data;
+    std::string_view expires;
+    for (int i = 0; i < 5; ++i) {
+      expires = line.substr(0, line.find('\t'));
+      line.remove_prefix(std::min(expires.size() + 1, line.size()));
+    }
+    // libcurl lists those that have expired, too, until the next request; 0: never.
+    const long long until = std::strtoll(std::string(expires).c_str(), nullptr, 10);
+    if (line.substr(0, line.find('\t')) == name && (until == 0 || until > wall_ms() / 1000)) {
+      return true;
+    }
+  }
+  return false;
+}
+
 void HttpPosts::send(std::string_view body) {
   Impl& impl = *impl_;
   impl.text.clear();
   impl.received = 0;
+  impl.wants_negotiate = impl.wants_basic = false;
   impl.reason[0] = '\0';
   if (impl.settings.is_get) {
     curl_easy_setopt(impl.easy, CURLOPT_HTTPGET, 1L);

@@ -22,6 +22,9 @@ struct PostOutcome {
   std::int64_t retry_after_ms = 0;
   /// Without an answer: it does not pass by itself (a certificate, for example).
   bool needs_person = false;
+  /// What WWW-Authenticate offers.
+  bool wants_negotiate = false;
+  bool wants_basic = false;
 };
 
 /// Keeps its connection from one request to the next. Redirects are not followed, proxies not used;
@@ -46,6 +49,7 @@ class HttpPosts {
     std::optional<Security> security = {};    ///< of https; none: libcurl's own
     bool is_get = false;                      ///< GET, without bodies
     std::size_t max_text = 200;               ///< of PostOutcome::text
+    bool cookies = false;                     ///< keep the server's cookies in memory
   };
 
   /// Whether this libcurl can be equipped for https.
@@ -55,11 +59,18 @@ class HttpPosts {
   static Status check_url(const std::string& url);
   /// "http://host:port/path", for people.
   static std::string shown(const std::string& url);
+  /// Its host, in lower case; an IPv6 address in brackets.
+  static std::string host_of(const std::string& url);
 
   explicit HttpPosts(Settings settings);
   ~HttpPosts();
   HttpPosts(const HttpPosts&) = delete;
   HttpPosts& operator=(const HttpPosts&) = delete;
+
+  /// Of the requests that follow, the header Authorization; empty: none. Not while is_busy().
+  void authorize(const std::string& value);
+  /// Whether the server has given a cookie of this name that it has not taken back.
+  bool has_cookie(std::string_view name) const;
 
   /// Begins a request. `body` stays where it is until the outcome. Only while !is_busy().
   void send(std::string_view body);
