@@ -12,12 +12,17 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import certificates
 import harness
 import tls_case
-from hbase_gateway import NO_FAMILY, NO_TABLE, OWN, Gateway
+from hbase_gateway import MOVING, NO_FAMILY, NO_TABLE, OWN, Gateway
 from ports import free_port
 
 
 def put(request):
     return request.method == "POST"
+
+
+def asks_state(request):
+    """Whether the table is disabled is asked by a put whose condition never holds."""
+    return request.path.endswith("/row?check=put") and b"fl-" in request.body
 
 
 class HBaseCase(harness.Case):
@@ -241,6 +246,47 @@ class Schema(HBaseCase):
             status, said = self.run_sink([gateway], data=b"x\n")
             self.assertEqual(status, 78, said)
             self.assertIn(words, said)
+
+
+class Disabled(HBaseCase):
+    def test_it_is_told_apart(self):
+        """Puts are answered as while a region moves; only those with a condition say it."""
+        for options in ((), ("--put-if-absent",), ("--increment-column", "n"), ("--gzip",)):
+            gateway = self.gateway()
+            gateway.disabled = {"t"}
+            status, said = self.run_sink([gateway, gateway], "--grace", "10m", *options, data=b"x\n")
+            self.assertEqual(status, 78, said)
+            self.assertIn("table 't' is disabled", said)
+            self.assertIn("enable 't'", said)
+
+    def test_while_a_region_moves(self):
+        """The question stores nothing, whatever its answer."""
+        for answer in (OWN, 304, 400, 403, 404, 500, 503, 502, None):
+            gateway = self.gateway()
+            moves = [True] * 3
+
+            def decide(request, answer=answer, moves=moves):
+                if asks_state(request):
+                    return answer
+                return (503, {}, MOVING) if put(request) and moves and moves.pop() else OWN
+            gateway.answer = decide
+            status, said = self.run_sink([gateway], "--row-key", "%{n}", "--grace", "10m",
+                                         events=[({"n": str(n)}, "v") for n in range(9)])
+            self.assertEqual(status, 0, said)
+            self.assertEqual({key for _, key in gateway.rows}, {b"%d" % n for n in range(9)})
+            self.assertEqual(len([each for each in gateway.requests if asks_state(each)]), 3)
+
+    def test_a_counter_of_a_table_that_is_disabled_meanwhile(self):
+        gateway = self.gateway()
+
+        def after(request):
+            gateway.disabled.add("t")
+            return OWN
+        gateway.after = lambda request: after(request) if put(request) else OWN
+        status, said = self.run_sink([gateway], "--increment-column", "n", "--grace", "10m",
+                                     data=b"x\n")
+        self.assertEqual(status, 78, said)
+        self.assertEqual((len(gateway.rows), gateway.counters), (1, {}))
 
 
 class Answers(HBaseCase):

@@ -7,7 +7,8 @@ and whatever a test makes of it.
         gateway.counters                    # {(table, key, column): n}
         gateway.answer = lambda request: 503    # instead of its own answer; None: its own
         gateway.bad = {b"key"}              # 400 to every request with such a row
-        gateway.after = lambda request: None    # what is said after a request was done
+        gateway.disabled = {"t"}            # tables
+    gateway.after = lambda request: None    # what is said after a request was done
         gateway.store_in(path)              # the values of rows go to the end of this file, too
 
 usage: hbase_gateway.py PORT FILE       as a process: a table t with the family f; the values of rows
@@ -26,6 +27,10 @@ NO_TABLE = b"Not found\r\norg.apache.hadoop.hbase.TableNotFoundException: none\n
 NO_FAMILY = (b"Not found\r\norg.apache.hadoop.hbase.client.RetriesExhaustedWithDetailsException: Failed 1 "
              b"action: org.apache.hadoop.hbase.regionserver.NoSuchColumnFamilyException: Column family g\n"
              b"\tat org.apache")
+MOVING = (b"Unavailable\r\norg.apache.hadoop.hbase.NotServingRegionException: t,,1.a. is not online on h\n"
+          b"\tat org.apache")
+DISABLED = (b"Unavailable\r\norg.apache.hadoop.hbase.TableNotEnabledException: t is disabled.\n"
+            b"\tat org.apache")
 OWN = object()
 
 
@@ -74,6 +79,7 @@ class Gateway(http_server.Server):
         self.counters = {}
         self.order = []
         self.bad = set()
+        self.disabled = set()
         self.answer = lambda request: OWN
         self.after = lambda request: OWN
         super().__init__(self.decide, port)
@@ -111,6 +117,8 @@ class Gateway(http_server.Server):
         if any(column.split(b":")[0].decode() not in families
                for _, cells in rows for column, _, _ in cells):
             return 404, {}, NO_FAMILY
+        if table in self.disabled:
+            return 503, {}, DISABLED if query.startswith("check=") else MOVING
         if query == "check=increment":
             for key, cells in rows:
                 for column, _, data in cells:
@@ -119,9 +127,10 @@ class Gateway(http_server.Server):
             return 200
         if query == "check=put":
             (key, (*cells, check)), = rows
-            if check[2] != b"" or check[0] not in [cell[0] for cell in cells]:
+            if check[0] not in [cell[0] for cell in cells]:
                 return 400
-            if check[0] in self.rows.get((table, key), {}):
+            there = self.rows.get((table, key), {}).get(check[0], {})
+            if there.get(max(there, default=0), b"") != check[2]:
                 return 304, {}, b""
             rows = [(key, cells)]
         for key, cells in rows:

@@ -45,6 +45,19 @@ TEST(HBaseCellSet, TheCheckOfAnAbsentCellIsLastWithoutDataAndTime) {
             "f:c\x22\x00"s);
 }
 
+TEST(HBaseCellSet, TheIdleCheckIsOfACellThatNobodyHas) {
+  std::string first;
+  std::string second;
+  append_hbase_idle_check(first, "f");
+  append_hbase_idle_check(second, "f");
+  EXPECT_EQ(first.size(), second.size());
+  EXPECT_NE(first, second);
+  // The new cell and the condition are the same: column and value.
+  const std::size_t cell = first.rfind("\x12");
+  const std::size_t last = first.rfind("\x12", cell - 1);
+  EXPECT_EQ(first.substr(2 * last - first.size(), first.size() - last), first.substr(last));
+}
+
 TEST(HBaseCellSet, AnIncrementIsDecimalText) {
   std::string out;
   append_hbase_increment(out, "k", "f:n", 1234);

@@ -67,6 +67,10 @@ HBaseAnswer hbase_answer(long status) {
   }
 }
 
+bool hbase_is_disabled(const PostOutcome& outcome) {
+  return outcome.status == 503 && mentions(outcome, "TableNotEnabledException");
+}
+
 Error hbase_error(const PostOutcome& outcome, const std::string& shown, const std::string& table,
                   const std::string& family) {
   if (outcome.status == 0) {
@@ -77,6 +81,10 @@ Error hbase_error(const PostOutcome& outcome, const std::string& shown, const st
   }
   if (outcome.status == 404 && mentions(outcome, "TableNotFound")) {
     return no_table(shown, table, family);
+  }
+  if (hbase_is_disabled(outcome)) {
+    return {ErrorClass::config, "table '" + table + "' is disabled",
+            "in hbase shell: enable '" + table + "'"};
   }
   Error error{ErrorClass::unavailable, shown + " answers " + std::to_string(outcome.status), {}};
   if (const std::string reason = reason_of(outcome.text); !reason.empty()) {
@@ -106,6 +114,13 @@ Error hbase_error(const PostOutcome& outcome, const std::string& shown, const st
       if (mentions(outcome, "NotServingRegion")) {
         error.hint = "is the table enabled? In hbase shell: is_enabled '" + table + "'";
       }
+      break;
+    case 301:
+    case 302:
+    case 303:
+    case 307:
+    case 308:
+      error.hint = "redirects are not followed: --rest wants the URL that it leads to";
       break;
     case 500:
       error.kind = ErrorClass::bug;

@@ -25,6 +25,10 @@ HBaseAnswer hbase_answer(long status);
 Error hbase_error(const PostOutcome& outcome, const std::string& shown, const std::string& table,
                   const std::string& family);
 
+/// Whether it says that the table is disabled. Only puts with a condition and increments are
+/// answered so; others as if a region were moving (503), or not at all.
+bool hbase_is_disabled(const PostOutcome& outcome);
+
 /// Whether the answer to GET /TABLE/schema names the family. Class config: it does not, or
 /// it is no schema.
 Status check_hbase_schema(std::string_view json, const std::string& shown, const std::string& table,

@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "common/base/random.h"
+
 namespace fl {
 namespace {
 
@@ -124,6 +126,13 @@ void append_hbase_absent_check(std::string& out, const HBaseRow& row) {
   std::vector<CellView> cells = views_of(row);
   cells.push_back({row.cells.front().column, {}, std::nullopt});
   append_row(out, row.key, cells);
+}
+
+void append_hbase_idle_check(std::string& out, std::string_view family) {
+  const std::string key = "fl-" + random_hex(16);
+  const std::string value = random_hex(16);
+  const std::string column = std::string(family) + ':' + key;
+  append_row(out, key, {{column, value, std::nullopt}, {column, value, std::nullopt}});
 }
 
 void append_hbase_increment(std::string& out, std::string_view key, std::string_view column,

@@ -31,6 +31,9 @@ std::optional<std::string> hbase_complaint(const HBaseRow& row, std::uint64_t ma
 void append_hbase_row(std::string& out, const HBaseRow& row);
 /// The CellSet of `?check=put`: the row is stored if its first column is not there yet.
 void append_hbase_absent_check(std::string& out, const HBaseRow& row);
+/// The CellSet of a `?check=put` that changes nothing: its condition, a value that nobody has
+/// stored, never holds.
+void append_hbase_idle_check(std::string& out, std::string_view family);
 /// The CellSet of `?check=increment`.
 void append_hbase_increment(std::string& out, std::string_view key, std::string_view column,
                             std::uint64_t by);

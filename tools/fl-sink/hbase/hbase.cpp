@@ -2,6 +2,7 @@
 #include "common/access/tls_options.h"
 #include "common/component/component_type.h"
 #include "tools/fl-sink/hbase/sink.h"
+#include "tools/fl-sink/kerberos_options.h"
 
 namespace fl {
 namespace {
@@ -115,6 +116,14 @@ OptionSet options() {
            "How long a request may take from then on. Then it is sent again, to the next gateway.")
       .named("request-timeout")
       .flume_ms();
+  add_kerberos_options<Options>(
+      [&table](const std::string& name, auto member, const std::string& metavar,
+               const std::string& help) { return table.add(name, member, metavar, help); },
+      "auto: kerberos if a keytab is given or a gateway asks for it, unless there is --user; "
+      "simple: no Kerberos.");
+  table.add("user", &Options::user, "NAME",
+            "Log in as this user with a password (basic authentication), for example to Knox.");
+  table.add_secret("password", &Options::password, "The password of --user.");
   add_tls_url_options(table, &Options::tls);
   table.add("coalesceIncrements", &Options::coalesces, "BOOL", "")
       .ignored("the increments of a request are always added up");
@@ -158,9 +167,20 @@ ComponentType hbase_sink() {
       "to "
       "10 seconds; --give-up-after bounds that, and --grace once the input is over. HBase answers "
       "only after a while while a region moves to another server; the same, 503 or no "
-      "answer at all, is seen while a table is disabled. 401 and 403 (a "
-      "read-only gateway) end the sink with 77, and 500 with 70, since so the gateway answers what "
-      "it cannot read.\n\n"
+      "answer at all, is seen while a table is disabled. So after such a failure the sink asks, by "
+      "a put whose condition never holds, and ends with 78 if the table is disabled. 401 and 403 "
+      "(a read-only gateway) end the sink with 77, and 500 with 70, since so the gateway answers "
+      "what it cannot read. Redirects are not followed.\n\n"
+      "Kerberos: the URL must name the gateway's host as the KDC knows it (HTTP/HOST). The ticket "
+      "comes from --kerberos-keytab, which logs in anew before it runs out, or from the cache that "
+      "kinit fills (KRB5CCNAME), which is read again for each login. After a login the gateway's "
+      "cookie hadoop.auth is used until the gateway refuses it. The sink ends with 77, without "
+      "another try, when a person has to act: no ticket, a keytab or principal that the KDC does "
+      "not accept, a login that the gateway refuses. When a ticket of kinit runs out on the way, "
+      "the sink waits for the next kinit, with an alarm. A KDC that is away is like a gateway that "
+      "is away (69).\n\n"
+      "A password (--user) is sent with each request. When it is refused the sink ends with 77 at "
+      "once, so it locks no account. Over http others can read it: use https.\n\n"
       "https is TLS 1.2 or newer, as in fl-sink http. At most 8 MiB of events and rows wait in "
       "memory; then reading stops.";
   type.delivery =
@@ -178,6 +198,12 @@ ComponentType hbase_sink() {
       {"fl-sink hbase seen --column-family f --row-key-header id --put-if-absent --stream --rest "
        "http://gateway:8080 < events.avro",
        "Keeps the first event of each id."},
+      {"tail -F access.log | fl-sink hbase web:log --column-family f --rest http://gateway:8080 "
+       "--kerberos-principal fl/_HOST@EXAMPLE.COM --kerberos-keytab /etc/security/fl.keytab",
+       "Through a gateway that wants Kerberos."},
+      {"tail -F access.log | fl-sink hbase web:log --column-family f --user etl --password-file "
+       "/etc/fl/knox.password --rest https://gateway:8443/gateway/default/hbase",
+       "Through Knox, with a password."},
       {"fl-sink hbase web:log --column-family f --rest http://localhost:8080 --dry-run < /dev/null",
        "Checks the options."},
   };

@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::size_t kMaxSchema = 1 << 20;
 constexpr std::size_t kMaxAnswerText = 8 << 10;
+// A gateway that knows it answers within a second.
+constexpr std::int64_t kStateTimeoutMs = 5'000;
 
 // [NAMESPACE:]NAME
 bool is_table_name(const std::string& name) {
@@ -72,6 +74,12 @@ Status HBaseSink::open(const StageContext& context) {
   const bool is_https =
       std::any_of(options_.gateways.begin(), options_.gateways.end(), Https::is_url);
   if (Status status = https_.open(options_.tls, is_https); !status) {
+    return status;
+  }
+  if (Status status = login_.open({options_.auth, options_.kerberos_principal,
+                                   options_.kerberos_keytab, options_.user, options_.password,
+                                   options_.gateways, options_.request_timeout.ms});
+      !status) {
     return status;
   }
   is_open_ = !context.dry_run;
@@ -136,6 +144,7 @@ void HBaseSink::watch(PollSet& set, bool) {
   if (posts_) {
     posts_->watch(set);
   }
+  login_.watch(set);
 }
 
 std::int64_t HBaseSink::deadline_ms() const {
@@ -145,10 +154,13 @@ std::int64_t HBaseSink::deadline_ms() const {
   if (posts_ && posts_->is_busy()) {
     return posts_->deadline_ms();
   }
+  if (limits_.ended_ms < 0 && is_ended() && (retry_.is_failing() || login_.is_busy())) {
+    return 0;  // just now: handle() bounds what waits
+  }
+  if (login_.is_busy()) {
+    return std::min(login_.deadline_ms(), login_give_up_at());
+  }
   if (retry_.is_failing()) {
-    if (limits_.ended_ms < 0 && is_ended()) {
-      return 0;  // just now: handle() bounds what waits
-    }
     return std::min(std::max(retry_.due_at(limits_), not_before_ms_), retry_.give_up_at(limits_));
   }
   return has_work() ? not_before_ms_ : -1;
@@ -168,12 +180,15 @@ Status HBaseSink::handle(const PollSet& set) {
       }
     }
   }
+  if (Status status = take_login(); !status) {
+    return status;
+  }
   return go_on();
 }
 
 // Sends the next request if it is time.
 Status HBaseSink::go_on() {
-  if (posts_ && posts_->is_busy()) {
+  if (is_busy()) {
     return {};
   }
   while (!requests_.empty() && requests_.front().sizes.empty() && requests_.front().to_count == 0) {
@@ -190,11 +205,18 @@ Status HBaseSink::go_on() {
 
 void HBaseSink::send() {
   const Asking what = !schema_seen_                    ? Asking::schema
+                      : asks_state_                    ? Asking::state
                       : requests_.front().to_count > 0 ? Asking::increment
                                                        : Asking::put;
   connect(what);
+  if (!login_.prepare(options_.gateways[gateway_], posts_->has_cookie(HBaseLogin::kSession))) {
+    return;  // once there is a token
+  }
+  posts_->authorize(login_.take_authorization());
   body_.clear();
-  if (what == Asking::increment) {
+  if (what == Asking::state) {
+    append_hbase_idle_check(body_, options_.rows.column_family);
+  } else if (what == Asking::increment) {
     append_hbase_increment(body_, options_.increment_row,
                            options_.rows.column_family + ':' + options_.increment_column,
                            requests_.front().to_count);
@@ -208,7 +230,7 @@ void HBaseSink::send() {
   ++sent_requests_;
 }
 
-// A schema is asked for by GET and an increment is not compressed, so these have clients of their
+// A schema is asked for by GET, and only puts of rows are compressed, so each has a client of its
 // own.
 void HBaseSink::connect(Asking what) {
   if (posts_ && asking_ == what) {
@@ -225,9 +247,12 @@ void HBaseSink::connect(Asking what) {
     settings.headers.emplace_back("Content-Encoding: gzip");
   }
   settings.connect_timeout_ms = options_.connect_timeout.ms;
-  settings.request_timeout_ms = options_.request_timeout.ms;
+  settings.request_timeout_ms = what == Asking::state
+                                    ? std::min(kStateTimeoutMs, options_.request_timeout.ms)
+                                    : options_.request_timeout.ms;
   settings.security = https_.security();
   settings.is_get = what == Asking::schema;
+  settings.cookies = true;  // one of hadoop.auth stands for a login
   settings.max_text = what == Asking::schema ? kMaxSchema : kMaxAnswerText;
   posts_ = std::make_unique<HttpPosts>(std::move(settings));
 }
@@ -241,6 +266,8 @@ std::string HBaseSink::url() const {
   switch (asking_) {
     case Asking::schema:
       return out + "/schema";
+    case Asking::state:
+      return out + "/row?check=put";
     case Asking::put:  // the rows of the body count, but there has to be one here
       return out + (options_.put_if_absent ? "/row?check=put" : "/row");
     case Asking::increment:
@@ -266,7 +293,56 @@ Status HBaseSink::take_schema(const PostOutcome& outcome) {
   return {};
 }
 
+// When nothing more comes in, a KDC that does not answer keeps us for --grace, which may be too
+// short for any login.
+std::int64_t HBaseSink::login_give_up_at() const {
+  std::int64_t at = retry_.give_up_at(limits_);
+  if (limits_.ended_ms >= 0) {
+    at = std::min(at, std::max(login_.since_ms(), limits_.ended_ms) +
+                          std::max(limits_.grace_ms, options_.connect_timeout.ms));
+  }
+  return at;
+}
+
+Status HBaseSink::take_login() {
+  std::optional<Error> why = login_.handle();
+  if (login_.is_busy() && monotonic_ms() >= login_give_up_at()) {
+    why = login_.give_up();
+  }
+  if (!why) {
+    return {};
+  }
+  if (why->kind == ErrorClass::permission && !login_.waits_for_kinit(*why)) {
+    return *why;
+  }
+  const bool needs_person = why->kind != ErrorClass::unavailable;
+  return trouble(std::move(*why), needs_person, {});
+}
+
+// A put into a table that is disabled fails as if a region were moving, or hangs. So after a
+// failure we ask, by a put whose condition never holds.
+Status HBaseSink::take_state(const PostOutcome& outcome) {
+  asks_state_ = false;
+  if (outcome.status == 0 || outcome.status > 500) {
+    return trouble(error_of(outcome), outcome.needs_person, outcome);
+  }
+  return {};  // it is not disabled, or we may not know
+}
+
 Status HBaseSink::take_outcome(const PostOutcome& outcome) {
+  if (HBaseLogin::is_refusal(outcome)) {
+    std::optional<Error> why = login_.refused(outcome, shown_[gateway_]);
+    return why ? Status(std::move(*why)) : Status();
+  }
+  if (outcome.status != 0 && outcome.status < 500) {
+    login_.accepted();
+  }
+  if (hbase_is_disabled(outcome)) {
+    return error_of(outcome);
+  }
+  if (asking_ == Asking::state) {
+    return take_state(outcome);
+  }
   const HBaseAnswer answer =
       outcome.status == 0 ? HBaseAnswer::again : hbase_answer(outcome.status);
   if (asking_ == Asking::schema && answer == HBaseAnswer::stored) {
@@ -291,6 +367,7 @@ Status HBaseSink::take_outcome(const PostOutcome& outcome) {
       }
       break;
     case HBaseAnswer::again:
+      asks_state_ = asking_ != Asking::schema;
       return trouble(error_of(outcome), outcome.needs_person, outcome);
     case HBaseAnswer::blocked:
       return trouble(error_of(outcome), true, outcome);

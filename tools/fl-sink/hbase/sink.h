@@ -15,6 +15,8 @@
 #include "common/compress/stream_compressor.h"
 #include "common/http/posts.h"
 #include "common/net/retry.h"
+#include "common/option/secret.h"
+#include "tools/fl-sink/hbase/login.h"
 #include "tools/fl-sink/hbase/row_maker.h"
 #include "tools/fl-sink/https.h"
 
@@ -36,6 +38,11 @@ struct HBaseSinkOptions {
   bool enable_wal = true;
   std::string zookeeper_quorum;
   std::string znode_parent;
+  std::string auth = "auto";
+  std::string kerberos_principal;
+  std::string kerberos_keytab;
+  std::string user;
+  Secret password;
   TlsOptions tls;  ///< of https
 };
 
@@ -58,7 +65,7 @@ class HBaseSink final : public Sink {
   void reopen() override;
   Status close() override;
   std::optional<Error> missing() const override { return why_; }
-  bool works() const override { return posts_ && posts_->is_busy(); }
+  bool works() const override { return is_busy(); }
   std::string status() const override;
   void figures(FigureList& out) const override;
 
@@ -79,7 +86,7 @@ class HBaseSink final : public Sink {
     std::uint64_t count() const { return sizes.size() + rejected + to_count; }
     std::size_t held() const { return events.size() + rows.size() + sizes.size() * sizeof(Sizes); }
   };
-  enum class Asking { schema, put, increment };
+  enum class Asking { schema, state, put, increment };
 
   Status check_options();
   Request& open_request(std::size_t bytes);
@@ -89,12 +96,16 @@ class HBaseSink final : public Sink {
     return !options_.increment_column.empty() && options_.rows.serializer == "simple" &&
            !options_.put_if_absent;
   }
+  bool is_busy() const { return (posts_ && posts_->is_busy()) || login_.is_busy(); }
   bool has_work() const { return !schema_seen_ || !requests_.empty(); }
   Status go_on();
   void send();
   std::string url() const;
   Status take_outcome(const PostOutcome& outcome);
   Status take_schema(const PostOutcome& outcome);
+  Status take_state(const PostOutcome& outcome);
+  Status take_login();
+  std::int64_t login_give_up_at() const;
   Status trouble(Error why, bool needs_person, const PostOutcome& outcome);
   Status refuse(const PostOutcome& outcome);
   void stored();
@@ -106,6 +117,7 @@ class HBaseSink final : public Sink {
   const HBaseSinkOptions options_;
   HBaseRowMaker maker_;
   Https https_;
+  HBaseLogin login_;
   std::vector<std::string> shown_;  // of each gateway
   std::string rule_;
   EventLimits event_limits_;
@@ -119,6 +131,7 @@ class HBaseSink final : public Sink {
   std::unique_ptr<HttpPosts> posts_;
   Asking asking_ = Asking::schema;  // what posts_ is for
   bool schema_seen_ = false;
+  bool asks_state_ = false;  // whether the table is disabled is asked next
   std::deque<Request> requests_;
   std::string body_;  // of the request that is on its way
   HBaseRow row_;

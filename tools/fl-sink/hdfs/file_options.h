@@ -3,6 +3,7 @@
 #pragma once
 
 #include "tools/fl-sink/hdfs/options.h"
+#include "tools/fl-sink/kerberos_options.h"
 
 namespace fl {
 
@@ -18,16 +19,10 @@ void add_hdfs_access_options(const Add& add) {
   add("httpfs", &O::httpfs, "URL,...",
       "HttpFS gateways to use instead of the NameNodes, for example http://gw:14000.")
       .not_empty();
-  add("auth", &O::auth, "HOW",
+  add_kerberos_options<O>(
+      add,
       "auto: kerberos if the Hadoop configuration says so or a keytab is given; simple: only "
-      "the user name is sent.")
-      .choices({"auto", "simple", "kerberos"});
-  add("kerberosPrincipal", &O::kerberos_principal, "NAME",
-      "The principal to log in as from the keytab; _HOST becomes this host's name. Default: "
-      "the keytab's first entry.");
-  add("kerberosKeytab", &O::kerberos_keytab, "FILE",
-      "Log in from this keytab instead of the ticket cache that kinit fills.")
-      .path();
+      "the user name is sent.");
   add("tokenFile", &O::token_file, "FILE",
       "A file of delegation tokens; default: HADOOP_TOKEN_FILE_LOCATION.")
       .path();

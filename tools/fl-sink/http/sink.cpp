@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/base/base64.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/text.h"
 #include "common/io/poll_set.h"
 #include "common/stream/json_line.h"
+#include "tools/fl-sink/basic_auth.h"
 
 namespace fl {
 namespace {
@@ -32,24 +32,22 @@ Result<std::vector<std::string>> HttpSink::headers() const {
                            : options_.format == "ndjson" ? "application/x-ndjson"
                                                          : "text/plain";
   std::vector<std::string> headers = {"Content-Type: " + type, "Accept: " + options_.accept};
-  if (options_.user.empty() == options_.password.is_set()) {
-    return Error{ErrorClass::usage, "give --user and a password, or neither",
-                 "--password-file FILE or --password-env NAME"};
-  }
   if (!options_.user.empty() && options_.token.is_set()) {
     return Error{ErrorClass::usage, "give --user or a token, not both", {}};
   }
-  for (const Secret* const secret : {&options_.password, &options_.token}) {
-    if (!secret->is_set()) {
-      continue;
+  const Result<std::string> basic = basic_authorization(options_.user, options_.password);
+  if (!basic) {
+    return basic.error();
+  }
+  if (!basic->empty()) {
+    headers.push_back("Authorization: " + *basic);
+  }
+  if (options_.token.is_set()) {
+    const Result<std::string> token = options_.token.reveal();
+    if (!token) {
+      return token.error();
     }
-    const Result<std::string> text = secret->reveal();
-    if (!text) {
-      return text.error();
-    }
-    headers.push_back(secret == &options_.token
-                          ? "Authorization: Bearer " + *text
-                          : "Authorization: Basic " + base64(options_.user + ":" + *text));
+    headers.push_back("Authorization: Bearer " + *token);
   }
   if (!std::all_of(headers.begin(), headers.end(), is_header_value)) {
     return Error{ErrorClass::usage, "a header or secret contains a control character", {}};
