@@ -4,7 +4,6 @@ KDC. A real one and a gateway that asks for it are in tests/peers/hbase."""
 import base64
 import os
 import signal
-import socket
 import stat
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import harness
 import kdc_double
 import test_hbase
 from hbase_gateway import OWN
+from ports import free_port
 
 USER, WORD = "anna", "a word: with ümlaut"
 RIGHT = "Basic " + base64.b64encode(f"{USER}:{WORD}".encode()).decode()
@@ -205,8 +205,7 @@ class Kerberos(test_hbase.HBaseCase):
         self.assertIn("everybody may read 'keytab'", said)
 
     def test_no_kdc(self):
-        with socket.create_server(("127.0.0.1", 0)) as one:
-            self.kdc_is(one.getsockname()[1])
+        self.kdc_is(free_port())
         gateway = self.negotiating()
         status, said = self.run_sink([gateway, gateway], "--kerberos-keytab", "keytab",
                                      "--kerberos-principal", "alice@EXAMPLE.COM", "--grace",

@@ -49,6 +49,8 @@ log4j.appender.out.target=System.err
 log4j.appender.out.layout=org.apache.log4j.PatternLayout
 log4j.appender.out.layout.ConversionPattern=%d{ISO8601} %p %c{1}: %m%n
 """
+# The principals of a gateway that wants Kerberos.
+HBASE, HTTP = "hbase/localhost", "HTTP/localhost"
 # The gateway says soon that HBase is away; by default that takes ten minutes.
 SOON = {"hbase.client.retries.number": 2, "hbase.client.operation.timeout": 8000,
         "hbase.client.meta.operation.timeout": 8000, "hbase.rpc.timeout": 3000,
@@ -86,25 +88,15 @@ def with_parent():
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-class Jvm:
-    def __init__(self, name, directory, settings, memory, *command):
-        self.name, self.dir, self.command, self.memory = name, directory, command, memory
-        self.process = None
-        conf = directory / f"conf-{name}"
-        conf.mkdir()
-        properties = "".join(f"<property><name>{key}</name><value>{value}</value></property>\n"
-                             for key, value in settings.items())
-        (conf / "hbase-site.xml").write_text(f"<configuration>\n{properties}</configuration>\n")
-        (conf / "log4j.properties").write_text(LOG)
-        self.conf = conf
+class Process:
+    def __init__(self, name, directory):
+        self.name, self.dir, self.process = name, directory, None
 
-    def launch(self):
+    def launch(self, words):
         with open(self.dir / f"log-{self.name}", "ab") as log:
             self.process = _starter.submit(
-                subprocess.Popen,
-                [java(), *JVM, f"-Xmx{self.memory}m", "-cp", f"{self.conf}:{LIB}/*", *self.command],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.dir,
-                preexec_fn=with_parent).result()
+                subprocess.Popen, words, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                cwd=self.dir, preexec_fn=with_parent).result()
 
     def wait_until(self, condition, what):
         end = time.monotonic() + START_LIMIT
@@ -126,6 +118,27 @@ class Jvm:
 
     def thaw(self):
         self.process.send_signal(signal.SIGCONT)
+
+
+class Jvm(Process):
+    """One of HBase's programs; `settings` are its configuration, `flags` the JVM's."""
+
+    def __init__(self, name, directory, settings, memory, *command, flags=()):
+        super().__init__(name, directory)
+        self.command, self.memory, self.flags = command, memory, flags
+        conf = directory / f"conf-{name}"
+        conf.mkdir()
+        properties = "".join(f"<property><name>{key}</name><value>{value}</value></property>\n"
+                             for key, value in settings.items())
+        # The second is for Hadoop's login, which looks at no other.
+        for file in ("hbase-site.xml", "core-site.xml"):
+            (conf / file).write_text(f"<configuration>\n{properties}</configuration>\n")
+        (conf / "log4j.properties").write_text(LOG)
+        self.conf = conf
+
+    def run(self):
+        self.launch([java(), *JVM, *self.flags, f"-Xmx{self.memory}m", "-cp",
+                     f"{self.conf}:{LIB}/*", *self.command])
 
 
 class Server(Jvm):
@@ -158,7 +171,7 @@ class Server(Jvm):
 
     def start(self):
         before = self.ready_lines()
-        self.launch()
+        self.run()
         self.wait_until(lambda: self.ready_lines() > before, "ready")
 
     def ready_lines(self):
@@ -166,8 +179,26 @@ class Server(Jvm):
         return log.read_text(errors="replace").count("Master has completed initialization") \
             if log.exists() else 0
 
-    def gateway(self, *options):
-        self.gateways.append(Gateway(self, len(self.gateways), options))
+    def gateway(self, *options, kdc=None, login_lasts=36000):
+        """With a kdc (kdc_server.py) it wants Kerberos: HBASE and HTTP are its principals there, and
+        the cookie that it gives for a login is good for `login_lasts` seconds."""
+        secure = kdc and {
+            "hadoop.security.authentication": "kerberos", "hbase.security.authentication": "kerberos",
+            # HBase itself wants none.
+            "hbase.ipc.client.fallback-to-simple-auth-allowed": "true",
+            # Its own tickets run out, too.
+            "hadoop.kerberos.min.seconds.before.relogin": 0,
+            "hbase.security.relogin.maxbackoff": 100,
+            "hbase.master.kerberos.principal": HBASE + "@EXAMPLE.COM",
+            "hbase.regionserver.kerberos.principal": HBASE + "@EXAMPLE.COM",
+            "hbase.rest.kerberos.principal": HBASE + "@EXAMPLE.COM",
+            "hbase.rest.keytab.file": kdc.keytab(HBASE),
+            "hbase.rest.authentication.type": "kerberos",
+            "hbase.rest.authentication.kerberos.principal": HTTP + "@EXAMPLE.COM",
+            "hbase.rest.authentication.kerberos.keytab": kdc.keytab(HTTP),
+            "hbase.rest.authentication.token.validity": login_lasts}
+        flags = [f"-Djava.security.krb5.conf={kdc.conf}"] if kdc else []
+        self.gateways.append(Gateway(self, len(self.gateways), options, secure or {}, flags))
         return self.gateways[-1]
 
     def disable(self, table):
@@ -185,21 +216,21 @@ class Server(Jvm):
 class Gateway(Jvm):
     """options: "-ro" makes it read-only."""
 
-    def __init__(self, server, number, options=()):
+    def __init__(self, server, number, options, settings, flags):
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        super().__init__(f"rest{number}", server.dir, {**server.settings, **SOON}, 192,
+        self.url = f"http://{'localhost' if settings else '127.0.0.1'}:{self.port}"
+        super().__init__(f"rest{number}", server.dir, {**server.settings, **SOON, **settings}, 192,
                          "org.apache.hadoop.hbase.rest.RESTServer", *options, "-p", str(self.port),
-                         "--infoport", "-1", "start")
+                         "--infoport", "-1", "start", flags=flags)
         self.start()
 
     def start(self):
-        self.launch()
+        self.run()
         self.wait_until(self.is_ready, "ready")
 
     def is_ready(self):
         try:
-            return self.ask("GET", "/status/cluster")[0] == 200
+            return self.ask("GET", "/status/cluster")[0] in (200, 401)  # 401: it wants Kerberos
         except (OSError, http.client.HTTPException):
             return False
 

@@ -104,12 +104,13 @@ class Sink(harness.Case):
         self.assertIn("answers 403", said)
 
     def test_a_disabled_table(self):
-        """Its rows wait, and the sink says why."""
+        """The sink says so, and stores when it is enabled; asking has stored nothing."""
         self.rest.create("disabled")
         self.hbase.disable("disabled")
-        status, said = self.store("disabled", "--grace", "1s", data=b"x\n")
-        self.assertEqual(status, 69, said)
-        self.assertIn("is_enabled 'disabled'", said)
+        for options in ((), ("--put-if-absent",)):
+            status, said = self.store("disabled", "--grace", "10m", *options, data=b"x\n")
+            self.assertEqual(status, 78, said)
+            self.assertIn("enable 'disabled'", said)
 
     def test_killed_and_frozen(self):
         """HBase and the gateways are killed and frozen: no row is lost, and none has two versions."""
