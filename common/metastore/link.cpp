@@ -233,8 +233,10 @@ class HttpLink final : public MetastoreLink {
 };
 
 Error no_address(std::string_view text) {
+  const bool is_server2 = text.find("hive2://") != std::string_view::npos;
   return Error{ErrorClass::usage, "'" + std::string(text) + "' is not the address of a metastore",
-               "write thrift://HOST:PORT, or http://HOST:PORT/metastore"};
+               is_server2 ? "that is HiveServer2; write thrift://HOST:9083 for its metastore"
+                          : "write thrift://HOST:PORT, or http://HOST:PORT/metastore"};
 }
 
 Result<MetastoreAddress> parse_one(std::string_view text) {

@@ -80,6 +80,7 @@ std::optional<Guarantee> HiveSink::guarantee() const {
 }
 
 Status HiveSink::check_options() {
+  const std::string name = options_.table;
   const std::size_t dot = options_.table.find('.');
   if (dot != std::string::npos) {
     options_.database = options_.table.substr(0, dot);
@@ -87,7 +88,8 @@ Status HiveSink::check_options() {
   }
   if (options_.table.empty() || options_.database.empty() ||
       options_.table.find_first_of("./ ") != std::string::npos) {
-    return Error{ErrorClass::usage, "TABLE names no table", "write DATABASE.TABLE"};
+    return Error{ErrorClass::usage, "'" + printable(name) + "' is not the name of a table",
+                 "write DATABASE.TABLE"};
   }
   Result<std::vector<PartitionPattern>> patterns = parse_partition(options_.partition);
   if (!patterns) {

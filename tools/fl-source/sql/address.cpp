@@ -42,6 +42,9 @@ std::optional<std::string> decoded(std::string_view text) {
 }  // namespace
 
 Result<SqlAddress> SqlAddress::parse(std::string_view url) {
+  if (url.starts_with("jdbc:")) {
+    return wrong("begins with jdbc:, which only Java understands");
+  }
   const std::size_t scheme = url.find("://");
   const std::string_view name = url.substr(0, scheme);
   if (scheme == std::string_view::npos || (name != "mysql" && name != "mariadb")) {

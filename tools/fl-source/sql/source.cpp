@@ -66,7 +66,8 @@ Status SqlSource::check_options() {
                : wrong("a table and --query do not go together", "mysql://HOST/DATABASE");
   }
   if (!options_.since.empty() && options_.split != 0) {
-    return wrong("--since and --split do not go together");
+    return wrong("--since and --split do not go together",
+                 "--since takes what is new in each run, --split everything in parts");
   }
   if (!is_keyed() && (!options_.key.empty() || !options_.position.empty())) {
     return wrong("--key and --position need --since or --split",
@@ -76,7 +77,11 @@ Status SqlSource::check_options() {
     return wrong("--poll needs --since", "without it every turn would read everything again");
   }
   if (options_.poll.ms != 0 && options_.once) {
-    return wrong("--once and --poll do not go together");
+    return wrong("--once and --poll do not go together",
+                 "--once ends when everything is read, --poll looks again and again");
+  }
+  if (options_.format == "json" && options_.separator != SqlSourceOptions().separator) {
+    return wrong("--separator has no effect on JSON", "add --format text");
   }
   if (is_keyed() && !options_.query.empty() && options_.key.empty()) {
     return wrong("a --query has no primary key",
