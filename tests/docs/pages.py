@@ -17,6 +17,11 @@ def unescaped(text: str) -> str:
     return re.sub(r"\\(.)", r"\1", text)
 
 
+def blocks_of(text: str) -> list:
+    """The literal blocks in the source of a page."""
+    return [unescaped(m[2]) for m in _FENCE.finditer(text)]
+
+
 def blocks(path: str) -> list:
     """(language, text) of each fenced block."""
     plain = path.endswith(".md")

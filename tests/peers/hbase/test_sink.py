@@ -11,13 +11,14 @@ import threading
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools"))
 import harness
 import hbase_server
+from table_recipe import TableRecipe
 
 LIMIT = 240  # JVMs on a busy machine
 COUNT = 1_000_000 if os.environ.get("FL_TEST_LONG") else 50_000
 FAULTS = 20 if os.environ.get("FL_TEST_LONG") else 3
 
 
-class Sink(harness.Case):
+class Sink(TableRecipe, harness.Case):
     @classmethod
     def setUpClass(cls):
         cls.hbase = hbase_server.Server()

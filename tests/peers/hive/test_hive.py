@@ -15,6 +15,7 @@ import harness
 import hive_server
 import metastore
 import spark
+from table_recipes import TableRecipes
 
 LIMIT = 180
 VALUES = ["plain", "a b", "a/b", "50%", "k=v", "Zürich", "äöü ß", "a:b", "it's", '"q"', "[x]", "..", "_x",
@@ -29,7 +30,7 @@ class Reader:
         self.name, self.store, self.rows = name, store, rows
 
 
-class Hive(harness.Case):
+class Hive(TableRecipes, harness.Case):
     @classmethod
     def setUpClass(cls):
         cls.home = harness.make_directory()
