@@ -3,7 +3,6 @@ import glob
 import os
 import re
 
-import harness
 import mariadb_server
 import recipes
 from spark_session import SparkSession
