@@ -14,6 +14,7 @@ import base64
 import concurrent.futures
 import ctypes
 import http.client
+import itertools
 import json
 import os
 import pathlib
@@ -164,7 +165,7 @@ class Server(Jvm):
             "hbase.master.wait.on.regionservers.maxtostart": 1,
             "hbase.master.wait.on.regionservers.interval": 100,
             "hbase.master.wait.on.regionservers.timeout": 500}
-        self.gateways = []
+        self.gateways, self.numbers = [], itertools.count()
         super().__init__("hbase", directory, self.settings, 512,
                          "org.apache.hadoop.hbase.master.HMaster", "start")
         self.start()
@@ -198,7 +199,8 @@ class Server(Jvm):
             "hbase.rest.authentication.kerberos.keytab": kdc.keytab(HTTP),
             "hbase.rest.authentication.token.validity": login_lasts}
         flags = [f"-Djava.security.krb5.conf={kdc.conf}"] if kdc else []
-        self.gateways.append(Gateway(self, len(self.gateways), options, secure or {}, flags))
+        number = next(self.numbers)
+        self.gateways.append(Gateway(self, number, options, secure or {}, flags))
         return self.gateways[-1]
 
     def disable(self, table):

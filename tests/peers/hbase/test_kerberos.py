@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
 """fl-sink hbase and a gateway that wants Kerberos, with a real KDC: tickets from a keytab and from a
 ticket cache, those that run out on the way, and what does not work."""
+import concurrent.futures
 import os
+import pathlib
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools"))
@@ -13,20 +17,25 @@ import kdc_double
 import kdc_server
 
 LIMIT = 240    # JVMs on a busy machine
-TICKET = 10    # seconds that a ticket lives
+TICKET = 8     # seconds that a ticket lives
 SESSION = 3    # seconds that the gateway's cookie for a login is good for
 
 
 class Kerberos(harness.Case):
     @classmethod
     def setUpClass(cls):
-        cls.hbase = hbase_server.Server()
-        cls.addClassCleanup(cls.hbase.close)
-        cls.kdc = kdc_server.Kdc(cls.hbase.dir, [hbase_server.HBASE, hbase_server.HTTP, "alice"],
-                                 TICKET)
-        cls.addClassCleanup(cls.kdc.kill)
-        cls.secure = cls.hbase.gateway(kdc=cls.kdc, login_lasts=SESSION)
-        cls.open = cls.hbase.gateway()     # for the tests
+        home = pathlib.Path(tempfile.mkdtemp(prefix="fl-kdc-"))
+        cls.addClassCleanup(shutil.rmtree, home, ignore_errors=True)
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            kdc = pool.submit(kdc_server.Kdc, home,
+                              [hbase_server.HBASE, hbase_server.HTTP, "alice"], TICKET)
+            cls.hbase = hbase_server.Server()
+            cls.addClassCleanup(cls.hbase.close)
+            cls.kdc = kdc.result()
+            cls.addClassCleanup(cls.kdc.kill)
+            secure = pool.submit(cls.hbase.gateway, kdc=cls.kdc, login_lasts=SESSION)
+            cls.open = cls.hbase.gateway()     # for the tests
+            cls.secure = secure.result()
         cls.keytab = cls.kdc.keytab("alice")
 
     def setUp(self):

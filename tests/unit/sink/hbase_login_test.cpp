@@ -86,7 +86,7 @@ TEST_F(Login, AGatewayMayAskForKerberosUnlessItIsForbidden) {
   open(login);
   EXPECT_TRUE(login.refused(refusal(false), kUrl).has_value());
   EXPECT_FALSE(login.refused(refusal(true), kUrl).has_value());
-  EXPECT_FALSE(login.prepare(kUrl, true));  // the cookie was not enough
+  ASSERT_FALSE(login.prepare(kUrl, true));  // the cookie was not enough
   EXPECT_TRUE(login.is_busy());
   const Error why = wait_for_error(login);
   EXPECT_EQ(why.kind, ErrorClass::permission);
@@ -104,7 +104,7 @@ TEST_F(Login, AfterTheCookieATokenAndThenOneOfANewLogin) {
   EXPECT_TRUE(login.prepare(kUrl, true));
   EXPECT_EQ(login.take_authorization(), "");
   EXPECT_FALSE(login.refused(refusal(true), kUrl).has_value());
-  EXPECT_FALSE(login.prepare(kUrl, true));
+  ASSERT_FALSE(login.prepare(kUrl, true));
   (void)wait_for_error(login);  // here there are no tickets
   login.accepted();
   EXPECT_TRUE(login.prepare(kUrl, true));
