@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "tools"))
@@ -21,8 +20,8 @@ TARGET = "/tables/orders"
 
 class Cron(harness.Case):
     def setUp(self):
-        if not mariadb_server.PROGRAM and os.environ.get("CI") != "true":
-            raise unittest.SkipTest("no mariadbd")
+        if recipes.missing():
+            self.skipTest(recipes.missing())
         super().setUp()
         self.recipe = recipes.Recipe("A TABLE OF MYSQL INTO HDFS, BY CRON")
         self.server = mariadb_server.shared()
