@@ -297,7 +297,20 @@ class Answers(HBaseCase):
             status, said = self.run_sink([gateway], data=b"x\n")
             self.assertEqual(status, expected, said)
             self.assertIn(f"answers {answer}", said)
-            self.assertEqual(len([each for each in gateway.requests if put(each)]), 1)
+            self.assertEqual(len([each for each in gateway.requests if put(each)]),
+                             3 if answer == 500 else 1)
+
+    def test_a_request_that_was_cut_off_on_its_way(self):
+        """The gateway says 500 to it, as to one that nobody can read; sent again it is whole."""
+        gateway = self.gateway()
+        answers = [500, 500, OWN, 500, 500, OWN, OWN]
+        gateway.answer = lambda request: answers.pop(0) if put(request) else OWN
+        status, said = self.run_sink([gateway], "--row-key", "%{n}", "--batch-size", "1",
+                                     "--grace", "10m",
+                                     events=[({"n": str(n)}, "v") for n in range(3)])
+        self.assertEqual(status, 0, said)
+        self.assertEqual(answers, [])
+        self.assertEqual({key for _, key in gateway.rows}, {b"0", b"1", b"2"})
 
     def test_those_that_pass(self):
         """Whatever is sent again is the same cells, also after an answer that was lost."""

@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kMaxSchema = 1 << 20;
 constexpr std::size_t kMaxAnswerText = 8 << 10;
+constexpr int kUnreadTries = 3;
 // A gateway that knows it answers within a second.
 constexpr std::int64_t kStateTimeoutMs = 5'000;
 
@@ -335,6 +336,7 @@ Status HBaseSink::take_outcome(const PostOutcome& outcome) {
     return why ? Status(std::move(*why)) : Status();
   }
   if (outcome.status != 0 && outcome.status < 500) {
+    unread_ = 0;
     login_.accepted();
   }
   if (hbase_is_disabled(outcome)) {
@@ -373,6 +375,10 @@ Status HBaseSink::take_outcome(const PostOutcome& outcome) {
       return trouble(error_of(outcome), true, outcome);
     case HBaseAnswer::ends:
       break;
+  }
+  // A request that was cut off on its way is answered so, too.
+  if (outcome.status == 500 && ++unread_ < kUnreadTries) {
+    return trouble(error_of(outcome), false, outcome);
   }
   Error error = error_of(outcome);
   if (error.kind == ErrorClass::input) {

@@ -132,6 +132,7 @@ class HBaseSink final : public Sink {
   Asking asking_ = Asking::schema;  // what posts_ is for
   bool schema_seen_ = false;
   bool asks_state_ = false;  // whether the table is disabled is asked next
+  int unread_ = 0;           // requests in a row that the gateway says it cannot read
   std::deque<Request> requests_;
   std::string body_;  // of the request that is on its way
   HBaseRow row_;
