@@ -70,8 +70,9 @@ class Import(harness.Case):
             flume.stop()
         return self.taken(sink)
 
-    def compare(self, directories: int) -> list:
-        """Ours, with and without the checkpoint, against Flume's on a copy."""
+    def compare(self, directories: int, taken=()) -> list:
+        """Ours, with and without the checkpoint, against Flume's on a copy. `taken`: what a sink had
+        before."""
         place = self.path("channel")
         copy = self.path("copy")
         shutil.copytree(place, copy)
@@ -79,8 +80,11 @@ class Import(harness.Case):
         resumed = self.import_(place, directories, True)
         drained = self.drained_by_flume(copy, directories, len(replayed))
         self.assertEqual(len(replayed), len({event[1] for event in replayed}), "an event comes twice")
-        # Flume's own sink writes a batch again whose transaction it rolled back while it was stopped.
-        self.assertEqual(sorted(set(map(repr, drained))), sorted(map(repr, replayed)))
+        # Flume's own sink writes a batch again whose transaction it rolled back while it was stopped,
+        # and on a busy machine Flume was seen to give out 100 events more: its sink has had them.
+        mine, its = set(map(repr, replayed)), set(map(repr, drained))
+        self.assertEqual(len(mine - its), 0, "Flume does not have them")
+        self.assertEqual(sorted(its - mine - set(map(repr, taken))), [], "Flume has them, too")
         # A checkpoint has the events of open transactions as a set, so their order may be another.
         self.assertEqual(sorted(map(repr, resumed)), sorted(map(repr, replayed)))
         numbers = [int(event[0]["n"]) for event in replayed]
@@ -120,7 +124,7 @@ class Import(harness.Case):
             flume.kill()
             threads.join()
         taken = self.taken(sink)
-        left = self.compare(2)
+        left = self.compare(2, taken)
         bodies = {event[1] for event in left}
         self.assertGreater(len(left), BATCH)
         self.assertEqual([event for event in self.acknowledged
@@ -140,7 +144,8 @@ class Import(harness.Case):
         with agent.Agent(self.path("second"), self.properties(place, 2, sink, False)) as flume:
             flume.poll(lambda: len(self.taken(sink)) >= 500, "events at the sink")
             flume.stop()
-        taken, left = self.taken(sink), self.compare(2)
+        taken = self.taken(sink)
+        left = self.compare(2, taken)
         bodies = {event[1] for event in left}
         self.assertEqual(len(left) + len([e for e in taken if e[1] not in bodies]), self.sent)
 
