@@ -1,0 +1,1 @@
+// The standard library's headers, compiled once for all libraries
