@@ -86,6 +86,15 @@ class Splitter {
   Error unknown_option(const std::string& arg) const {
     const std::string name = arg.substr(0, arg.find('='));
     const std::string bare = name.substr(std::min(name.find_first_not_of('-'), name.size()));
+    if (const auto is_known =
+            [this](const std::string& word) {
+              return std::find(known_.begin(), known_.end(), word) != known_.end();
+            };
+        is_known(bare + "-file") && is_known(bare + "-env")) {
+      return Error{ErrorClass::usage,
+                   fmt::format("unknown option '{}': everybody can read a command line", name),
+                   fmt::format("--{0}-file FILE or --{0}-env VARIABLE says where it is", bare)};
+    }
     std::vector<std::string> known = known_;
     known.insert(known.end(), {"help", "help-all", "version"});
     return usage(fmt::format("unknown option '{}'{}", name, did_you_mean(bare, known, "--")));

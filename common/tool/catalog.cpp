@@ -158,10 +158,19 @@ Error Catalog::unknown_type(const std::string& type, bool only_asked) const {
 
 // A word under which users look for a type.
 std::string Catalog::sought_type(const std::string& word) const {
+  const auto answer = [this](const std::string& name) {
+    return fmt::format("{} {} does that; '{} list' shows the types", tool_.name, name, tool_.name);
+  };
   for (const ComponentType& type : components_) {
     if (std::find(type.sought_as.begin(), type.sought_as.end(), word) != type.sought_as.end()) {
-      return fmt::format("{} {} does that; '{} list' shows the types", tool_.name, type.name,
-                         tool_.name);
+      return answer(type.name);
+    }
+  }
+  const std::vector<Program> separate = programs(true);
+  const std::vector<std::string> words = ask_programs(separate, {"--generate", "sought-as"});
+  for (std::size_t i = 0; i < separate.size(); ++i) {
+    if (("\n" + words[i]).find("\n" + word + "\n") != std::string::npos) {
+      return answer(separate[i].name);
     }
   }
   return {};

@@ -366,14 +366,18 @@ class ToolRun {
     if (what == "completion-arm") {
       return print(completion_arm(type));
     }
+    if (what == "sought-as") {
+      return print(join(type.sought_as, "\n") + "\n");
+    }
     if (what == "options-json") {
       return print(tool_json(tool_, {type}));
     }
     if (what == "metrics") {
       return print(catalog_.metrics_page_of(type));
     }
-    return usage_failure({ErrorClass::usage,
-                          "--generate accepts man, completion-arm, metrics and options-json here"});
+    return usage_failure(
+        {ErrorClass::usage,
+         "--generate accepts man, completion-arm, metrics, sought-as and options-json here"});
   }
 
   Answer answer_without_type(const Arguments& arguments) {

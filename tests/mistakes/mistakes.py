@@ -208,9 +208,16 @@ MISTAKES = {
          "the same for all events", "'%{host}-%{id}'"),
         ("78", "fl-sink hbase log --column-family f --rest http://gw:8080 --serializer regex "
          "--regex '(.*),(.*)' --col-names a", "2 groups and --col-names 1 names", "write (?:...)"),
+        ("64", "fl-sink hbase log --column-family f --rest http://gw:8080 --regex '(.*),(.*)'",
+         "--regex has no effect with --serializer simple", "add --serializer regex"),
+        ("64", "fl-sink hbase log --column-family f --rest http://gw:8080 --serializer regex "
+         "--increment-column n", "--increment-column has no effect", "leave it out"),
+        ("64", "fl-sink hbase log --column-family f --rest http://gw:8080 --put-if-absent "
+         "--increment-column n", "has no effect with --put-if-absent"),
         ("69", "fl-sink hbase log --column-family f --rest http://127.0.0.1:1 --grace 100ms",
          "Connection refused"),
-        ("64 64", "fl-source mysql mysql://db1/shop/orders | fl-sink null --stream", "did you mean 'sql'?"),
+        ("64 64", "fl-source mysql mysql://db1/shop/orders | fl-sink null --stream", "fl-source sql does that"),
+        ("64", "fl-sink asynchbase log", "fl-sink hbase does that"),
         ("64 64", "fl-source sql orders | fl-sink null --stream", "mysql://[USER@]HOST[:PORT]/DATABASE/TABLE"),
         ("64 64", "fl-source sql postgres://db1/shop/orders | fl-sink null --stream",
          "does not begin with mysql:// or mariadb://"),
@@ -221,7 +228,7 @@ MISTAKES = {
         ("64 64", "fl-source sql mysql://etl:secret@db1/shop/orders | fl-sink null --stream",
          "everybody can read a command line", "--password-file FILE"),
         ("64 64", "fl-source sql mysql://db1/shop/orders --password secret | fl-sink null --stream",
-         "did you mean '--password-env'?"),
+         "everybody can read a command line", "--password-file FILE or --password-env VARIABLE"),
         ("78 78", "fl-source sql mysql://db1/shop/orders --password-file nofile | fl-sink null --stream",
          "check the spelling"),
         ("64 64", "fl-source sql 'mysql://db1/shop/orders?useSSL=true' | fl-sink null --stream", "--tls"),

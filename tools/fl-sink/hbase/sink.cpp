@@ -5,6 +5,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/text.h"
+#include "common/component/stage_options.h"
 #include "common/http/client.h"
 #include "common/io/poll_set.h"
 #include "tools/fl-sink/hbase/answers.h"
@@ -58,7 +59,47 @@ Status HBaseSink::check_options() {
   return maker_.open();
 }
 
+// Options of the command line that would have no effect. Flume takes them in its files, and so do
+// we.
+Status HBaseSink::check_effects() const {
+  const HBaseRowOptions none;
+  const HBaseRowOptions& rows = options_.rows;
+  const bool is_regex = rows.serializer == "regex";
+  const std::pair<bool, const char*> regexs[] = {
+      {rows.regex != none.regex, "--regex"},
+      {rows.regex_ignore_case, "--regex-ignore-case"},
+      {rows.column_names != none.column_names, "--col-names"},
+      {rows.row_key_index != none.row_key_index, "--row-key-index"},
+      {rows.deposit_headers, "--deposit-headers"}};
+  const std::pair<bool, const char*> simples[] = {
+      {rows.row_prefix != none.row_prefix, "--row-prefix"},
+      {rows.suffix != none.suffix, "--suffix"},
+      {rows.payload_column != none.payload_column, "--payload-column"},
+      {!options_.increment_column.empty(), "--increment-column"}};
+  const auto of_other = [](const auto& others) {
+    const auto* const given =
+        std::find_if(std::begin(others), std::end(others), [](const auto& o) { return o.first; });
+    return given != std::end(others) ? given->second : nullptr;
+  };
+  if (const char* const name = is_regex ? of_other(simples) : of_other(regexs)) {
+    return Error{ErrorClass::usage,
+                 std::string(name) + " has no effect with --serializer " + rows.serializer,
+                 is_regex ? "leave it out" : "add --serializer regex"};
+  }
+  if (options_.put_if_absent && !options_.increment_column.empty()) {
+    return Error{ErrorClass::usage,
+                 "--increment-column has no effect with --put-if-absent: what is sent again would "
+                 "be counted again",
+                 "leave one of them out"};
+  }
+  return {};
+}
+
 Status HBaseSink::open(const StageContext& context) {
+  const bool is_flumes = context.stage != nullptr && !context.stage->properties.empty();
+  if (Status status = is_flumes ? Status() : check_effects(); !status) {
+    return status;
+  }
   if (Status status = check_options(); !status) {
     return status;
   }

@@ -89,6 +89,7 @@ class HBaseSink final : public Sink {
   enum class Asking { schema, state, put, increment };
 
   Status check_options();
+  Status check_effects() const;
   Request& open_request(std::size_t bytes);
   void connect(Asking what);
   // In a Flume file the column has a default, which must not touch what cannot be counted.
