@@ -14,9 +14,11 @@ CommandType import_flume_command() {
       "that were committed, and that no committed transaction took, in Flume's order and each "
       "once. So a host moves to fl without waiting until its channels are empty. Stop the agent "
       "first: a directory that it uses is refused (75).\n\n"
-      "DIR are the channel's data directories (dataDirs), all of them. With the checkpoint's "
-      "directory (checkpointDir) less has to be read. A checkpoint that Flume was writing when it "
-      "was killed is not used, as in Flume; everything is then found in the data files.\n\n"
+      "DIR are the channel's data directories (dataDirs), all of them: everything is found there. "
+      "With the checkpoint's directory (checkpointDir) less has to be read, but events that "
+      "Flume's "
+      "sink took just before the agent stopped may come again, as they do when Flume itself is "
+      "started again. A checkpoint that Flume was writing when it was killed is not used.\n\n"
       "Nothing in the directories is changed. Damaged parts and events that are lost are reported, "
       "the rest is delivered, and the status is 65. Encrypted channels are refused (65). Memory "
       "grows with the number of events in the channel, about 50 bytes for each, and not with their "
@@ -25,8 +27,8 @@ CommandType import_flume_command() {
       "No position is kept: each run delivers all events again. Remove the directories after a run "
       "with status 0, which says that the stages after this one acknowledged every event.";
   source.examples = {
-      {"fl-channel import-flume /var/lib/flume/data1 /var/lib/flume/data2 --checkpoint-dir "
-       "/var/lib/flume/checkpoint | fl-sink hdfs --stream hdfs://prod/logs",
+      {"fl-channel import-flume /var/lib/flume/data1 /var/lib/flume/data2 | "
+       "fl-sink hdfs --stream hdfs://prod/logs",
        "What an agent with two data directories left goes to HDFS."},
   };
   OptionTable<flume::ImportOptions> table;
