@@ -57,24 +57,25 @@ Status AvroLink::shake_hands() {
 }
 
 void AvroLink::send(std::string_view events, std::uint64_t count) {
-  parameters_.clear();
-  append_varint(parameters_, static_cast<std::int64_t>(count));
-  parameters_ += events;
-  parameters_ += '\0';  // the end of the array
+  events_ = events;
+  count_ = count;
   is_busy_ = true;
   pack();
 }
 
 // Puts the request where it is written from.
 void AvroLink::pack() {
-  const std::string head = session_.head();
+  std::string head = session_.head();
+  append_varint(head, static_cast<std::int64_t>(count_));
+  constexpr char kEndOfArray = 0;
   std::string message;
   std::string& to = deflater_ ? message : out_;
   out_.clear();
   sent_ = 0;
-  append_frame_head(to, ++serial_, head.size() + parameters_.size());
+  append_frame_head(to, ++serial_, head.size() + events_.size() + sizeof kEndOfArray);
   to += head;
-  to += parameters_;
+  to += events_;
+  to += kEndOfArray;
   if (deflater_) {
     deflater_->add(out_, message);
   }

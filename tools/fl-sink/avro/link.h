@@ -29,7 +29,8 @@ class AvroLink {
   bool is_ready() const { return is_ready_; }
   /// Goes on with the handshake. Class config: it would fail again.
   Status shake_hands();
-  /// appendBatch of `count` events, encoded as in a stream. They are copied.
+  /// appendBatch of `count` events, encoded as in a stream, which stay where they are as long as
+  /// is_busy().
   void send(std::string_view events, std::uint64_t count);
   bool is_busy() const { return is_busy_; }
   bool has_unsent() const { return sent_ < out_.size(); }
@@ -55,7 +56,8 @@ class AvroLink {
   std::uint32_t serial_ = 0;
   bool is_busy_ = false;
   bool is_answered_ = false;  // once: it is our sort of server
-  std::string parameters_;    // of the request, until the server is known to understand it
+  std::string_view events_;   // of the request, which is packed again for a server that asks
+  std::uint64_t count_ = 0;
   std::string out_;
   std::size_t sent_ = 0;
 };

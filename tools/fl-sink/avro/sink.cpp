@@ -80,7 +80,7 @@ void AvroSink::add(std::string_view bytes) {
   const bool is_open = requests_.size() > (is_sent ? 1u : 0u);
   if (!is_open || requests_.back().count >= options_.batch_size ||
       requests_.back().events.size() + bytes.size() > kMaxRequest) {
-    requests_.emplace_back();
+    requests_.push_back({std::exchange(spare_, {})});
   }
   Request& request = requests_.back();
   request.events += bytes;
@@ -231,9 +231,11 @@ Status AvroSink::take_outcome(const RpcOutcome& outcome) {
     case RpcOutcome::Kind::error:
       return trouble({ErrorClass::unavailable, "the batch is refused: " + outcome.text, {}}, true);
     case RpcOutcome::Kind::ok: {
-      const Request& request = requests_.front();
+      Request& request = requests_.front();
       safe_ += request.count;
       held_ -= request.events.size();
+      request.events.clear();
+      spare_ = std::move(request.events);
       requests_.pop_front();
       if (retry_.is_failing()) {
         const std::int64_t now = monotonic_ms();

@@ -92,6 +92,7 @@ class AvroSink final : public Sink {
   std::function<bool()> input_over_;
 
   std::deque<Request> requests_;
+  std::string spare_;  // memory for the events of a request
   std::size_t held_ = 0;
   std::uint64_t safe_ = 0;
 
