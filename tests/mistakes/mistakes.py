@@ -242,6 +242,12 @@ MISTAKES = {
          "--split everything in parts"),
         ("64 64", "fl-source sql mysql://db1/shop/orders --separator , | fl-sink null --stream",
          "add --format text"),
+        ("64 64", "fl-source sql mysql://db1/shop/orders --format avro --separator , | "
+         "fl-sink null --stream", "--separator has no effect on Avro", "add --format text"),
+        ("64 64", "fl-source sql mysql://db1/shop/orders --schema-dir . | fl-sink null --stream",
+         "add --format avro"),
+        ("78 78", "fl-source sql mysql://db1/shop/orders --format avro --schema-dir nodir | "
+         "fl-sink null --stream", "nodir"),
         ("69 69", "fl-source sql mysql://127.0.0.1:1/shop/orders --give-up-after 100ms | "
          "fl-sink null --stream", "cannot connect to 127.0.0.1:1"),
     ],

@@ -166,6 +166,20 @@ TEST(SchemaSource, UrlThenLiteralThenOption) {
   ASSERT_TRUE(same) << "the operator's own URL";
 }
 
+TEST(SchemaSource, ARelativeDirectoryIsBelowTheWorkingDirectory) {
+  const ScratchDir dir;
+  std::filesystem::create_directory(dir / "schemas");
+  std::ofstream(dir / "schemas/user.avsc") << kUser;
+  std::ofstream(dir / "secret.avsc") << kUser;
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(dir.path());
+  auto source = SchemaSource::make(schema_options("", "./schemas"));
+  std::filesystem::current_path(before);
+  ASSERT_TRUE(source);
+  EXPECT_TRUE(found(*source, {{"flume.avro.schema.url", "file://" + dir / "schemas/user.avsc"}}));
+  EXPECT_FALSE(found(*source, {{"flume.avro.schema.url", "file://" + dir / "secret.avsc"}}));
+}
+
 TEST(SchemaSource, AUrlInAHeaderLeadsNowhereElse) {
   const ScratchDir dir;
   std::filesystem::create_directory(dir / "schemas");

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "common/base/unique_fd.h"
@@ -91,6 +93,14 @@ Result<SchemaSource> SchemaSource::make(const SerializerOptions& options) {
     }
     source.directory_ = std::move(*opened);
     source.directory_path_ = options.schema_dir;
+    if (!source.directory_path_.starts_with('/')) {
+      std::error_code error;
+      const std::filesystem::path here = std::filesystem::current_path(error);
+      if (error) {
+        return system_error(ErrorClass::config, "cannot find the working directory", error.value());
+      }
+      source.directory_path_ = (here / source.directory_path_).lexically_normal().string();
+    }
     while (source.directory_path_.ends_with('/')) {
       source.directory_path_.pop_back();
     }

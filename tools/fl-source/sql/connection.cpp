@@ -18,7 +18,8 @@
 namespace fl {
 namespace {
 
-constexpr unsigned kBinary = 63;  // the number of the character set of bytes
+constexpr unsigned kBinary = 63;     // the number of the character set of bytes
+constexpr unsigned kMaxDigits = 65;  // of a decimal
 
 // Ways to log in that never show the password to the server.
 constexpr const char* kSafePlugins =
@@ -38,6 +39,34 @@ void keep_alive(int socket) {
   (void)::setsockopt(socket, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
 }
 
+// Of an integer as a signed one.
+unsigned bits_of(const MYSQL_FIELD& from) {
+  const unsigned sign = (from.flags & UNSIGNED_FLAG) != 0 ? 1 : 0;
+  switch (from.type) {
+    case MYSQL_TYPE_TINY:
+      return 8 + sign;
+    case MYSQL_TYPE_SHORT:
+    case MYSQL_TYPE_YEAR:
+      return 16 + sign;
+    case MYSQL_TYPE_INT24:
+      return 24 + sign;
+    case MYSQL_TYPE_LONG:
+      return 32 + sign;
+    default:
+      return 64 + sign;
+  }
+}
+
+// The length of a decimal is that of its text, with a point and a sign.
+void set_digits(SqlField& field, const MYSQL_FIELD& from) {
+  const unsigned long others =
+      (from.decimals != 0 ? 1UL : 0UL) + ((from.flags & UNSIGNED_FLAG) != 0 ? 0UL : 1UL);
+  const unsigned long digits = from.length > others ? from.length - others : 1;
+  field.scale = std::min(from.decimals, kMaxDigits);
+  field.digits = static_cast<unsigned>(
+      std::clamp<unsigned long>(digits, std::max(1U, field.scale), kMaxDigits));
+}
+
 SqlField field_of(const MYSQL_FIELD& from) {
   SqlField field;
   field.name.assign(from.name, from.name_length);
@@ -51,17 +80,21 @@ SqlField field_of(const MYSQL_FIELD& from) {
     case MYSQL_TYPE_LONG:
     case MYSQL_TYPE_LONGLONG:
       field.kind = SqlKind::integer;
+      field.bits = bits_of(from);
       break;
     case MYSQL_TYPE_YEAR:
       field.kind = SqlKind::integer;
+      field.bits = bits_of(from);
       field.is_orderable = false;  // 0 as a literal is 2000
       break;
     case MYSQL_TYPE_DECIMAL:
     case MYSQL_TYPE_NEWDECIMAL:
       field.kind = SqlKind::decimal;
+      set_digits(field, from);
       break;
     case MYSQL_TYPE_FLOAT:
       field.kind = SqlKind::single;
+      field.bits = 32;
       field.is_orderable = false;
       break;
     case MYSQL_TYPE_DOUBLE:
@@ -70,16 +103,26 @@ SqlField field_of(const MYSQL_FIELD& from) {
       break;
     case MYSQL_TYPE_BIT:
       field.kind = SqlKind::bit;
+      field.bits = static_cast<unsigned>(std::min<unsigned long>(from.length, 64)) + 1;
       field.is_orderable = false;
       break;
     case MYSQL_TYPE_DATE:
     case MYSQL_TYPE_NEWDATE:
-    case MYSQL_TYPE_TIME:
-    case MYSQL_TYPE_TIME2:
+      field.kind = SqlKind::date;
+      field.is_time = true;
+      break;
     case MYSQL_TYPE_DATETIME:
     case MYSQL_TYPE_DATETIME2:
+      field.kind = SqlKind::datetime;
+      field.is_time = true;
+      break;
     case MYSQL_TYPE_TIMESTAMP:
     case MYSQL_TYPE_TIMESTAMP2:
+      field.kind = SqlKind::timestamp;
+      field.is_time = true;
+      break;
+    case MYSQL_TYPE_TIME:
+    case MYSQL_TYPE_TIME2:
       field.is_time = true;
       break;
     case MYSQL_TYPE_GEOMETRY:

@@ -19,12 +19,9 @@
 namespace fl {
 
 /// A column of a result as the server describes it.
-struct SqlField {
-  std::string name;
-  SqlKind kind = SqlKind::text;
-  bool is_time = false;      ///< a date or time
-  bool is_orderable = true;  ///< a literal of its values compares as the column is ordered
-  bool is_nullable = true;
+struct SqlField : SqlColumn {
+  bool is_time = false;       ///< a date or time
+  bool is_orderable = true;   ///< a literal of its values compares as the column is ordered
   std::uint64_t longest = 0;  ///< bytes that a value can have
 };
 

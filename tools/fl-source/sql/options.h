@@ -15,6 +15,7 @@ struct SqlSourceOptions {
   std::string query;
   std::string format = "json";
   std::string separator = "\\t";
+  std::string schema_dir;
   std::string since;
   std::vector<std::string> key;
   std::uint64_t split = 0;

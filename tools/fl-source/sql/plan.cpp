@@ -8,6 +8,7 @@
 
 #include "common/base/log.h"
 #include "common/base/text.h"
+#include "tools/fl-source/sql/fingerprint.h"
 
 namespace fl {
 namespace {
@@ -21,15 +22,6 @@ std::string trimmed(std::string query) {
 
 std::string text_literal(const std::string& text) { return *sql_literal(SqlKeyKind::text, text); }
 
-// The same in every build: the name of a position file depends on it.
-std::uint64_t fnv(std::string_view text) {
-  std::uint64_t hash = 14695981039346656037U;
-  for (const char letter : text) {
-    hash = (hash ^ static_cast<unsigned char>(letter)) * 1099511628211U;
-  }
-  return hash;
-}
-
 }  // namespace
 
 std::vector<std::string> SqlPlan::key_names() const {
@@ -41,9 +33,9 @@ std::vector<std::string> SqlPlan::key_names() const {
 }
 
 std::string SqlPlan::title_of(const SqlSourceOptions& options, const SqlAddress& address) {
-  return options.query.empty()
-             ? address.database + "." + address.table
-             : fmt::format("{}, query {:016x}", address.database, fnv(trimmed(options.query)));
+  return options.query.empty() ? address.database + "." + address.table
+                               : fmt::format("{}, query {:016x}", address.database,
+                                             fingerprint(trimmed(options.query)));
 }
 
 Result<SqlPlan> SqlPlan::make(SqlConnection& connection, const SqlSourceOptions& options,
@@ -51,6 +43,7 @@ Result<SqlPlan> SqlPlan::make(SqlConnection& connection, const SqlSourceOptions&
   SqlPlan plan;
   const bool is_keyed = !options.since.empty() || options.split != 0;
   plan.title_ = title_of(options, address);
+  plan.row_name_ = options.query.empty() ? address.table : "row";
   std::string probe;
   if (options.query.empty()) {
     plan.from_ = sql_name(address.database) + "." + sql_name(address.table);
@@ -85,7 +78,7 @@ void SqlPlan::make_list(const std::vector<SqlField>& fields, std::uint64_t max_e
   std::uint64_t longest = 0;
   std::string size;
   for (const SqlField& field : fields) {
-    columns_.push_back({field.name, field.kind});
+    columns_.push_back(field);
     if (longest <= UINT64_MAX - field.longest) {
       longest += field.longest;
     }

@@ -25,6 +25,8 @@ class SqlPlan {
   /// "shop.orders", or "shop, query 5f2c..."
   static std::string title_of(const SqlSourceOptions& options, const SqlAddress& address);
   const std::string& title() const { return title_; }
+  /// The table's name, or "row" for a query.
+  const std::string& row_name() const { return row_name_; }
   const std::vector<SqlColumn>& columns() const { return columns_; }
   const std::vector<SqlKeyColumn>& key() const { return key_; }
   std::vector<std::string> key_names() const;
@@ -46,6 +48,7 @@ class SqlPlan {
   void make_list(const std::vector<SqlField>& fields, std::uint64_t max_event);
 
   std::string title_;
+  std::string row_name_;
   std::string plain_query_;  // as the user wrote it; empty: what list_ and from_ say
   std::string list_;
   std::string from_;

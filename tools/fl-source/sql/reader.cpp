@@ -14,6 +14,7 @@
 #include "common/base/text.h"
 #include "common/base/units.h"
 #include "common/event/varint.h"
+#include "tools/fl-source/sql/avro_head.h"
 
 namespace fl {
 namespace {
@@ -237,8 +238,20 @@ Status SqlReader::connect() {
   }
   plan_ = std::move(*plan);
   form_.emplace(plan_->columns(),
-                options_.format == "json" ? RowForm::Style::json : RowForm::Style::text,
+                options_.format == "text" ? RowForm::Style::text : RowForm::Style::json,
                 options_.separator[0]);
+  if (options_.format != "avro") {
+    head_.assign(1, '\0');
+    return {};
+  }
+  Result<AvroRow> row = AvroRow::make(plan_->columns(), address_.database, plan_->row_name());
+  Result<std::string> head =
+      row ? avro_head(*row, options_.schema_dir, limits_, false) : Result<std::string>(row.error());
+  if (!head) {
+    return head.error();
+  }
+  avro_ = std::move(*row);
+  head_ = std::move(*head);
   return {};
 }
 
@@ -323,43 +336,65 @@ Status SqlReader::take_row(const SqlValue* values) {
     place.add(values[column.index].data == nullptr ? std::string_view()
                                                    : values[column.index].text());
   }
-  const std::size_t columns = form_->columns().size();
-  if (plan_->marks_large() && values[columns].text() != "0") {
-    refuse(values, std::move(place));
-  } else {
-    body_.clear();
+  if (plan_->marks_large() && values[form_->columns().size()].text() != "0") {
+    refuse(values, std::move(place), too_large());
+    return {};
+  }
+  body_.clear();
+  if (!avro_) {
     form_->append(body_, values);
-    if (body_.size() > limits_.body_bytes) {
-      refuse(values, std::move(place));
-    } else {
-      std::uint8_t head[1 + kMaxVarint];
-      head[0] = 0;  // no headers
-      const std::uint8_t* const end =
-          write_varint(head + 1, static_cast<std::int64_t>(body_.size()));
-      const auto size = static_cast<std::size_t>(end - head);
-      if (!filling_.sizes.empty() &&
-          (filling_.bytes.size() + size + body_.size() > kChunkBytes ||
-           filling_.sizes.size() >= 1000) &&
-          hand_over() == Wait::stopped) {
-        return {};
-      }
-      filling_.bytes.append(reinterpret_cast<const char*>(head), size);
-      filling_.bytes += body_;
-      filling_.sizes.push_back(static_cast<std::uint32_t>(size + body_.size()));
-      if (plan_->has_key()) {
-        last_ = place;
-        has_last_ = true;
-        filling_.places.push_back(std::move(place));
-      }
-      ++rows_;
-    }
+  } else if (const Status status = avro_->append(body_, values); !status) {
+    Error why = status.error();
+    why.message = "cannot be Avro: " + why.message;
+    refuse(values, std::move(place), std::move(why));
+    return {};
+  }
+  if (body_.size() > limits_.body_bytes) {
+    refuse(values, std::move(place), too_large());
+  } else {
+    add_event(std::move(place));
   }
   return {};
 }
 
-void SqlReader::refuse(const SqlValue* values, SqlPlace place) {
+// With `body_`.
+void SqlReader::add_event(SqlPlace place) {
+  std::uint8_t length[kMaxVarint];
+  const std::uint8_t* const end = write_varint(length, static_cast<std::int64_t>(body_.size()));
+  const auto length_size = static_cast<std::size_t>(end - length);
+  const std::size_t size = head_.size() + length_size + body_.size();
+  if (!filling_.sizes.empty() &&
+      (filling_.bytes.size() + size > kChunkBytes || filling_.sizes.size() >= 1000) &&
+      hand_over() == Wait::stopped) {
+    return;
+  }
+  filling_.bytes += head_;
+  filling_.bytes.append(reinterpret_cast<const char*>(length), length_size);
+  filling_.bytes += body_;
+  filling_.sizes.push_back(static_cast<std::uint32_t>(size));
+  if (plan_->has_key()) {
+    last_ = place;
+    has_last_ = true;
+    filling_.places.push_back(std::move(place));
+  }
+  ++rows_;
+}
+
+Error SqlReader::too_large() const {
+  return {ErrorClass::input,
+          fmt::format("is larger than --max-event ({})", to_string(Bytes{limits_.body_bytes})),
+          "raise --max-event, or let --reject FILE keep the short values of such rows"};
+}
+
+void SqlReader::refuse(const SqlValue* values, SqlPlace place, Error why) {
   std::string body;
-  form_->append_short(body, values, kShort);
+  if (avro_) {
+    form_->append_json(body, values);
+  }
+  if (!avro_ || body.size() > limits_.body_bytes) {
+    body.clear();
+    form_->append_short(body, values, kShort);
+  }
   if (body.size() > limits_.body_bytes) {
     body = "{}";
   }
@@ -369,13 +404,10 @@ void SqlReader::refuse(const SqlValue* values, SqlPlace place) {
     where += fmt::format("{}{} = {}", where.empty() ? ", where " : " and ", printable(column.name),
                          printable(value.text().substr(0, 100)));
   }
+  why.message = fmt::format("a row of {}{} {}", printable(plan_->title()), where, why.message);
   SqlChunk::Refused refused;
   append_event(refused.event, {}, body);
-  refused.why = {
-      ErrorClass::input,
-      fmt::format("a row of {}{} is larger than --max-event ({})", printable(plan_->title()), where,
-                  to_string(Bytes{limits_.body_bytes})),
-      "raise --max-event, or let --reject FILE keep the short values of such rows"};
+  refused.why = std::move(why);
   if (plan_->has_key()) {
     last_ = place;
     has_last_ = true;

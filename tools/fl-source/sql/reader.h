@@ -16,6 +16,7 @@
 #include "common/base/unique_fd.h"
 #include "common/event/event.h"
 #include "common/net/retry.h"
+#include "tools/fl-source/sql/avro_row.h"
 #include "tools/fl-source/sql/connection.h"
 #include "tools/fl-source/sql/plan.h"
 
@@ -82,7 +83,10 @@ class SqlReader {
   Status connect();
   Status read_rows(std::uint64_t limit, std::uint64_t& rows);
   Status take_row(const SqlValue* values);
-  void refuse(const SqlValue* values, SqlPlace place);
+  void add_event(SqlPlace place);
+  Error too_large() const;
+  /// `why` says what is wrong with the row; which one it is comes before that.
+  void refuse(const SqlValue* values, SqlPlace place, Error why);
   Wait hand_over();
   Wait pause_until(std::int64_t monotonic_ms);
   bool is_stopped();
@@ -97,6 +101,8 @@ class SqlReader {
   // Of the thread.
   std::optional<SqlPlan> plan_;
   std::optional<RowForm> form_;
+  std::optional<AvroRow> avro_;
+  std::string head_;  // the encoded headers of each event
   std::vector<std::string> after_;
   SqlPlace last_;
   bool has_last_ = false;

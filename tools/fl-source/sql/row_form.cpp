@@ -146,14 +146,6 @@ std::string float_digits(std::string_view text) {
   return {buffer, done.ptr};
 }
 
-std::string bit_digits(std::string_view bytes) {
-  std::uint64_t value = 0;
-  for (const char byte : bytes.substr(bytes.size() > 8 ? bytes.size() - 8 : 0)) {
-    value = (value << 8) | static_cast<unsigned char>(byte);
-  }
-  return std::to_string(value);
-}
-
 void append_value(std::string& out, SqlKind kind, std::string_view text) {
   switch (kind) {
     case SqlKind::integer:
@@ -164,7 +156,7 @@ void append_value(std::string& out, SqlKind kind, std::string_view text) {
       append_number(out, float_digits(text));
       return;
     case SqlKind::bit:
-      out += bit_digits(text);
+      out += std::to_string(sql_bits(text));
       return;
     case SqlKind::bytes:
       out += '"';
@@ -172,6 +164,9 @@ void append_value(std::string& out, SqlKind kind, std::string_view text) {
       out += '"';
       return;
     case SqlKind::decimal:
+    case SqlKind::date:
+    case SqlKind::datetime:
+    case SqlKind::timestamp:
     case SqlKind::text:
       append_string(out, text);
       return;
@@ -179,6 +174,14 @@ void append_value(std::string& out, SqlKind kind, std::string_view text) {
 }
 
 }  // namespace
+
+std::uint64_t sql_bits(std::string_view bytes) {
+  std::uint64_t value = 0;
+  for (const char byte : bytes.substr(bytes.size() > 8 ? bytes.size() - 8 : 0)) {
+    value = (value << 8) | static_cast<unsigned char>(byte);
+  }
+  return value;
+}
 
 RowForm::RowForm(std::vector<SqlColumn> columns, Style style, char separator)
     : columns_(std::move(columns)), style_(style), separator_(separator) {
@@ -250,6 +253,9 @@ void RowForm::append_text(std::string& out, const SqlValue* values) const {
       case SqlKind::integer:
       case SqlKind::decimal:
       case SqlKind::number:
+      case SqlKind::date:
+      case SqlKind::datetime:
+      case SqlKind::timestamp:
       case SqlKind::text:
         append_field(out, text);
         break;
@@ -257,7 +263,7 @@ void RowForm::append_text(std::string& out, const SqlValue* values) const {
         append_field(out, float_digits(text));
         break;
       case SqlKind::bit:
-        out += bit_digits(text);
+        out += std::to_string(sql_bits(text));
         break;
       case SqlKind::bytes:
         append_base64(out, text);

@@ -17,13 +17,20 @@ enum class SqlKind {
   number,   ///< a double, as digits that read back as the same
   single,   ///< the digits of a double that holds a float exactly
   bit,      ///< up to 8 bytes, the highest first
-  text,     ///< UTF-8; dates and times too
+  date,
+  datetime,   ///< without a time zone
+  timestamp,  ///< in UTC
+  text,       ///< UTF-8; times, which may be negative or longer than a day, too
   bytes,
 };
 
 struct SqlColumn {
   std::string name;
   SqlKind kind = SqlKind::text;
+  bool is_nullable = true;
+  unsigned bits = 64;    ///< integer and bit: with a sign, so up to 65; floating numbers: 32 or 64
+  unsigned digits = 65;  ///< decimal: all of them
+  unsigned scale = 0;    ///< decimal: those after the point
 };
 
 /// A value as the server sends it; `data` null: NULL. It belongs to the server's library.
@@ -33,6 +40,9 @@ struct SqlValue {
 
   std::string_view text() const { return {data, size}; }
 };
+
+/// The number that a value of SqlKind::bit is.
+std::uint64_t sql_bits(std::string_view bytes);
 
 /// Writes rows of one result. JSON: {"id":5,"name":"x"}, integers and floating numbers as numbers,
 /// bytes in base64 with padding, everything else as a string. Text: values with a separator between
@@ -46,11 +56,12 @@ class RowForm {
   const std::vector<SqlColumn>& columns() const { return columns_; }
   /// Appends the row; `values` has one for each column.
   void append(std::string& out, const SqlValue* values) const;
-  /// The same as JSON, without the columns whose values are longer than `longest`.
+  /// As JSON, whatever the style is.
+  void append_json(std::string& out, const SqlValue* values) const;
+  /// The same without the columns whose values are longer than `longest`.
   void append_short(std::string& out, const SqlValue* values, std::size_t longest) const;
 
  private:
-  void append_json(std::string& out, const SqlValue* values) const;
   void append_text(std::string& out, const SqlValue* values) const;
   void append_field(std::string& out, std::string_view text) const;
 

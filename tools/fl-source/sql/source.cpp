@@ -11,7 +11,9 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/text.h"
+#include "common/io/local_dir.h"
 #include "common/io/poll_set.h"
+#include "tools/fl-source/sql/avro_head.h"
 #include "tools/fl-source/sql/plan.h"
 
 namespace fl {
@@ -80,8 +82,13 @@ Status SqlSource::check_options() {
     return wrong("--once and --poll do not go together",
                  "--once ends when everything is read, --poll looks again and again");
   }
-  if (options_.format == "json" && options_.separator != SqlSourceOptions().separator) {
-    return wrong("--separator has no effect on JSON", "add --format text");
+  if (options_.format != "text" && options_.separator != SqlSourceOptions().separator) {
+    return wrong(options_.format == "json" ? "--separator has no effect on JSON"
+                                           : "--separator has no effect on Avro",
+                 "add --format text");
+  }
+  if (options_.format != "avro" && !options_.schema_dir.empty()) {
+    return wrong("--schema-dir is for Avro", "add --format avro");
   }
   if (is_keyed() && !options_.query.empty() && options_.key.empty()) {
     return wrong("a --query has no primary key",
@@ -111,6 +118,11 @@ Status SqlSource::check_options() {
        {&options_.option_file, &options_.truststore, &options_.keystore, &options_.keystore_key}) {
     if (!file->empty() && ::access(file->c_str(), R_OK) != 0) {
       return system_error("cannot open '" + *file + "'", errno);
+    }
+  }
+  if (!options_.schema_dir.empty()) {
+    if (const auto dir = LocalDir::open(options_.schema_dir, LocalDir::Missing::fail); !dir) {
+      return dir.error();
     }
   }
   const Result<std::string> password = options_.password.reveal();
@@ -161,7 +173,15 @@ Status SqlSource::look() {
   }
   const Result<SqlPlan> plan =
       SqlPlan::make(connection, options_, address_, context_.limits.body_bytes);
-  return plan ? Status() : Status(plan.error());
+  if (!plan || options_.format != "avro") {
+    return plan ? Status() : Status(plan.error());
+  }
+  const Result<AvroRow> row = AvroRow::make(plan->columns(), address_.database, plan->row_name());
+  if (!row) {
+    return row.error();
+  }
+  const auto head = avro_head(*row, options_.schema_dir, context_.limits, true);
+  return head ? Status() : Status(head.error());
 }
 
 Status SqlSource::start() {
@@ -378,8 +398,8 @@ std::string SqlSource::summary() const {
 
 void SqlSource::figures(FigureList& out) const {
   out.counter("rows_total", "Rows that became events.", produced_).said("rows");
-  out.counter("refused_total", "Rows that were too large for an event.", refused_)
-      .said_if_any("too large");
+  out.counter("refused_total", "Rows that could not be an event: too large, or not Avro.", refused_)
+      .said_if_any("refused");
   out.counter("reconnects_total", "Connections that were made again after a loss.",
               reader_ ? reader_->reconnects() : 0)
       .said_if_any("reconnects");
