@@ -19,8 +19,8 @@ import harness
 import mariadb_server
 from cut_proxy import CutProxy
 
-LIMIT = 120
 LONG = bool(os.environ.get("FL_TEST_LONG"))
+LIMIT = 900 if LONG else 120  # each start of a killed server takes some seconds
 ROWS = 1_000_000 if LONG else 100_000
 SERVER_KILLS = 20
 STAGE_KILLS = 60 if LONG else 15
