@@ -25,6 +25,10 @@ def asks_state(request):
     return request.path.endswith("/row?check=put") and b"fl-" in request.body
 
 
+def has_rows(request):
+    return put(request) and not asks_state(request)
+
+
 class HBaseCase(harness.Case):
     def gateway(self, tables=None, port=0):
         gateway = Gateway(tables or {"t": ["f"]}, port).start()
@@ -293,24 +297,38 @@ class Answers(HBaseCase):
     def test_those_that_end_it(self):
         for answer, expected in ((401, 77), (403, 77), (415, 78), (500, 70)):
             gateway = self.gateway()
-            gateway.answer = lambda request, answer=answer: answer if put(request) else OWN
+            gateway.answer = lambda request, answer=answer: answer if has_rows(request) else OWN
             status, said = self.run_sink([gateway], data=b"x\n")
             self.assertEqual(status, expected, said)
             self.assertIn(f"answers {answer}", said)
-            self.assertEqual(len([each for each in gateway.requests if put(each)]),
+            self.assertEqual(len([each for each in gateway.requests if has_rows(each)]),
                              3 if answer == 500 else 1)
 
     def test_a_request_that_was_cut_off_on_its_way(self):
         """The gateway says 500 to it, as to one that nobody can read; sent again it is whole."""
         gateway = self.gateway()
         answers = [500, 500, OWN, 500, 500, OWN, OWN]
-        gateway.answer = lambda request: answers.pop(0) if put(request) else OWN
+        gateway.answer = lambda request: answers.pop(0) if has_rows(request) else OWN
         status, said = self.run_sink([gateway], "--row-key", "%{n}", "--batch-size", "1",
                                      "--grace", "10m",
                                      events=[({"n": str(n)}, "v") for n in range(3)])
         self.assertEqual(status, 0, said)
         self.assertEqual(answers, [])
         self.assertEqual({key for _, key in gateway.rows}, {b"0", b"1", b"2"})
+
+    def test_a_gateway_that_reads_nothing_while_hbase_starts(self):
+        """It says 500 to everything then, and our requests are not to blame."""
+        gateway = self.gateway()
+        answers = {False: [500] * 5, True: [500] * 5}
+
+        def answer(request):
+            left = answers[asks_state(request)] if put(request) or asks_state(request) else []
+            return left.pop() if left else OWN
+        gateway.answer = answer
+        status, said = self.run_sink([gateway, gateway], "--grace", "10m", data=b"x\n")
+        self.assertEqual(status, 0, said)
+        self.assertEqual(answers, {False: [], True: []})
+        self.assertEqual(len(gateway.rows), 1)
 
     def test_those_that_pass(self):
         """Whatever is sent again is the same cells, also after an answer that was lost."""

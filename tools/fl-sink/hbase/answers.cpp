@@ -125,8 +125,9 @@ Error hbase_error(const PostOutcome& outcome, const std::string& shown, const st
     case 500:
       error.kind = ErrorClass::bug;
       error.hint =
-          "so the gateway answers a request that it cannot read: a defect of fl, or of a "
-          "proxy between";
+          "so the gateway answers while HBase starts, and a request that it cannot read: then it "
+          "is "
+          "a defect of fl, or of a proxy between";
       break;
     default:
       break;

@@ -362,10 +362,12 @@ Status HBaseSink::take_login() {
 }
 
 // A put into a table that is disabled fails as if a region were moving, or hangs. So after a
-// failure we ask, by a put whose condition never holds.
+// failure we ask, by a put whose condition never holds. Where that fails, too, our request is not
+// to blame.
 Status HBaseSink::take_state(const PostOutcome& outcome) {
   asks_state_ = false;
-  if (outcome.status == 0 || outcome.status > 500) {
+  if (outcome.status == 0 || outcome.status >= 500) {
+    unread_ = 0;
     return trouble(error_of(outcome), outcome.needs_person, outcome);
   }
   return {};  // it is not disabled, or we may not know
@@ -377,7 +379,7 @@ Status HBaseSink::take_outcome(const PostOutcome& outcome) {
     return why ? Status(std::move(*why)) : Status();
   }
   if (outcome.status != 0 && outcome.status < 500) {
-    unread_ = 0;
+    unread_ = asking_ == Asking::state ? unread_ : 0;
     login_.accepted();
   }
   if (hbase_is_disabled(outcome)) {
@@ -417,8 +419,9 @@ Status HBaseSink::take_outcome(const PostOutcome& outcome) {
     case HBaseAnswer::ends:
       break;
   }
-  // A request that was cut off on its way is answered so, too.
+  // A request that was cut off on its way is answered so, too, and any while HBase starts.
   if (outcome.status == 500 && ++unread_ < kUnreadTries) {
+    asks_state_ = asking_ != Asking::schema;
     return trouble(error_of(outcome), false, outcome);
   }
   Error error = error_of(outcome);
