@@ -11,6 +11,11 @@ find_package(simdjson REQUIRED)
 find_package(date REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(KRB5 REQUIRED IMPORTED_TARGET krb5 krb5-gssapi)
+# Its -isystem is among the directories at the first configuration and among the options at later
+# ones, so that everything with it would be compiled again.
+find_path(FL_KRB5_HEADERS gssapi/gssapi_krb5.h PATH_SUFFIXES mit-krb5 REQUIRED)
+set_target_properties(PkgConfig::KRB5 PROPERTIES
+  INTERFACE_COMPILE_OPTIONS "" INTERFACE_INCLUDE_DIRECTORIES ${FL_KRB5_HEADERS})
 pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
