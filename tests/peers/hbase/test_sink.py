@@ -144,8 +144,8 @@ class Sink(TableRecipe, harness.Case):
                 who.start()
             else:
                 who.freeze()
-                # Longer than a request may take.
-                threading.Event().wait(12)
+                # Longer than a request may take; but after 10 s HBase ends itself.
+                threading.Event().wait(8 if who is self.hbase else 12)
                 who.thaw()
             end = time.monotonic() + LIMIT
             while writer.is_alive() and time.monotonic() < end and pipeline.processes[0].poll() is None:
