@@ -135,9 +135,16 @@ class Sink(TableRecipe, harness.Case):
         def write(i):
             end = COUNT if i == len(faults) - 1 else (i + 1) * each
             stdin.write(b"".join(b"%d\n" % n for n in range(i * each, end)))
+
+        def keep_running():
+            """As an init system does: HBase ends itself when its ZooKeeper was slow."""
+            for server in servers:
+                if server.process.poll() is not None:
+                    server.start()
         for i, (what, who) in enumerate(faults):
             writer = threading.Thread(target=write, args=(i,))
             writer.start()
+            keep_running()
             threading.Event().wait(dice.random() / 3)     # somewhere in it
             if what == "kill":
                 who.kill()
@@ -148,10 +155,8 @@ class Sink(TableRecipe, harness.Case):
                 threading.Event().wait(8 if who is self.hbase else 12)
                 who.thaw()
             end = time.monotonic() + LIMIT
-            while writer.is_alive() and time.monotonic() < end and pipeline.processes[0].poll() is None:
-                for each in servers:  # as an init system does
-                    if each.process.poll() is not None:
-                        each.start()
+            while writer.is_alive() and time.monotonic() < end:
+                keep_running()
                 writer.join(1)
             self.assertFalse(writer.is_alive(), pipeline.report() + self.hbase.log())
         stdin.close()
