@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <cstddef>
 #include <cstring>
 #include <optional>
@@ -136,30 +137,20 @@ class Clock {
   std::string_view text_;
 };
 
-unsigned days_in(unsigned year, unsigned month) {
-  constexpr std::array<unsigned, 12> kDays{31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-  const bool is_leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-  return kDays[month - 1] + (month == 2 && is_leap ? 1 : 0);
-}
-
-// Days since 1970-01-01 in the Gregorian calendar, which counts years from March here.
-std::int64_t days_of(unsigned year, unsigned month, unsigned day) {
-  const std::int64_t y = std::int64_t{year} + 400 - (month <= 2 ? 1 : 0);  // never negative
-  const std::int64_t m = month <= 2 ? month + 9 : month - 3;
-  const std::int64_t day_of_year = (153 * m + 2) / 5 + day - 1;
-  return y * 365 + y / 4 - y / 100 + y / 400 + day_of_year - 719'468 - 146'097;
-}
-
 std::optional<std::int64_t> take_days(Clock& clock) {
   unsigned year = 0;
   unsigned month = 0;
   unsigned day = 0;
   if (!clock.number(4, 9999, year) || !clock.pass('-') || !clock.number(2, 12, month) ||
-      !clock.pass('-') || !clock.number(2, 31, day) || month == 0 || day == 0 ||
-      day > days_in(year, month)) {
+      !clock.pass('-') || !clock.number(2, 31, day)) {
     return std::nullopt;
   }
-  return days_of(year, month, day);
+  const std::chrono::year_month_day date(std::chrono::year(static_cast<int>(year)),
+                                         std::chrono::month(month), std::chrono::day(day));
+  if (!date.ok()) {
+    return std::nullopt;
+  }
+  return std::chrono::sys_days(date).time_since_epoch().count();
 }
 
 // ---------------------------------------------------------------- floating numbers
