@@ -125,9 +125,8 @@ Error hbase_error(const PostOutcome& outcome, const std::string& shown, const st
     case 500:
       error.kind = ErrorClass::bug;
       error.hint =
-          "so the gateway answers while HBase starts, and a request that it cannot read: then it "
-          "is "
-          "a defect of fl, or of a proxy between";
+          "so the gateway answers while HBase starts, and to a request that it cannot read: that "
+          "is a defect of fl, or of a proxy between";
       break;
     default:
       break;
