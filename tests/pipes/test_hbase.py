@@ -322,7 +322,7 @@ class Answers(HBaseCase):
         answers = {False: [500] * 5, True: [500] * 5}
 
         def answer(request):
-            left = answers[asks_state(request)] if put(request) or asks_state(request) else []
+            left = answers[asks_state(request)] if put(request) else []
             return left.pop() if left else OWN
         gateway.answer = answer
         status, said = self.run_sink([gateway, gateway], "--grace", "10m", data=b"x\n")
