@@ -23,7 +23,26 @@ SEED = int(os.environ.get("FL_TEST_SEED", "1"))
 ODDS = {"a": 0.8, "b": 0.2, "dead": 0.0}    # of acknowledging a block
 
 
-def play(log: kills.Round, known: dict) -> None:
+class Rounds(kills.Round):
+    """One log for all rounds, whose groups are made before the first."""
+
+    def known_groups(self, view):
+        return self.groups
+
+
+def make_groups(log: Rounds) -> None:
+    """An empty log with all groups: a group that is made later begins with what the others have left."""
+    for words in [["--put", "--segment-size", kills.SEGMENT, "--text"],
+                  *(["--take", "--once", "--group", group] for group in ODDS)]:
+        process = ends.popen([kills.CHANNEL, "file", log.log, *words], log.directory,
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        said = process.communicate(timeout=kills.HANG)[1].decode(errors="replace")
+        if process.returncode != 0:
+            raise SystemExit(f"{words}: {process.returncode}: {said}")
+    log.groups = dict.fromkeys(ODDS, 0)
+
+
+def play(log: Rounds, known: dict) -> None:
     """One round. known: {group: events below it are acknowledged}."""
     rng, started = log.rng, []
     log.just_handed = []
@@ -65,15 +84,14 @@ def play(log: kills.Round, known: dict) -> None:
         log.just_handed += [(group, number) for number in handed]
         if handed:
             log.required += [[n, n + 1] for n in handed]
-            log.groups[group] = max(log.groups.get(group, 0), handed[sink.sent - 1] + 1 if sink.sent else 0)
+            log.groups[group] = max(log.groups[group], handed[sink.sent - 1] + 1 if sink.sent else 0)
             # What was handed out begins where the group had got to.
-            if handed[0] > known.get(group, 0) and any(
-                    first <= n < end for first, end in log.required
-                    for n in range(known.get(group, 0), handed[0])):
-                log.faults.append(Fault("lost", f"{group} was handed {handed[0]} after {known.get(group, 0)}"))
+            if handed[0] > known[group] and any(first <= n < end for first, end in log.required
+                                                for n in range(known[group], handed[0])):
+                log.faults.append(Fault("lost", f"{group} was handed {handed[0]} after {known[group]}"))
 
 
-def early(log: kills.Round, view) -> None:
+def early(log: Rounds, view) -> None:
     """What was handed out is before the durable end that was published."""
     durable = view[0].head[2] if view[0].head else 0
     behind = {number for sequence, number in view[1] if sequence >= durable}
@@ -85,9 +103,9 @@ def main() -> int:
     arguments = dict(zip(sys.argv[1:], sys.argv[2:]))
     rounds = int(arguments.get("--rounds", 500 if "--long" in sys.argv else 60))
     start, counts, most = time.monotonic(), collections.Counter(), 0
-    log = kills.Round("rounds", SEED)
-    log.groups = {}
+    log = Rounds("rounds", SEED)
     try:
+        make_groups(log)
         for number in range(rounds):
             play(log, dict(log.groups))
             view, doubled = log.judge(f"round {number}")
