@@ -28,6 +28,12 @@ class LogFile {
   /// pwritev(2): bytes written.
   virtual std::int64_t pwritev(std::span<const iovec> parts, std::uint64_t offset) = 0;
   virtual int fdatasync() = 0;
+  /// sync_file_range(2): the disk begins with these bytes, so that a later sync has less to wait
+  /// for. It promises nothing, and what fails is that sync's to report.
+  virtual void start_writing(std::uint64_t offset, std::uint64_t size) {
+    (void)offset;
+    (void)size;
+  }
   virtual int ftruncate(std::uint64_t size) = 0;
   /// fstat(2): the size in bytes.
   virtual std::int64_t size() = 0;

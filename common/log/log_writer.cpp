@@ -1,5 +1,6 @@
 #include "common/log/log_writer.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <utility>
@@ -11,6 +12,14 @@
 #include "common/log/seeded_bug.h"
 
 namespace fl {
+namespace {
+
+constexpr std::uint64_t kStartBytes = 1 << 20;  // in the cache at most before the disk begins
+constexpr unsigned kSmallSyncs = 4;             // after these, more of them are expected
+constexpr std::size_t kPieceOfZeros = 64 << 10;
+const std::uint8_t kZeros[kPieceOfZeros] = {};
+
+}  // namespace
 
 Result<std::unique_ptr<LogWriter>> LogWriter::open(LogFiles& files, const Settings& settings,
                                                    bool& full) {
@@ -50,7 +59,7 @@ Result<std::unique_ptr<LogWriter>> LogWriter::open(LogFiles& files, const Settin
   writer->segments_ = std::move(*segments);
   writer->log_ = end->log;
   writer->segment_ = std::make_shared<Segment>(std::move(end->segment));
-  writer->offset_ = end->offset;
+  writer->offset_ = writer->started_ = end->offset;
   writer->sequence_ = end->sequence;
   writer->positions_ = std::move(end->positions);
   writer->positions_offset_ = end->positions_offset;
@@ -87,7 +96,6 @@ Result<LogWriter::Append> LogWriter::append(std::span<const Part> parts) {
   if (offset_ + bytes > settings_.segment_bytes && sequence_ != segment_->first) {
     return Append::roll;  // what is larger than a segment has one of its own
   }
-  static const std::uint8_t kZeros[kRecordAlign] = {};
   std::uint8_t heads[2][kRecordHeaderBytes];
   std::array<iovec, 6> pieces;
   std::size_t used = 0;
@@ -130,6 +138,10 @@ Result<LogWriter::Append> LogWriter::append(std::span<const Part> parts) {
   }
   offset_ = offset;
   sequence_ = sequence;
+  if (offset_ - started_ >= kStartBytes) {
+    segment_->file->start_writing(started_, offset_ - started_);
+    started_ = offset_;
+  }
   if (positions_offset != 0) {
     positions_ = parts.back().payload;
     positions_offset_ = positions_offset;
@@ -151,7 +163,33 @@ LogWriter::Sync LogWriter::begin_sync(bool rolls) {
     sync.positions = positions_;
   }
   positions_moved_ = false;
+  started_ = offset_;
+  if (!rolls) {
+    make_room();
+  }
   return sync;
+}
+
+// The sync of a file that has grown waits for the file system's journal as well. So a file to which
+// little is added at a time grows by much at once. Every reader takes zeros for the end of what was
+// written.
+void LogWriter::make_room() {
+  const std::uint64_t end = std::min(offset_ + settings_.room_bytes, settings_.segment_bytes);
+  small_syncs_ = unsynced_bytes() <= settings_.room_bytes / 4 ? small_syncs_ + 1 : 0;
+  if (small_syncs_ < kSmallSyncs || offset_ <= room_end_ || end <= offset_) {
+    return;
+  }
+  room_end_ = end;
+  std::vector<iovec> pieces;
+  for (std::uint64_t left = end - offset_; left > 0; left -= pieces.back().iov_len) {
+    pieces.push_back({const_cast<std::uint8_t*>(kZeros),
+                      static_cast<std::size_t>(std::min<std::uint64_t>(left, kPieceOfZeros))});
+  }
+  const int written = write_fully(
+      *segment_->file, pieces, seeded(Bug::room_over_records) ? durable_.durable_offset : offset_);
+  if (written != 0 && !is_full(written)) {  // without room it is slower, and as good
+    sync_error_ = log_error(files_, "write", segment_name(segment_->first), written);
+  }
 }
 
 Status LogWriter::run_sync(Sync& sync) {
@@ -243,6 +281,8 @@ void LogWriter::finish_sync(const Sync& sync) {
     segment_ = sync.next;
     segments_.push_back(segment_->first);
     offset_ = sync.slot.durable_offset;
+    started_ = offset_;
+    room_end_ = 0;
     positions_offset_ = sync.slot.positions_offset;
   }
 }

@@ -35,6 +35,8 @@ class LogWriter {
     /// The head is synced when this much has become durable since the last time, so that opening
     /// never has more to look through.
     std::uint64_t head_sync_bytes = 8ull << 20;
+    /// Small commits, one after the other, find this much room in the segment; 0: none.
+    std::uint64_t room_bytes = 1ull << 20;
     PayloadCodec codec = PayloadCodec::none;
     LogNotify notify = log_notice;
   };
@@ -81,7 +83,8 @@ class LogWriter {
     std::int64_t took_ms = 0;
   };
   bool has_unsynced() const { return sequence_ != durable_.durable_sequence || positions_moved_; }
-  /// `rolls`: and begin the next segment; until finish_sync() nothing is appended.
+  /// `rolls`: and begin the next segment; until finish_sync() nothing is appended. Where every sync
+  /// is small, one now and then makes room for more: zeros in the file, after what was appended.
   Sync begin_sync(bool rolls);
   /// Once it has failed it fails: a second sync of the same data would succeed and lie.
   Status run_sync(Sync& sync);
@@ -105,6 +108,7 @@ class LogWriter {
     std::uint16_t flags = 0;
   };
   Result<Append> append(std::span<const Part> parts);
+  void make_room();
   Status try_sync(Sync& sync);
   Status roll(Sync& sync);
 
@@ -121,6 +125,9 @@ class LogWriter {
   std::shared_ptr<Segment> segment_;
   std::vector<std::uint64_t> segments_;
   std::uint64_t offset_ = 0;
+  std::uint64_t started_ = 0;   // the disk has begun with what stands before it
+  std::uint64_t room_end_ = 0;  // zeros were written up to here
+  unsigned small_syncs_ = 0;    // in a row
   std::uint64_t sequence_ = 0;
   std::string positions_;
   std::uint64_t positions_offset_ = 0;

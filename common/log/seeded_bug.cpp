@@ -15,6 +15,7 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(Bug::count)> kNa
     "ack_before_sync",
     "publish_before_sync",
     "ack_at_end_of_sync",
+    "room_over_records",
     "no_data_sync",
     "no_head_sync",
     "no_directory_sync",

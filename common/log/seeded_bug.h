@@ -14,6 +14,7 @@ enum class Bug {
   ack_before_sync,       // an event is safe as soon as it is written
   publish_before_sync,   // the head names records that are not synced yet
   ack_at_end_of_sync,    // a sync counts for what was appended while it ran
+  room_over_records,     // room is made where records were appended that are not synced yet
   no_data_sync,          // fdatasync of a segment is left out
   no_head_sync,          // the head is not synced before a segment gets its name
   no_directory_sync,     // a new segment's name is not synced

@@ -41,8 +41,10 @@ Result<int> run(const std::shared_ptr<void>& erased) {
     if (!*segment) {
       continue;  // removed meanwhile
     }
-    const auto bytes =
-        static_cast<std::uint64_t>(std::max<std::int64_t>((*segment)->file->size(), 0));
+    auto bytes = static_cast<std::uint64_t>(std::max<std::int64_t>((*segment)->file->size(), 0));
+    if (first == head.segment_first) {
+      bytes = std::min(bytes, head.durable_offset);  // room for more may follow
+    }
     total += bytes;
     const std::uint64_t count = std::max(end, first) - first;
     if (is_json) {

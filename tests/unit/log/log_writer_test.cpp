@@ -47,6 +47,62 @@ TEST_F(LogWriterTest, WhatIsSyncedIsReadAndNothingElse) {
   EXPECT_EQ(notices(), "");
 }
 
+TEST_F(LogWriterTest, SmallSyncsFindRoomInTheSegment) {
+  const std::string file = dir_.path() + "/log/" + segment_name(0);
+  auto writer = open_writer();
+  for (int i = 0; i < 3; ++i) {
+    put(*writer, 10);
+    sync(*writer);
+  }
+  EXPECT_EQ(std::filesystem::file_size(file), writer->segment_bytes());
+  put(*writer, 10);
+  sync(*writer);
+  const std::uint64_t end = std::filesystem::file_size(file);
+  EXPECT_EQ(end, writer->segment_bytes() + (1 << 20));
+  put(*writer, 10);
+  LogWriter::Sync under_way = writer->begin_sync(false);
+  put(*writer, 10);
+  ASSERT_TRUE(writer->run_sync(under_way).ok());
+  writer->finish_sync(under_way);
+  sync(*writer);
+  EXPECT_EQ(std::filesystem::file_size(file), end) << "the room is used before more is made";
+  while (writer->segment_bytes() <= end) {
+    put(*writer, 500);
+    sync(*writer);
+  }
+  EXPECT_EQ(std::filesystem::file_size(file), writer->segment_bytes() + (1 << 20));
+  const std::uint64_t last = writer->next_sequence();
+  writer = nullptr;
+  writer = open_writer();  // the room is no torn tail, and it is written into
+  EXPECT_EQ(writer->next_sequence(), last);
+  put(*writer, 10);
+  sync(*writer);
+  EXPECT_EQ(take_all(), "0-" + std::to_string(last + 9));
+  EXPECT_EQ(notices(), "");
+}
+
+TEST_F(LogWriterTest, RoomEndsWithTheSegment) {
+  const auto writer = open_writer(64 << 10);
+  for (int i = 0; i < 4; ++i) {
+    put(*writer, 10);
+    sync(*writer);
+  }
+  EXPECT_EQ(std::filesystem::file_size(dir_.path() + "/log/" + segment_name(0)), 64U << 10);
+}
+
+TEST_F(LogWriterTest, LargeSyncsMakeNoRoom) {
+  const auto writer = open_writer();
+  for (int i = 0; i < 8; ++i) {
+    for (std::uint64_t from = writer->segment_bytes();
+         writer->segment_bytes() < from + (300 << 10);) {
+      put(*writer, 1'000);
+    }
+    sync(*writer);
+  }
+  EXPECT_EQ(std::filesystem::file_size(dir_.path() + "/log/" + segment_name(0)),
+            writer->segment_bytes());
+}
+
 TEST_F(LogWriterTest, ASyncIsOnlyAboutWhatWasThereWhenItBegan) {
   const auto writer = open_writer();
   put(*writer, 10);

@@ -16,7 +16,7 @@
 namespace fl {
 namespace {
 
-constexpr std::uint64_t kUnsyncedBytes = 8 << 20;  // more waits for the sync that runs
+constexpr std::uint64_t kUnsyncedBytes = 32 << 20;  // more waits for the sync that runs
 // More than kFlowBytes while a sync runs is a flow. Then the next sync begins when there is enough
 // for it, or after a moment: each has its price, whatever its size.
 constexpr std::uint64_t kFlowBytes = 512 << 10;
