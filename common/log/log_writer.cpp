@@ -60,6 +60,9 @@ Result<std::unique_ptr<LogWriter>> LogWriter::open(LogFiles& files, const Settin
   writer->log_ = end->log;
   writer->segment_ = std::make_shared<Segment>(std::move(end->segment));
   writer->offset_ = writer->started_ = end->offset;
+  // What follows is the room of a writer that was killed.
+  writer->room_end_ =
+      static_cast<std::uint64_t>(std::max<std::int64_t>(writer->segment_->file->size(), 0));
   writer->sequence_ = end->sequence;
   writer->positions_ = std::move(end->positions);
   writer->positions_offset_ = end->positions_offset;
@@ -298,6 +301,9 @@ Status LogWriter::close() {
       return synced;
     }
     finish_sync(sync);
+  }
+  if (!sync_error_ && room_end_ > offset_) {
+    (void)segment_->file->ftruncate(offset_);  // what remains does no harm
   }
   return sync_error_ ? Status(*sync_error_) : head_.sync();
 }

@@ -95,7 +95,8 @@ class LogWriter {
   /// Segments before the one that begins with `first` are gone (retention.h).
   void forget_before(std::uint64_t first);
 
-  /// Syncs everything, and the head. Nothing is appended after it.
+  /// Syncs everything, and the head, and takes the room away that is left. Nothing is appended
+  /// after it.
   Status close();
 
  private:

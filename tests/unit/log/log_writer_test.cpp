@@ -78,6 +78,9 @@ TEST_F(LogWriterTest, SmallSyncsFindRoomInTheSegment) {
   put(*writer, 10);
   sync(*writer);
   EXPECT_EQ(take_all(), "0-" + std::to_string(last + 9));
+  ASSERT_GT(std::filesystem::file_size(file), writer->segment_bytes());
+  ASSERT_TRUE(writer->close().ok());
+  EXPECT_EQ(std::filesystem::file_size(file), writer->segment_bytes()) << "none is left over";
   EXPECT_EQ(notices(), "");
 }
 
