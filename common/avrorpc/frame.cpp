@@ -1,6 +1,7 @@
 #include "common/avrorpc/frame.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace fl {
 namespace {
@@ -32,7 +33,7 @@ Result<std::size_t> RpcFrameReader::take(std::string_view bytes) {
   while (!is_whole_) {
     if (state_ == State::bytes) {
       const std::size_t taken = std::min(in_buffer_, bytes.size());
-      message_ += bytes.substr(0, taken);
+      add(bytes.substr(0, taken));
       bytes.remove_prefix(taken);
       in_buffer_ -= taken;
       if (in_buffer_ > 0) {
@@ -56,6 +57,17 @@ Result<std::size_t> RpcFrameReader::take(std::string_view bytes) {
     }
   }
   return before - bytes.size();
+}
+
+// A message that grows is copied again and again, into memory that is new to the process.
+void RpcFrameReader::add(std::string_view bytes) {
+  const std::size_t size = message_.size() + bytes.size();
+  if (spare_ != nullptr && size > message_.capacity() && size <= spare_->capacity() &&
+      size >= spare_->capacity() / 4) {
+    spare_->assign(message_);
+    message_ = std::exchange(*spare_, {});
+  }
+  message_ += bytes;
 }
 
 bool RpcFrameReader::take_number(std::string_view& bytes) {

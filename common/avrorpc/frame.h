@@ -13,11 +13,13 @@
 namespace fl {
 
 /// Finds messages in the bytes of a connection. Borders of buffers mean nothing, so they are left
-/// out. Its memory is what has come of one message, never what a length promises.
+/// out. Its memory is a few times what has come of one message, never what a length promises.
 class RpcFrameReader {
  public:
-  /// `max_message`: the most bytes of a message.
-  explicit RpcFrameReader(std::size_t max_message) : max_message_(max_message) {}
+  /// `max_message`: the most bytes of a message. `spare`, if not null: memory for a message that
+  /// has grown to a quarter of it; several readers may share it.
+  explicit RpcFrameReader(std::size_t max_message, std::string* spare = nullptr)
+      : max_message_(max_message), spare_(spare) {}
 
   /// Takes bytes from the front of `bytes` up to the end of a message, and says how many. Takes
   /// none while a message is whole. An error (class input) ends the connection.
@@ -41,8 +43,10 @@ class RpcFrameReader {
   Status take_count(std::uint32_t count);
   Status take_length(std::uint32_t length);
   void end_buffer();
+  void add(std::string_view bytes);
 
   const std::size_t max_message_;
+  std::string* const spare_;
   State state_ = State::serial;
   std::array<unsigned char, 4> number_{};
   std::size_t number_size_ = 0;

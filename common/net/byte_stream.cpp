@@ -30,6 +30,20 @@ ssize_t ByteStream::write(const char* from, std::size_t size) const {
   return n;
 }
 
+ssize_t ByteStream::write(std::span<const iovec> pieces) const {
+  if (tls_ != nullptr) {
+    return tls_->write(static_cast<const char*>(pieces.front().iov_base), pieces.front().iov_len);
+  }
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(pieces.data());
+  message.msg_iovlen = pieces.size();
+  ssize_t n = 0;
+  do {
+    n = ::sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  } while (n < 0 && errno == EINTR);
+  return n;
+}
+
 std::size_t ByteStream::unread() const {
   if (tls_ != nullptr) {
     return tls_->unread();

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "common/net/tls.h"
@@ -25,6 +27,8 @@ class ByteStream {
   /// TlsSession::kRecord; see there for the rest.
   ssize_t read(char* to, std::size_t size) const;
   ssize_t write(const char* from, std::size_t size) const;
+  /// The same of several pieces, of which a part may be written; none is empty.
+  ssize_t write(std::span<const iovec> pieces) const;
   /// The last call lacks room to send, whatever it was for. Only through TLS.
   bool wants_output() const { return tls_ != nullptr && tls_->wants_output(); }
   /// Bytes that have come and were not read. Of TLS: at most one record of them.

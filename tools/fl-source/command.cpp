@@ -19,6 +19,8 @@
 namespace fl {
 namespace {
 
+constexpr int kLargePipe = 256 << 10;
+
 /// What the keeper tells us, written at once.
 struct Report {
   int exec_error = 0;
@@ -165,6 +167,8 @@ Result<Command> Command::start(const std::vector<std::string>& words, bool captu
   }
   Command command;
   command.output_ = std::move(output.read);
+  // Fewer turns of the command and us, where the system lets us have it.
+  (void)::fcntl(command.output_.get(), F_SETPIPE_SZ, kLargePipe);
   command.errors_ = std::move(errors.read);
   command.result_ = std::move(result.read);
   command.control_ = std::move(control.write);

@@ -204,6 +204,30 @@ TEST(RpcFrame, DoesNotBelieveLengths) {
   EXPECT_EQ(error("\0\0\0\x01\0\0\0\x01\0\x10\0\0"s), "");
 }
 
+TEST(RpcFrame, ALargeMessageGrowsIntoSpareMemory) {
+  std::string spare;
+  spare.reserve(400'000);
+  const char* const memory = spare.data();
+  RpcFrameReader small(1 << 20, &spare);
+  RpcFrameReader large(1 << 20, &spare);
+  ASSERT_TRUE(small.take("\0\0\0\x01\0\0\0\x01\0\x01\x86\xa0"s + std::string(99'000, 's')).ok());
+  EXPECT_EQ(spare.data(), memory) << "less than a quarter of it has come";
+  std::string bytes = "\0\0\0\x02\0\0\0\x01\0\x05\x57\x30"s;  // 350,000
+  std::string body;
+  for (int i = 0; i < 350; ++i) {
+    body += std::string(1'000, static_cast<char>('a' + i % 26));
+  }
+  bytes += body;
+  for (std::size_t at = 0; at < bytes.size(); at += 777) {
+    ASSERT_TRUE(large.take(std::string_view(bytes).substr(at, 777)).ok());
+  }
+  ASSERT_TRUE(large.is_whole());
+  EXPECT_EQ(large.message(), body);
+  EXPECT_EQ(large.message().data(), memory);
+  ASSERT_TRUE(small.take(std::string(1'000, 's')).ok());
+  EXPECT_EQ(small.message(), std::string(100'000, 's'));
+}
+
 TEST(RpcFrame, BuffersOfAllBuffersCountTogether) {
   RpcFrameReader frames(10);
   EXPECT_TRUE(frames.take("\0\0\0\x01\0\0\0\x02\0\0\0\x06"s + "sixsix").ok());

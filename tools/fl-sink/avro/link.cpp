@@ -2,7 +2,7 @@
 
 #include <poll.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -13,6 +13,7 @@ namespace {
 
 /// Of a reply: its handshake may hold a protocol.
 constexpr std::size_t kMaxReply = 1 << 20;
+constexpr std::string_view kEndOfArray{"\0", 1};
 
 }  // namespace
 
@@ -67,17 +68,23 @@ void AvroLink::send(std::string_view events, std::uint64_t count) {
 void AvroLink::pack() {
   std::string head = session_.head();
   append_varint(head, static_cast<std::int64_t>(count_));
-  constexpr char kEndOfArray = 0;
   std::string message;
-  std::string& to = deflater_ ? message : out_;
-  out_.clear();
-  sent_ = 0;
-  append_frame_head(to, ++serial_, head.size() + events_.size() + sizeof kEndOfArray);
-  to += head;
-  to += events_;
-  to += kEndOfArray;
+  append_frame_head(message, ++serial_, head.size() + events_.size() + kEndOfArray.size());
+  message += head;
   if (deflater_) {
+    message += events_;
+    message += kEndOfArray;
+    out_.clear();
     deflater_->add(out_, message);
+    parts_ = {out_};
+  } else {
+    out_ = std::move(message);
+    parts_ = {out_, events_, kEndOfArray};
+  }
+  sent_ = 0;
+  size_ = 0;
+  for (const std::string_view part : parts_) {
+    size_ += part.size();
   }
 }
 
@@ -94,7 +101,7 @@ Result<std::optional<RpcOutcome>> AvroLink::move() {
       return std::optional<RpcOutcome>();
     }
     is_answered_ = true;
-    if (!is_busy_ || frame_.serial() != serial_) {
+    if (!is_busy_ || has_unsent() || frame_.serial() != serial_) {
       return Error{ErrorClass::config, "a reply came that nobody has asked for", {}};
     }
     Result<RpcOutcome> outcome = session_.reply(frame_.message());
@@ -112,7 +119,18 @@ Result<std::optional<RpcOutcome>> AvroLink::move() {
 
 Status AvroLink::write() {
   while (has_unsent()) {
-    const ssize_t n = stream_.write(out_.data() + sent_, out_.size() - sent_);
+    std::array<iovec, 3> pieces;
+    std::size_t used = 0;
+    std::size_t passed = sent_;
+    for (std::string_view part : parts_) {
+      const std::size_t before = std::min(passed, part.size());
+      passed -= before;
+      part.remove_prefix(before);
+      if (!part.empty()) {
+        pieces[used++] = {const_cast<char*>(part.data()), part.size()};
+      }
+    }
+    const ssize_t n = stream_.write(std::span(pieces).first(used));
     if (n < 0 && errno == EAGAIN) {
       return {};
     }

@@ -1,6 +1,7 @@
 // A connection of the avro sink to its server: one request at a time, and its reply.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -33,7 +34,7 @@ class AvroLink {
   /// is_busy().
   void send(std::string_view events, std::uint64_t count);
   bool is_busy() const { return is_busy_; }
-  bool has_unsent() const { return sent_ < out_.size(); }
+  bool has_unsent() const { return sent_ < size_; }
   /// Writes and reads what can be now. The outcome of the request, if it is here: kind `again`
   /// never, since that is done here. An error: the connection is of no use any more; class config
   /// if the server cannot be ours.
@@ -58,7 +59,9 @@ class AvroLink {
   bool is_answered_ = false;  // once: it is our sort of server
   std::string_view events_;   // of the request, which is packed again for a server that asks
   std::uint64_t count_ = 0;
-  std::string out_;
+  std::array<std::string_view, 3> parts_;  // the request: what is sent of it, in order
+  std::string out_;                        // the first of them
+  std::size_t size_ = 0;                   // of all
   std::size_t sent_ = 0;
 };
 

@@ -22,7 +22,10 @@ std::array<char, kRead>& scratch() {
 
 AvroConnection::AvroConnection(ByteStream stream, std::string name, const Settings& settings,
                                KnownProtocols& known)
-    : stream_(stream), name_(std::move(name)), session_(known), frame_(settings.max_request) {
+    : stream_(stream),
+      name_(std::move(name)),
+      session_(known),
+      frame_(settings.max_request, settings.spare) {
   if (settings.is_deflated) {
     inflater_.emplace();
     deflater_.emplace(kReplyLevel);

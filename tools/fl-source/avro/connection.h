@@ -26,6 +26,7 @@ class AvroConnection {
   struct Settings {
     std::size_t max_request = 16 << 20;
     bool is_deflated = false;
+    std::string* spare = nullptr;  ///< memory for a request (frame.h); outlives the connection
   };
 
   /// `known` outlives this.

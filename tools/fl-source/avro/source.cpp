@@ -16,6 +16,7 @@ namespace fl {
 namespace {
 
 constexpr std::size_t kBudget = 64 << 20;
+constexpr std::size_t kMostSpare = 1 << 20;
 /// Replies that one client may be owed before it is not read any more.
 constexpr std::size_t kMaxOwed = 256;
 constexpr std::size_t kMaxUnsent = 64 << 10;
@@ -54,7 +55,7 @@ Status AvroSource::open(const StageContext& context) {
   if (Status status = check_options(); !status) {
     return status;
   }
-  settings_ = {options_.max_request.value, options_.compression == "deflate"};
+  settings_ = {options_.max_request.value, options_.compression == "deflate", &spare_};
   const auto tls = open_tls(options_.tls, TlsSide::server);
   if (!tls) {
     return tls.error();
@@ -129,13 +130,21 @@ bool AvroSource::take_requests(BlockBuilder& out) {
   }
 }
 
+void AvroSource::end_current() {
+  if (current_->message.capacity() > spare_.capacity() &&
+      current_->message.capacity() <= kMostSpare) {
+    spare_ = std::move(current_->message);
+  }
+  current_.reset();
+}
+
 // Copies events of the current request. False: the rest of them found no room.
 bool AvroSource::hand_on(BlockBuilder& out) {
   for (;;) {
     const Event* event = current_->next != nullptr ? current_->next : current_->events.next();
     current_->next = nullptr;
     if (event == nullptr) {
-      current_.reset();
+      end_current();
       return true;
     }
     // Neighbours go in one piece.
@@ -157,7 +166,7 @@ bool AvroSource::hand_on(BlockBuilder& out) {
     out.add_encoded({}, run, count);
     produced_ += count;
     if (event == nullptr) {
-      current_.reset();
+      end_current();
       return true;
     }
   }
@@ -172,7 +181,7 @@ bool AvroSource::hand_on_with_header(BlockBuilder& out) {
     const Event* const event = current_->next != nullptr ? current_->next : current_->events.next();
     current_->next = event;
     if (event == nullptr) {
-      current_.reset();
+      end_current();
       return true;
     }
     std::string_view prefix = current_->prefix;

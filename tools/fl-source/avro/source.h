@@ -83,6 +83,7 @@ class AvroSource final : public Source {
   Status check_options();
   bool hand_on(BlockBuilder& out);
   bool hand_on_with_header(BlockBuilder& out);
+  void end_current();
   bool take_requests(BlockBuilder& out);
   void take_request(Id id, AvroConnection& client);
   void begin(Id id, AvroConnection& client, RpcCall call);
@@ -116,6 +117,7 @@ class AvroSource final : public Source {
   std::set<Id> holders_;    // hold bytes of requests
   std::size_t held_ = 0;
   std::optional<Current> current_;
+  std::string spare_;  // memory of a request that is done with, for the next large one
   EventLedger ledger_;
   std::uint64_t produced_ = 0;
   std::uint64_t acked_ = 0;
