@@ -3,7 +3,8 @@
 
 Each shell script of the tree runs in a copy of the tree in which compilers, package managers, test
 programs and the like are empty programs. Then it runs again for each program that it called, with
-this one failing without a word: the script ends with 0, or says its own name and why.
+this one failing without a word: the script ends with 0, or says its own name and why. What .ci/run
+calls of our own is tested itself: there it is an empty program, too.
 """
 import concurrent.futures
 import os
@@ -31,6 +32,7 @@ echo "$name" >> "$SPY_LOG"
 # Stands for each Python program of the tests.
 EMPTY = "#!/usr/bin/env python3\nprint('1 passed, 0 failed, 0 skipped')\n"
 ARGUMENTS = {"demo": [[], ["--hdfs"]]}
+CALLED_BY_CI = ["build", "check", "setup", "test"]
 LIMIT = 120  # seconds
 
 
@@ -66,6 +68,10 @@ class Reasons(harness.Case):
                 if "python3" in first_line(path) and name != "gen_log.py":
                     with open(path, "w") as file:
                         file.write(EMPTY)
+        self.outer = self.path("outer")
+        for top in (".ci", "scripts"):
+            shutil.copytree(os.path.join(self.tree, top), os.path.join(self.outer, top))
+        os.mkdir(os.path.join(self.outer, "build"))
         os.makedirs(os.path.join(self.tree, "build", "dev"))
         os.symlink(harness.BIN, os.path.join(self.tree, "build", "dev", "bin"))
         self.spies, self.real = self.path("spies"), self.path("real")
@@ -73,6 +79,10 @@ class Reasons(harness.Case):
         os.mkdir(self.real)
         spy = self.write("spy", SPY)
         os.chmod(spy, 0o755)
+        for script in CALLED_BY_CI:
+            path = os.path.join(self.outer, "scripts", script)
+            os.unlink(path)
+            os.symlink(spy, path)
         for place in PLACES:
             for name in os.listdir(place) if os.path.isdir(place) else []:
                 if not os.path.exists(os.path.join(self.spies, name)):
@@ -83,11 +93,12 @@ class Reasons(harness.Case):
     def run_script(self, script: str, words: list, fails: str, number: int):
         """(status, what it said, names of the programs that it called)"""
         log = self.write(f"log{number}", "")
+        tree = self.outer if script == ".ci/run" else self.tree
         env = self.env(SPY_LOG=log, SPY_FAILS=fails, SPY_REAL=self.real, FL_DEMO_LINES="10",
                        PATH=self.spies, TMPDIR=self.path("home"), BASH_ENV="")
         with open(self.path(f"said{number}"), "w+") as said:
             process = subprocess.Popen(
-                ["/bin/bash", os.path.join(self.tree, script), *words], env=env, cwd=self.dir,
+                ["/bin/bash", os.path.join(tree, script), *words], env=env, cwd=self.dir,
                 stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True)
             try:
                 status = process.wait(LIMIT)
@@ -133,9 +144,10 @@ class Reasons(harness.Case):
             fault, called = self.judge(script, words, "", number)
             wrong += [fault] if fault else []
             self.assertTrue(called, f"{script} called nothing")
-            # What the script becomes at its end has words of its own.
+            # What the script becomes at its end has words of its own, as scripts/test has.
             tasks += [(script, words, name) for name in called
-                      if name != "python3" or not self.hands_over(script)]
+                      if (name != "python3" or not self.hands_over(script))
+                      and (script, name) != (".ci/run", "test")]
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             for fault, _ in pool.map(lambda task: self.judge(*task[1], task[0]),
                                      enumerate(tasks, len(runs))):
