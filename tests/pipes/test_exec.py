@@ -85,6 +85,20 @@ class Exec(harness.Case):
         self.assertIn("was killed by signal 9", pipeline.errors(0))
         self.gone([left])
 
+    def test_a_failure_that_is_not_known_yet_counts(self):
+        # The keeper, which waits for the command, is frozen until the stage has heard TERM.
+        pipeline = self.shell("kill -STOP $PPID; echo $PPID; echo $$; exit 3")
+        keeper, command = self.pids(pipeline, 2)
+        harness.poll(lambda: not is_alive(command), "the command has ended")
+        descriptors = f"/proc/{pipeline.processes[0].pid}/fd"
+        before = len(os.listdir(descriptors))
+        pipeline.processes[0].send_signal(signal.SIGTERM)
+        harness.poll(lambda: len(os.listdir(descriptors)) < before, "the keeper is told to end")
+        os.kill(keeper, signal.SIGCONT)
+        pipeline.wait()
+        self.assertEqual(pipeline.processes[0].returncode, 69, pipeline.report())
+        self.assertIn("exited with status 3", pipeline.errors(0))
+
     def test_a_signal_is_heard_while_the_rest_of_the_group_is_ended(self):
         # The command has ended; what it left does not hear TERM and is killed 2 s later.
         pipeline = self.shell("trap '' TERM; sh -c 'echo $$; exec sleep 1000' > pid 2>&1 & "

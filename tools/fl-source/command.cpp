@@ -118,7 +118,7 @@ void end_group(pid_t group, int child_signals) {
   sigaddset(&child, SIGCHLD);
   const int child_signals = ::signalfd(-1, &child, SFD_NONBLOCK);
   bool is_told = false;
-  for (;;) {
+  const auto reap = [&] {
     int status = 0;
     for (pid_t pid = 0; (pid = ::waitpid(-1, &status, WNOHANG)) > 0;) {
       if (pid == command && !is_told) {
@@ -127,6 +127,9 @@ void end_group(pid_t group, int child_signals) {
         (void)!::write(result, &report, sizeof report);
       }
     }
+  };
+  for (;;) {
+    reap();
     std::array<pollfd, 2> entries{{{control, POLLIN, 0}, {child_signals, POLLIN, 0}}};
     ::poll(entries.data(), entries.size(), -1);
     if (entries[0].revents != 0) {
@@ -135,6 +138,7 @@ void end_group(pid_t group, int child_signals) {
     signalfd_siginfo info{};
     (void)!::read(child_signals, &info, sizeof info);
   }
+  reap();  // what had ended before
   end_group(command, child_signals);
   ::_exit(0);
 }

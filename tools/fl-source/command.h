@@ -41,6 +41,9 @@ class Command {
   };
   /// How it ended; does not wait. Its group may still have members, which may still write.
   const Ended& result();
+  /// The same as far as it has been read. After is_over() it is known of a command that had ended
+  /// before the keeper heard of stop().
+  const Ended& told() const { return ended_; }
 
   /// TERM to the process group, KILL to what is left of it after kTermMs. Returns at once.
   void stop() { control_.reset(); }

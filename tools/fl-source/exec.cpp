@@ -406,6 +406,10 @@ Status ExecSource::close() {
     }
     (void)read_errors();
     log_errors(true);
+    if (const Command::Ended& told = command_->told();
+        !failure_ && told.known && !told.is_lost && !options_.restart) {
+      failure_ = failure_of(told);  // it had ended, and we did not know it yet
+    }
   }
   if (failure_) {
     return *failure_;
