@@ -236,7 +236,7 @@ TEST(RpcFrame, BuffersOfAllBuffersCountTogether) {
 
 TEST(CallEvents, FindsDamageBeforeAnythingIsTaken) {
   const EventLimits limits;
-  const auto why = [&](std::string bytes) {
+  const auto why = [&](const std::string& bytes) {
     const auto count = CallEvents(bytes, true, limits).count();
     return count ? std::to_string(*count) : count.error().message;
   };

@@ -239,7 +239,7 @@ TEST_F(LogWriterTest, ACutAtEachLengthKeepsWholeRecords) {
     put(*writer, 3);
     const std::string bytes = content(segment_name(0));
     ends.push_back(at + kRecordHeaderBytes + static_cast<unsigned char>(bytes[at + 4]) +
-                   256u * static_cast<unsigned char>(bytes[at + 5]));
+                   std::uint64_t{256} * static_cast<unsigned char>(bytes[at + 5]));
     if (i == 0) {
       sync(*writer);
     }

@@ -486,7 +486,7 @@ Status FilePut::close() {
   if (is_dry_run_ || !files_) {
     return {};
   }
-  const Status last = worker_.wait();
+  Status last = worker_.wait();
   worker_.stop();
   if (!last || failed_ || !writer_) {
     return last;  // what is on disk is for the next writer to find out
