@@ -11,7 +11,7 @@ Result<std::shared_ptr<const IpFilter>> open_access(const AccessOptions& options
   std::shared_ptr<const IpFilter> none;
   const std::string& header = options.client_ip_header;
   if (header.size() > EventLimits().name_bytes || !is_valid_utf8(header)) {
-    return Error{ErrorClass::config, "--client-ip-header is no name of a header", {}};
+    return Error{ErrorClass::config, "--client-ip-header is not a valid header name", {}};
   }
   if (!options.ip_filter) {
     if (!options.ip_filter_rules.empty()) {

@@ -144,7 +144,7 @@ Result<std::shared_ptr<TlsContext>> open_tls(const TlsOptions& options, TlsSide 
   }
   if (side == TlsSide::server && options.keystore.empty()) {
     return Error{ErrorClass::config, "--tls needs a certificate and its key",
-                 "--keystore FILE, and --keystore-key FILE if the key stands in another one"};
+                 "--keystore FILE, and --keystore-key FILE if the key is in another file"};
   }
   if (!options.keystore_key.empty() && options.keystore.empty()) {
     return Error{ErrorClass::config, "--keystore-key needs the certificate of the key",

@@ -47,15 +47,14 @@ void add_keystore(OptionTable<Options>& table, TlsOptions Options::*part, std::s
 template <typename Options>
 void add_rules(OptionTable<Options>& table, TlsOptions Options::*part) {
   table.add("include-protocols", part, &TlsOptions::include_protocols, "NAME",
-            "Allows only these: TLSv1.2, TLSv1.3. May be given several times. Older ones are never "
+            "Allows only these: TLSv1.2, TLSv1.3. Older ones are never "
             "used.");
   table.add("exclude-protocols", part, &TlsOptions::exclude_protocols, "NAME",
-            "Forbids a protocol, also an included one. May be given several times.");
+            "Forbids a protocol, also an included one.");
   table.add("include-cipher-suites", part, &TlsOptions::include_ciphers, "NAME",
-            "Allows only these ciphers, by their names in OpenSSL or Java. May be given several "
-            "times.");
+            "Allows only these ciphers, by their names in OpenSSL or Java.");
   table.add("exclude-cipher-suites", part, &TlsOptions::exclude_ciphers, "NAME",
-            "Forbids a cipher, also an included one. May be given several times.");
+            "Forbids a cipher, also an included one.");
 }
 
 }  // namespace tls_detail

@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t kMostText = 1000;
 
 Error not_a_reply() {
-  return {ErrorClass::input, "its answer is no reply of an avro source",
+  return {ErrorClass::input, "its answer is not that of an avro source",
           "does something else listen there, or does only one side compress or use TLS?"};
 }
 

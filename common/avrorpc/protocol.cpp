@@ -59,7 +59,7 @@ bool is_event(const Json& type) {
 Status check_rpc_protocol(std::string_view text) {
   const Result<Json> protocol = parse_json(text);
   if (!protocol) {
-    return Error{ErrorClass::input, "its protocol is no JSON: " + protocol.error().message, {}};
+    return Error{ErrorClass::input, "its protocol is not JSON: " + protocol.error().message, {}};
   }
   const Json* const types = protocol->find("types");
   if (types != nullptr) {

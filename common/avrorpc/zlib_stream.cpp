@@ -66,7 +66,7 @@ Result<std::size_t> Inflater::take(std::string_view& packed, char* out, std::siz
   } else if (code == Z_MEM_ERROR) {
     throw std::bad_alloc();
   } else if (code != Z_OK && code != Z_BUF_ERROR) {
-    return Error{ErrorClass::input, "this is no deflate stream",
+    return Error{ErrorClass::input, "this is not a deflate stream",
                  "compression-type must be the same on both sides"};
   }
   return size - stream_->avail_out;

@@ -17,7 +17,7 @@ Status keep(Rejects& rejects, const EventLimits& limits, std::string_view map,
   Event event;
   const char* reason = nullptr;
   if (scan_event(block.data, block.data + block.size, limits, event, reason) == nullptr) {
-    return Error{ErrorClass::input, std::string("a rejected line is no event: ") + reason};
+    return Error{ErrorClass::input, std::string("a rejected line is not an event: ") + reason};
   }
   return rejects.reject(event, {ErrorClass::input, std::move(why)});
 }

@@ -108,7 +108,10 @@ OptionSet stage_options() {
            "missing (69, 74, 75 or 77). A stage that only waits for input goes on. Choose TIME "
            "longer than the destination needs for one file; 0: never.")
       .cli_only();
-  table.add("maxEvent", &Options::max_event, "SIZE", "The largest event body.").cli_only();
+  table
+      .add("maxEvent", &Options::max_event, "SIZE",
+           "The largest event body; never less than --max-line.")
+      .cli_only();
   table
       .add("delimiter", line, &TextOptions::delimiter, "BYTE",
            "The byte that ends each event in text input: one byte, or \\n, \\t, \\r, \\0, \\xNN.")

@@ -193,7 +193,8 @@ Status ChildSink::check(const std::vector<ChildSink>& members) {
       set.wait();
     }
     if (status == static_cast<int>(ErrorClass::usage)) {
-      return Error{ErrorClass::usage, "'" + member.name() + "' is not what fl-sink takes", {}};
+      return Error{ErrorClass::usage, "'" + member.name() + "' is not what fl-sink takes",
+                   kPlusHint};
     }
   }
   return {};

@@ -14,6 +14,10 @@
 
 namespace fl {
 
+/// Where a sink of a group has words that it does not take.
+inline constexpr const char* kPlusHint =
+    "'+' separates the sinks of a group: failover -- hdfs /logs + file_roll /var/spool/fl";
+
 /// Runs this program again as `fl-sink WORDS... MORE... --stream` with a pipe as its stdin; stdout
 /// and stderr are ours. It gets default signal dispositions and none of our other descriptors.
 ///

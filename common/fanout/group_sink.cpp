@@ -348,7 +348,8 @@ void GroupSink::check_child(std::size_t index, std::optional<int> status) {
     }
     output_failed(index, "it ended with status " + std::to_string(*status));
     if (*status == static_cast<int>(ErrorClass::usage)) {
-      broken_ = {ErrorClass::usage, "'" + destination.name + "' is not what fl-sink takes", {}};
+      broken_ = {ErrorClass::usage, "'" + destination.name + "' is not what fl-sink takes",
+                 kPlusHint};
     } else if (*status == static_cast<int>(ErrorClass::config)) {
       log(LogLevel::error,
           "output '" + destination.name + "' can never work as it is: no longer used");

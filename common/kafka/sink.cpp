@@ -49,7 +49,7 @@ Status KafkaSink::open(const StageContext& context) {
                  "for example: fl-sink kafka trades --bootstrap-server broker:9092"};
   }
   if (options_.default_partition_id < -1 || options_.default_partition_id > INT32_MAX) {
-    return Error{ErrorClass::usage, "--default-partition-id is no number of a partition", {}};
+    return Error{ErrorClass::usage, "--default-partition-id is not a partition number", {}};
   }
   if (options_.allow_topic_override && options_.topic_header.empty()) {
     return Error{ErrorClass::usage, "--allow-topic-override needs --topic-header", {}};
@@ -194,7 +194,7 @@ Result<KafkaSink::Address> KafkaSink::address_of(const Event& event) {
       const auto number = number_in(*text);
       if (!number || *number < 0 || *number > INT32_MAX) {
         return Error{ErrorClass::input,
-                     fmt::format("the header '{}' of an event is no number of a partition: '{}'",
+                     fmt::format("the header '{}' of an event is not a partition number: '{}'",
                                  options_.partition_id_header, shown(*text)),
                      {}};
       }
@@ -211,10 +211,11 @@ Result<KafkaSink::Address> KafkaSink::address_of(const Event& event) {
         address.timestamp = *number;
       } else if (const std::int64_t now = monotonic_ms(); bad_times_.happened(now)) {
         log(LogLevel::warning,
-            fmt::format("the header '{}' of {} is no time in milliseconds ('{}'): the message gets "
-                        "the time of now",
-                        options_.timestamp_header, count_of(bad_times_.unreported(), "event"),
-                        shown(*text)));
+            fmt::format(
+                "the header '{}' of {} is not a time in milliseconds ('{}'): the message gets "
+                "the time of now",
+                options_.timestamp_header, count_of(bad_times_.unreported(), "event"),
+                shown(*text)));
         bad_times_.reported(now);
       }
     }

@@ -28,7 +28,7 @@ void undo_escapes(std::string_view text, std::string& out) {
 }
 
 Error bad_name(ErrorClass kind, std::string_view name, const std::string& fault) {
-  return {kind, fmt::format("'{}' is no name of a topic: {}", name.substr(0, 80), fault), {}};
+  return {kind, fmt::format("'{}' is not a topic name: {}", name.substr(0, 80), fault), {}};
 }
 
 }  // namespace

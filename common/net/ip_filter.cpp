@@ -92,7 +92,7 @@ bool is_of_this_host(const sockaddr_storage& client) {
 }
 
 Error bad_rule(std::string_view rule) {
-  return {ErrorClass::config, "'" + std::string(rule) + "' is no rule of an IP filter",
+  return {ErrorClass::config, "'" + std::string(rule) + "' is not a rule of an IP filter",
           "a rule is allow or deny, ip or name, and a pattern: "
           "allow:ip:10.0.*,allow:name:localhost,deny:ip:*"};
 }

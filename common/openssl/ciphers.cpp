@@ -96,7 +96,7 @@ Status choose_protocols(SSL_CTX* context, const TlsPlan& plan, Names& notes) {
     if (protocol == Protocol::old) {
       notes.push_back("protocol '" + name + "' is too weak and not used: TLS 1.2 is the oldest");
     } else if (protocol == Protocol::none) {
-      return Error{ErrorClass::config, "'" + name + "' is no TLS protocol",
+      return Error{ErrorClass::config, "'" + name + "' is not a TLS protocol",
                    "there are TLSv1.2 and TLSv1.3"};
     }
   }
@@ -105,7 +105,7 @@ Status choose_protocols(SSL_CTX* context, const TlsPlan& plan, Names& notes) {
     allows12 = allows12 && protocol != Protocol::tls12;
     allows13 = allows13 && protocol != Protocol::tls13;
     if (protocol == Protocol::none) {
-      return Error{ErrorClass::config, "'" + name + "' is no TLS protocol",
+      return Error{ErrorClass::config, "'" + name + "' is not a TLS protocol",
                    "there are TLSv1.2 and TLSv1.3"};
     }
   }

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "common/base/log.h"
 #include "common/io/poll_set.h"
 
 namespace fl {
@@ -50,8 +51,18 @@ Result<Input::Got> Input::detect() {
     }
     form_ = Form::text;
     unchecked_ = kCheckedText - head.size();
+    pass_mark();
   }
   return Got::nothing;
+}
+
+// A byte order mark of UTF-8 at the start belongs to no event.
+void Input::pass_mark() {
+  constexpr std::string_view kMark = "\xef\xbb\xbf";
+  if (buffer_.view().starts_with(kMark)) {
+    buffer_.consume(kMark.size());
+    log(LogLevel::info, name_ + " begins with a byte order mark of UTF-8, which is left out");
+  }
 }
 
 // Of text that nobody detects: is it compressed? Then what was read goes through an Unpacker.
@@ -69,7 +80,9 @@ Status Input::look_at_start() {
   }
   if (*format == Compression::none) {
     decompress_.reset();
-    return check_start(bytes);
+    const Status is_text = check_start(bytes);
+    pass_mark();
+    return is_text;
   }
   auto unpacker = Unpacker::open(*format, name_);
   if (!unpacker) {

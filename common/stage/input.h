@@ -79,6 +79,7 @@ class Input {
   bool is_told(std::string_view bytes) const;
   Status look_at_start();
   Status check_start(std::string_view bytes);
+  void pass_mark();
   Result<bool> read(std::size_t wanted);
   Result<bool> check_more(std::size_t n);
   Got hand_out();

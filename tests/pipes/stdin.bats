@@ -19,6 +19,21 @@ load helper
   cmp bytes stdout
 }
 
+@test "a byte order mark of UTF-8 belongs to no event" {
+  printf '\xef\xbb\xbfone\n\xef\xbb\xbftwo\n' > marked
+  printf 'one\n\xef\xbb\xbftwo\n' > expected    # in the middle it is text
+  gzip -k marked
+  local pipeline
+  for pipeline in "cat marked | fl-sink stdout" "cat marked | fl-source stdin | fl-sink stdout" \
+    "fl-source stdin marked | cat | fl-sink stdout" \
+    "fl-source stdin --decompress auto marked.gz | cat | fl-sink stdout"; do
+    bash -c "$pipeline" > stdout 2> stderr
+    cmp expected stdout
+    [ "$(grep -c "byte order mark" stderr)" = 1 ]
+  done
+  fl-sink stdout --text < marked | cmp marked
+}
+
 @test "empty input is no events, said, and 0" {
   runs "0 0" ": | fl-sink hdfs $OUT"
   said "0 events"

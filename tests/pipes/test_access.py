@@ -82,8 +82,8 @@ class Access(harness.Case):
     def test_what_is_wrong_is_said(self):
         for options, words, status in (
                 (("--ip-filter",), "--ip-filter needs rules", 78),
-                (("--ip-filter", "--ip-filter-rules", "allow:10.*"), "'allow:10.*' is no rule", 78),
-                (("--client-ip-header", "x" * 300), "is no name of a header", 78),
+                (("--ip-filter", "--ip-filter-rules", "allow:10.*"), "'allow:10.*' is not a rule", 78),
+                (("--client-ip-header", "x" * 300), "is not a valid header name", 78),
                 (("--ip-filter-rules", "deny:ip:*"), "no effect without --ip-filter", 0)):
             done = subprocess.run(["fl-source", "avro", "--port", "0", "--dry-run", *options],
                                   stdin=subprocess.DEVNULL, capture_output=True, env=self.env(),

@@ -405,6 +405,7 @@ reader.hear("end")
             with self.subTest(words):
                 said = self.shell(f"fl-sink failover --text -- null + {words} < /dev/null", 64)
                 self.assertIn(f"'{words}' is not what fl-sink takes", said)
+                self.assertIn("'+' separates the sinks of a group", said)
 
     def test_dry_run_tries_each_sink(self):
         pipeline = self.pipeline(f"fl-sink failover --dry-run -- null + hdfs file://{self.out}")

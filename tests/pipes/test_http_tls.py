@@ -284,7 +284,7 @@ class Source(Case):
                 ("--tls", "--tls needs a certificate"),
                 (f"--tls --keystore {self.shelf.server.certificate}", "contains no private key"),
                 ("--ip-filter", "--ip-filter needs rules"),
-                (f"--client-ip-header {'x' * 300}", "is no name of a header")):
+                (f"--client-ip-header {'x' * 300}", "is not a valid header name")):
             done = subprocess.run(["fl-source", "http", "--port", "0", *options.split()],
                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                   stderr=subprocess.PIPE, env=self.env(), check=False,

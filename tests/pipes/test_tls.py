@@ -228,7 +228,7 @@ class Files(Case):
         """Properties: avro.include-protocols, avro.exclude-protocols
         Properties: avro.include-cipher-suites, avro.exclude-cipher-suites"""
         self.start(self.server_options(more="--include-protocols TLSv1.4"), 78,
-                   "'TLSv1.4' is no TLS protocol", "TLSv1.2 and TLSv1.3")
+                   "'TLSv1.4' is not a TLS protocol", "TLSv1.2 and TLSv1.3")
         self.start(self.server_options(more="--include-protocols TLSv1.1"), 78,
                    "no TLS protocol is left")
         self.start(self.server_options(more="--include-protocols TLSv1.2 "

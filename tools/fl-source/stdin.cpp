@@ -49,7 +49,9 @@ ComponentType stdin_source() {
   type.summary = "events from lines of text on standard input or in files";
   type.description =
       "Each line becomes one event without headers; its body is the line without the newline. "
-      "Bytes pass unchanged, whatever their encoding. The last line needs no newline.\n\n"
+      "Bytes pass unchanged, whatever their encoding, but for a byte order mark of UTF-8 at the "
+      "start, "
+      "which is left out. The last line needs no newline.\n\n"
       "Input is always read as text, even if it looks like a stream. A line longer than --max-line "
       "is handled as --long-line says. --delimiter and --null-data set another line "
       "terminator.\n\n"

@@ -22,7 +22,7 @@ Result<FileWindow> FileWindow::open(const std::string& path) {
     return system_error("cannot open '" + path + "'", errno);
   }
   if (!S_ISREG(info.st_mode)) {
-    return Error{ErrorClass::input, "'" + path + "' is no regular file"};
+    return Error{ErrorClass::input, "'" + path + "' is not a regular file"};
   }
   return FileWindow(std::move(fd), path, static_cast<std::uint64_t>(info.st_size));
 }

@@ -20,7 +20,9 @@ Status KafkaPut::put(const Block& block) {
   for (const std::uint8_t* at = block.data; at != end;) {
     at = scan_event(at, end, limits_, event, why);
     if (at == nullptr) {
-      return Error{ErrorClass::input, fmt::format("a block holds what is no event: {}", why), {}};
+      return Error{ErrorClass::input,
+                   fmt::format("a block holds something that is not an event: {}", why),
+                   {}};
     }
     batch_.add(event);
   }

@@ -85,7 +85,7 @@ OptionSet options() {
       .required();
   table
       .add("rest", &Options::gateways, "URL",
-           "The REST gateway, for example http://gateway:8080. May be given several times: the "
+           "The REST gateway, for example http://gateway:8080. Of several, the "
            "next one is used when one fails.")
       .required();
   table.add("batchSize", &Options::batch_size, "N", "The most rows of a request.").flume("100");

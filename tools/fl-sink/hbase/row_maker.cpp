@@ -93,7 +93,7 @@ Status HBaseRowMaker::open_row_key() {
   }
   if (!parsed->unknown().empty()) {
     return Error{
-        ErrorClass::usage, "--row-key: '" + parsed->unknown().front() + "' is no escape", {}};
+        ErrorClass::usage, "--row-key: '" + parsed->unknown().front() + "' is not an escape", {}};
   }
   key_ = std::move(*parsed);
   key_headers_ = key_->headers();
@@ -126,7 +126,7 @@ Status HBaseRowMaker::open_regex() {
     return Error{ErrorClass::config,
                  "--regex has " + std::to_string(regex->groups()) + " groups and --col-names " +
                      std::to_string(columns_.size()) + " names: no event would be stored",
-                 "write (?:...) for a group that is no column"};
+                 "write (?:...) for a group that is not a column"};
   }
   const std::int64_t index = options_.row_key_index;
   if (index >= 0) {

@@ -37,7 +37,7 @@ void add_what(OptionTable<Options>& table) {
       .not_empty();
   table
       .add("key", &Options::key, "COLUMN",
-           "Columns that tell the rows apart, for --since and --split; may be given several times. "
+           "Columns that tell the rows apart, for --since and --split. "
            "By default those of the primary key.")
       .cli_only();
   table.add("split", &Options::split, "N",
