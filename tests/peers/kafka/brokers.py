@@ -36,9 +36,12 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import uuid
 
@@ -147,6 +150,27 @@ def make_certificates(directory):
                 "-CAcreateserial", "-days", str(days), "-extfile", "ext", "-out", f"{result}.pem")
     (directory / "broker-both.pem").write_bytes(
         (directory / "broker.key").read_bytes() + (directory / "broker.pem").read_bytes())
+
+
+@contextlib.contextmanager
+def expired_server(tls):
+    """HOST:PORT of a TLS server whose certificate has expired. `tls`: the folder of certificates."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(f"{tls}/expired.pem", f"{tls}/client.key")
+
+    def serve():
+        while True:
+            try:
+                one, _ = door.accept()
+            except OSError:
+                return
+            one.settimeout(60)
+            with contextlib.suppress(OSError), context.wrap_socket(one, server_side=True):
+                pass
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"127.0.0.1:{door.getsockname()[1]}"
+        door.shutdown(socket.SHUT_RDWR)
 
 
 class Cluster:

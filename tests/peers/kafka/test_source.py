@@ -491,6 +491,22 @@ class Source(harness.Case):
                     self.check(pipeline, 77, 77, limit=LIMIT)
                     self.assertIn(words, pipeline.errors(0))
 
+    def test_certificates_that_have_expired(self):
+        """Ours, which the broker refuses, and a broker's, which we refuse."""
+        tls = str(self.kafka.dir / "tls")
+        with brokers.expired_server(tls) as expired:
+            for server, certificate in ((self.kafka.tls, "expired"), (expired, "client")):
+                for group in ([], ["--group", "nobody"]):
+                    with self.subTest(certificate=certificate, group=group):
+                        pipeline = self.pipeline(
+                            self.words("t", *group, "--once", "-X", "security.protocol=ssl", "-X",
+                                       f"ssl.ca.location={tls}/ca.pem", "-X",
+                                       f"ssl.certificate.location={tls}/{certificate}.pem", "-X",
+                                       f"ssl.key.location={tls}/client.key", server=server),
+                            ["fl-sink", "null", "--stream"])
+                        self.check(pipeline, 77, 77, limit=LIMIT)
+                        self.assertIn("certificate", pipeline.errors(0))
+
     def bodies_at(self, server, *options):
         pipeline = self.pipeline(self.words(*options, "--once", server=server),
                                  ["fl-sink", "stdout", "--stream"])

@@ -19,10 +19,10 @@ import brokers
 import harness
 
 LIMIT = 180
-EVENTS = 200_000
 PARTITIONS = 4
 ROLL = 500  # events of a file
 LONG = bool(os.environ.get("FL_TEST_LONG"))
+EVENTS = 1_000_000 if LONG else 200_000
 QUICK = ["--consumer", "session.timeout.ms=1000", "--consumer", "heartbeat.interval.ms=200",
          "--commit-interval", "50ms"]
 
