@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The link between fl-sink avro and fl-source avro, lost at the worst moment."""
+import collections
 import os
 import re
 import signal
@@ -59,7 +60,64 @@ class ReplyEater:
         self.thread.join()
 
 
+class ReplyCutter:
+    """Passes connections on to a server; the first reply of the first one ends after `size` bytes.
+    `length`: of that reply."""
+
+    def __init__(self, port, size):
+        self.target, self.size, self.length = ("127.0.0.1", port), size, None
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(self.target, harness.HANG)
+            threading.Thread(target=ReplyEater.carry, args=(client, server), daemon=True).start()
+            while data := server.recv(1 << 16):
+                if self.length is None:
+                    self.length = len(data)
+                    client.sendall(data[:self.size])
+                    break
+                client.sendall(data)
+            for one in (client, server):
+                try:
+                    one.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+                one.close()
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
 class Loss(harness.Case):
+    def test_a_reply_that_is_cut_anywhere_doubles_its_batch(self):
+        """After each byte of the reply: the sink sends the request again, and ends with 0."""
+        receiver = self.pipeline("fl-source avro --port 0", "fl-sink stdout --stream")
+        port = int(harness.poll(lambda: re.search(r"listening on \S+:(\d+)", receiver.errors(0)),
+                                "it listens")[1])
+        size, length = 0, 1
+        while size < length:
+            cutter = ReplyCutter(port, size)
+            self.addCleanup(cutter.close)
+            sender = self.pipeline("fl-source seq --count 10",
+                                   f"fl-sink avro --stream 127.0.0.1:{cutter.port}")
+            self.check(sender, 0, 0)
+            length = cutter.length
+            size += 1
+        self.assertGreater(length, 12)  # its frame, and something in it
+        receiver.processes[0].send_signal(signal.SIGTERM)
+        self.check(receiver, 0, 0)
+        lines = collections.Counter(receiver.output().split())
+        self.assertEqual(lines, {b"%d" % i: 2 * length for i in range(10)})
+        print(f"cut after each of {length} bytes")
+
     def test_a_lost_reply_doubles_one_batch(self):
         """What the receiver has stored is sent again, since the sender cannot know: exactly this batch,
         for each reply that is lost, between two logs, too."""
