@@ -453,12 +453,15 @@ class Strangers(Case):
 
 class Netcat(Case):
     def test_lines_through_s_client(self):
+        """With a certificate of its own, which the server wants."""
+        shown, ca = self.shelf.client, self.shelf.ca.certificate
         pipeline = self.listen("fl-sink stdout --stream", source="netcat",
-                               options=self.server_options())
+                               options=f"{self.server_options()} --client-truststore {ca}")
         lines = b"".join(b"line %d\n" % i for i in range(5000))
         client = subprocess.Popen(
             ["openssl", "s_client", "-quiet", "-no_ign_eof", "-verify_return_error", "-CAfile",
-             self.shelf.ca.certificate, "-connect", f"127.0.0.1:{self.port}"],
+             ca, "-cert", shown.certificate, "-key", shown.key, "-connect",
+             f"127.0.0.1:{self.port}"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.addCleanup(client.kill)
         writer = threading.Thread(target=client.stdin.write, args=(lines,))
