@@ -239,8 +239,9 @@ class Cluster:
         identity = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         users = ["--add-scram", "SCRAM-SHA-512=[name=alice,password=alice-secret]"]
         for number in self.numbers():
-            done = self.run("kafka.tools.StorageTool", "format", "-t", identity, "-c",
-                            f"conf/{number}.properties", *users)
+            done = self.run("kafka.tools.StorageTool", "format",
+                            f"--cluster-id={identity}",  # it may begin with a '-'
+                            "-c", f"conf/{number}.properties", *users)
             if done.returncode:
                 raise RuntimeError(f"the data of broker {number} cannot be made: {done.stderr}")
 
