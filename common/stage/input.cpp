@@ -26,7 +26,7 @@ Input::Input(UniqueFd fd, std::string name, const Settings& settings)
       builder_(settings.block_limit) {
   struct stat info {};
   is_pipe_ = fstat(fd_.get(), &info) == 0 && (S_ISFIFO(info.st_mode) || S_ISSOCK(info.st_mode));
-  if (has_line_form_) {
+  if (settings.line_form != nullptr) {
     text_.set_form(*settings.line_form, limits_, settings.refused);
   }
 }
@@ -80,7 +80,7 @@ Status Input::look_at_start() {
   }
   if (*format == Compression::none) {
     decompress_.reset();
-    const Status is_text = check_start(bytes);
+    Status is_text = check_start(bytes);
     pass_mark();
     return is_text;
   }
