@@ -47,8 +47,7 @@ void add_keystore(OptionTable<Options>& table, TlsOptions Options::*part, std::s
 template <typename Options>
 void add_rules(OptionTable<Options>& table, TlsOptions Options::*part) {
   table.add("include-protocols", part, &TlsOptions::include_protocols, "NAME",
-            "Allows only these: TLSv1.2, TLSv1.3. Older ones are never "
-            "used.");
+            "Allows only these: TLSv1.2, TLSv1.3. Older ones are never used.");
   table.add("exclude-protocols", part, &TlsOptions::exclude_protocols, "NAME",
             "Forbids a protocol, also an included one.");
   table.add("include-cipher-suites", part, &TlsOptions::include_ciphers, "NAME",

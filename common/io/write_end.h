@@ -11,6 +11,9 @@
 
 namespace fl {
 
+/// Of a pipe through which much flows; more gains nothing (measured).
+inline constexpr std::size_t kLargePipe = 256 << 10;
+
 /// stdout is shared with siblings of the shell, so O_NONBLOCK is never set on it. A pipe is opened
 /// a second time through /proc/self/fd with a description of its own; where that is refused (the
 /// pipe of another user) at most PIPE_BUF bytes are written after poll says that they fit.

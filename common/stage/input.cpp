@@ -58,9 +58,8 @@ Result<Input::Got> Input::detect() {
 
 // A byte order mark of UTF-8 at the start belongs to no event.
 void Input::pass_mark() {
-  constexpr std::string_view kMark = "\xef\xbb\xbf";
-  if (buffer_.view().starts_with(kMark)) {
-    buffer_.consume(kMark.size());
+  if (buffer_.view().starts_with(kUtf8Mark)) {
+    buffer_.consume(kUtf8Mark.size());
     log(LogLevel::info, name_ + " begins with a byte order mark of UTF-8, which is left out");
   }
 }

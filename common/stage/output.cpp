@@ -11,9 +11,8 @@
 namespace fl {
 namespace {
 
-constexpr std::size_t kLargePipe = 256 << 10;  // more gains nothing (measured)
-constexpr std::size_t kFrame = 64;             // count, size and marker, generously
-constexpr std::int64_t kLookMs = 50;           // doubled while nothing changes, up to
+constexpr std::size_t kFrame = 64;    // count, size and marker, generously
+constexpr std::int64_t kLookMs = 50;  // doubled while nothing changes, up to
 constexpr std::int64_t kMostLookMs = 1000;
 constexpr std::int64_t kEmptyMs = 200;  // the time to connect after the last byte was taken
 

@@ -6,12 +6,12 @@
 
 #include "common/base/base64.h"
 #include "common/json/simdjson_library.h"
+#include "common/stream/text_reader.h"
 
 namespace fl {
 namespace {
 
 constexpr char kLowerHex[] = "0123456789abcdef";
-constexpr std::string_view kMark = "\xef\xbb\xbf";
 constexpr std::string_view kBlank = " \t\r\n";
 constexpr std::size_t kDepth = 8;      // the form has two levels
 constexpr std::size_t kEscaped = 6;    // bytes of \u0001
@@ -103,8 +103,8 @@ std::size_t JsonLine::longest_line(const EventLimits& limits) const {
 }
 
 Result<bool> JsonLine::parse(std::string_view line, const EventLimits& limits) {
-  if (line.starts_with(kMark)) {
-    line.remove_prefix(kMark.size());
+  if (line.starts_with(kUtf8Mark)) {
+    line.remove_prefix(kUtf8Mark.size());
   }
   if (line.find_first_not_of(kBlank) == std::string_view::npos) {
     return false;

@@ -75,6 +75,8 @@ class TextReader {
   std::uint64_t ended_ = 0;  // lines, counted where there is a form
 };
 
+/// The byte order mark of UTF-8, which belongs to no event where text begins with it.
+inline constexpr std::string_view kUtf8Mark = "\xef\xbb\xbf";
 /// So many bytes at the start of text are checked.
 constexpr std::size_t kCheckedText = 4 << 10;
 

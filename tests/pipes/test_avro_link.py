@@ -15,12 +15,12 @@ COUNT, BATCH = 1000, 100
 
 
 class ReplyEater:
-    """Passes connections on to a server, but of the first ones it keeps the reply to batch `at`: the
-    client's connection ends instead."""
+    """Passes connections on to a server, but of the first ones it keeps the reply to batch `at`, or all
+    but its first `size` bytes: the client's connection ends instead. `length`: of such a reply."""
 
-    def __init__(self, port, at, times):
+    def __init__(self, port, at, times, size=0):
         self.target = ("127.0.0.1", port)
-        self.at, self.left = at, times
+        self.at, self.left, self.size, self.length = at, times, size, None
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.thread = threading.Thread(target=self.run, daemon=True)
@@ -39,6 +39,8 @@ class ReplyEater:
                 replies += 1  # a client with one request in flight gets one reply at a time
                 if self.left > 0 and replies == self.at:
                     self.left -= 1
+                    self.length = len(data)
+                    client.sendall(data[:self.size])
                     break
                 client.sendall(data)
             client.shutdown(socket.SHUT_RDWR)
@@ -60,42 +62,6 @@ class ReplyEater:
         self.thread.join()
 
 
-class ReplyCutter:
-    """Passes connections on to a server; the first reply of the first one ends after `size` bytes.
-    `length`: of that reply."""
-
-    def __init__(self, port, size):
-        self.target, self.size, self.length = ("127.0.0.1", port), size, None
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.run, daemon=True).start()
-
-    def run(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(self.target, harness.HANG)
-            threading.Thread(target=ReplyEater.carry, args=(client, server), daemon=True).start()
-            while data := server.recv(1 << 16):
-                if self.length is None:
-                    self.length = len(data)
-                    client.sendall(data[:self.size])
-                    break
-                client.sendall(data)
-            for one in (client, server):
-                try:
-                    one.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
-                one.close()
-
-    def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-
-
 class Loss(harness.Case):
     def test_a_reply_that_is_cut_anywhere_doubles_its_batch(self):
         """After each byte of the reply: the sink sends the request again, and ends with 0."""
@@ -104,12 +70,12 @@ class Loss(harness.Case):
                                 "it listens")[1])
         size, length = 0, 1
         while size < length:
-            cutter = ReplyCutter(port, size)
-            self.addCleanup(cutter.close)
+            eater = ReplyEater(port, at=1, times=1, size=size)
+            self.addCleanup(eater.close)
             sender = self.pipeline("fl-source seq --count 10",
-                                   f"fl-sink avro --stream 127.0.0.1:{cutter.port}")
+                                   f"fl-sink avro --stream 127.0.0.1:{eater.port}")
             self.check(sender, 0, 0)
-            length = cutter.length
+            length = eater.length
             size += 1
         self.assertGreater(length, 12)  # its frame, and something in it
         receiver.processes[0].send_signal(signal.SIGTERM)

@@ -15,11 +15,10 @@
 
 #include "common/base/clock.h"
 #include "common/io/child.h"
+#include "common/io/write_end.h"
 
 namespace fl {
 namespace {
-
-constexpr int kLargePipe = 256 << 10;
 
 /// What the keeper tells us, written at once.
 struct Report {
@@ -172,7 +171,7 @@ Result<Command> Command::start(const std::vector<std::string>& words, bool captu
   Command command;
   command.output_ = std::move(output.read);
   // Fewer turns of the command and us, where the system lets us have it.
-  (void)::fcntl(command.output_.get(), F_SETPIPE_SZ, kLargePipe);
+  (void)::fcntl(command.output_.get(), F_SETPIPE_SZ, static_cast<int>(kLargePipe));
   command.errors_ = std::move(errors.read);
   command.result_ = std::move(result.read);
   command.control_ = std::move(control.write);

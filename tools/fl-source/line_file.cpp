@@ -8,7 +8,6 @@ namespace fl {
 namespace {
 
 constexpr std::size_t kRead = 128 << 10;
-constexpr std::string_view kMark = "\xef\xbb\xbf";
 
 }  // namespace
 
@@ -63,8 +62,8 @@ bool LineFile::fill() {
   }
   eof_ = *got < size;
   end_ += *got;
-  if (offset_ == 0 && unread().starts_with(kMark)) {
-    consume(kMark.size());
+  if (offset_ == 0 && unread().starts_with(kUtf8Mark)) {
+    consume(kUtf8Mark.size());
     has_mark_ = true;
   }
   return true;

@@ -111,13 +111,13 @@ class AvroSource final : public Source {
   std::unique_ptr<TcpServer> server_;
   bool has_room_ = false;
   bool ready_ = false;
+  std::string spare_;  // memory of a request that is done with, for the next large one
   std::unordered_map<Id, std::unique_ptr<AvroConnection>> clients_;
   std::deque<Id> waiting_;  // have a whole request
   std::deque<Id> parked_;   // are not read: too much is held
   std::set<Id> holders_;    // hold bytes of requests
   std::size_t held_ = 0;
   std::optional<Current> current_;
-  std::string spare_;  // memory of a request that is done with, for the next large one
   EventLedger ledger_;
   std::uint64_t produced_ = 0;
   std::uint64_t acked_ = 0;
