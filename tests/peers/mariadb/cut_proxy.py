@@ -3,11 +3,21 @@
     proxy = CutProxy(server.port)
     proxy.after(50_000, action)    # once the server has sent that much from now on: calls action(),
                                    # and then both ends of all connections are closed
+    proxy.before(b"COMMIT", action)    # calls action() each time before the server gets this statement
     proxy.port; proxy.close()
 """
 import contextlib
 import socket
 import threading
+
+
+def statements_in(data):
+    """Of a client's packets, which come in whole: one may follow another that has no answer."""
+    while data:
+        end = 4 + int.from_bytes(data[:3], "little")
+        if data[4:5] == b"\x03":  # COM_QUERY
+            yield data[5:end]
+        data = data[end:]
 
 
 class CutProxy:
@@ -19,11 +29,16 @@ class CutProxy:
         self.left, self.action = None, None
         self.sockets = []
         self.cuts = 0
+        self.statements = []
         threading.Thread(target=self.accept, daemon=True).start()
 
     def after(self, size, action=lambda: None):
         with self.lock:
             self.left, self.action = size, action
+
+    def before(self, words, action):
+        """`words`: the beginning of statements. For connections that are made from now on."""
+        self.statements.append((words, action))
 
     def is_armed(self):
         with self.lock:
@@ -57,6 +72,11 @@ class CutProxy:
                             if self.left <= 0:
                                 data = data[:len(data) + self.left]
                                 cut, self.left = self.action, None
+                else:
+                    for statement in statements_in(data):
+                        for words, action in self.statements:
+                            if statement.startswith(words):
+                                action()
                 target.sendall(data)
                 if cut:
                     cut()
