@@ -3,7 +3,6 @@
 in batches, to several hosts in turn and in order of preference, and by log4j's appender."""
 import glob
 import os
-import signal
 import subprocess
 import sys
 
@@ -12,19 +11,15 @@ for folder in (os.path.join("..", "..", "tools"), "."):
     sys.path.insert(0, os.path.join(HERE, folder))
 import agent
 import harness
+import receivers
 
 COUNT = 2050    # the last batch is half full
 LIMIT = 120     # seconds, for hangs
 
 
-class Clients(harness.Case):
-    def receiver(self):
-        """fl-source avro, and the port on which it listens."""
-        port, = agent.free_ports(1)
-        pipeline = self.pipeline(f"fl-source avro --port {port}", "fl-sink stdout --stream")
-        harness.poll(lambda: "listening on" in pipeline.errors(0) or
-                     pipeline.processes[0].poll() is not None, "it listens")
-        return pipeline, port
+class Clients(receivers.Case):
+    def stdout_receiver(self):
+        return self.free_receiver("fl-sink stdout --stream")
 
     def send(self, mode, *ports):
         places = [f"127.0.0.1:{port}" for port in ports]
@@ -35,10 +30,9 @@ class Clients(harness.Case):
              str(COUNT), *places], capture_output=True, timeout=LIMIT, check=False)
         self.assertEqual(done.returncode, 0, done.stderr.decode()[-3000:])
 
-    def end(self, pipeline):
-        """The lines that came."""
-        pipeline.processes[0].send_signal(signal.SIGTERM)
-        return self.check(pipeline, 0, 0).output().decode().splitlines()
+    def lines_of(self, pipeline):
+        """The lines that came, once it has ended."""
+        return self.end(pipeline).output().decode().splitlines()
 
     def setUp(self):
         super().setUp()
@@ -51,20 +45,20 @@ class Clients(harness.Case):
         return [f"{mode} {i}" for i in range(COUNT)]
 
     def test_one_host(self):
-        pipeline, port = self.receiver()
+        pipeline, port = self.stdout_receiver()
         for mode in ("single", "batch", "log4j"):
             self.send(mode, port)
-        self.assertEqual(self.end(pipeline),
+        self.assertEqual(self.lines_of(pipeline),
                          self.lines("single") + self.lines("batch") + self.lines("log4j"))
 
     def test_several_hosts(self):
         """In turn: each gets every second batch. In order: the second one, since nobody is the first."""
-        one, port = self.receiver()
-        two, other = self.receiver()
+        one, port = self.stdout_receiver()
+        two, other = self.stdout_receiver()
         nobody, = agent.free_ports(1)
         self.send("balance", port, other)
         self.send("failover", nobody, other)
-        first, second = self.end(one), self.end(two)
+        first, second = self.lines_of(one), self.lines_of(two)
         failed_over = [line for line in second if line.startswith("failover")]
         balanced = [line for line in second if line.startswith("balance")]
         self.assertEqual(failed_over, self.lines("failover"))

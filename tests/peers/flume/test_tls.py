@@ -6,7 +6,6 @@ FL_TEST_LONG=1: 200,000 events.
 """
 import os
 import re
-import signal
 import subprocess
 import sys
 
@@ -15,13 +14,14 @@ for folder in (os.path.join("..", "..", "tools"), "."):
     sys.path.insert(0, os.path.join(HERE, folder))
 import agent
 import harness
+import receivers
 
 COUNT = 200_000 if os.environ.get("FL_TEST_LONG") else 20_000
 LIMIT = 600 if os.environ.get("FL_TEST_LONG") else 120
 PASSWORD = "changeit-not"
 
 
-class Tls(harness.Case):
+class Tls(receivers.Case):
     def keytool(self, *words):
         tool = os.path.join(os.path.dirname(os.path.realpath(agent.java())), "keytool")
         done = subprocess.run([tool, *words], capture_output=True, timeout=LIMIT, check=False)
@@ -45,17 +45,10 @@ class Tls(harness.Case):
                      "PKCS12", "-keystore", path, "-storepass", PASSWORD)
         return path
 
-    def receiver(self, port, options):
-        pipeline = self.pipeline(f"fl-source avro --port {port} --tls {options} "
-                                 f"--keystore-password-env FL_WORD", "fl-sink stdout --stream",
-                                 env=self.env(FL_WORD=PASSWORD))
-        harness.poll(lambda: "listening on" in pipeline.errors(0) or
-                     pipeline.processes[0].poll() is not None, "it listens")
-        return pipeline
-
-    def end(self, pipeline):
-        pipeline.processes[0].send_signal(signal.SIGTERM)
-        return self.check(pipeline, 0, 0)
+    def tls_receiver(self, port, options):
+        return self.receiver("fl-sink stdout --stream", port=port,
+                             options=f"--tls {options} --keystore-password-env FL_WORD",
+                             env=self.env(FL_WORD=PASSWORD))
 
     def test_both_directions(self):
         theirs, their_pem = self.store("theirs")
@@ -101,8 +94,8 @@ a1.sinks.bad.truststore-type = PKCS12
 """
         lines = b"".join(b"%d\n" % i for i in range(COUNT))
         self.write("lines", lines)
-        out = self.receiver(out_port, f"--keystore {ours}")
-        bad = self.receiver(bad_port, f"--keystore {theirs}")  # which its sink does not trust
+        out = self.tls_receiver(out_port, f"--keystore {ours}")
+        bad = self.tls_receiver(bad_port, f"--keystore {theirs}")  # which its sink does not trust
         with agent.Agent(self.dir, rows) as flume:
             flume.wait_for(r"Avro source \w+ started")
             send = f"fl-sink avro --stream --batch-size 1000 --tls localhost:{in_port} --truststore "
@@ -127,7 +120,7 @@ a1.sinks.bad.truststore-type = PKCS12
         self.assertEqual(done.returncode, 78)
         command = re.search(r"keytool (-importkeystore .*)", done.stderr.decode())[1].split()
         self.keytool(*command, "-srcstorepass", PASSWORD, "-deststorepass", PASSWORD)
-        self.end(self.receiver(out_port, f"--keystore {old}.p12"))
+        self.end(self.tls_receiver(out_port, f"--keystore {old}.p12"))
 
 
 if __name__ == "__main__":

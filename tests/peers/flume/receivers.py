@@ -1,0 +1,24 @@
+"""fl-source avro as what others send to: what the tests of Avro share."""
+import signal
+
+import agent
+import harness
+
+
+class Case(harness.Case):
+    def receiver(self, *stages, port, options="", env=None):
+        """fl-source avro and the stages after it, once it listens."""
+        pipeline = self.pipeline(f"fl-source avro --port {port} {options}", *stages, env=env)
+        harness.poll(lambda: "listening on" in pipeline.errors(0) or
+                     pipeline.processes[0].poll() is not None, "it listens")
+        return pipeline
+
+    def free_receiver(self, *stages, options=""):
+        """The same, and the port on which it listens."""
+        port, = agent.free_ports(1)
+        return self.receiver(*stages, port=port, options=options), port
+
+    def end(self, pipeline):
+        """TERM to the first stage; all end with 0."""
+        pipeline.processes[0].send_signal(signal.SIGTERM)
+        return self.check(pipeline, *[0] * len(pipeline.processes))
