@@ -2,10 +2,12 @@
 """Three hosts on three loopback addresses, each with a file channel, the last one before the real HDFS,
 while stages, hosts and links die at random.
 
-Started by ./run. FL_TEST_SEED repeats a run; FL_TEST_LONG=1: five minutes. What may come twice is what
-fl-delivery(7) says: a batch for each link that is lost, and what a killed sender of a log had not
-heard of, which --window bounds.
+Started by ./run. A minute of faults, with FL_TEST_LONG=1 five: as many as their pauses span, in an order
+of the seed's choice (FL_TEST_SEED), and each of them hits something that works. What may come twice is
+what fl-delivery(7) says: a batch for each link that is lost, and what a killed sender of a log had not
+heard of, which --window bounds (rounded up to a block of the log).
 """
+import collections
 import os
 import random
 import signal
@@ -20,13 +22,16 @@ from link_proxy import Link
 from ports import free_port
 from test_flow import bytes_in, hdfs, webhdfs
 
-SECONDS = 300 if os.environ.get("FL_TEST_LONG") else 8  # of faults
-PAUSE = (0.3, 0.9)  # seconds between them
-FILES = 5000 if os.environ.get("FL_TEST_LONG") else 200
+SECONDS = 300 if os.environ.get("FL_TEST_LONG") else 60  # of faults
+PAUSE = (0.3, 0.9)  # seconds before each
+KINDS = ("stage", "stage", "stage", "link", "link", "host")
+FILES = 15 * SECONDS
 LINES = 400  # of a file
 WIDTH = 100  # bytes of a line
 BATCH = 200
 WINDOW = 256 << 10
+BLOCK = 64 << 10
+UNHEARD = (WINDOW + BLOCK) // WIDTH  # events that a log has handed out and not heard of, at most
 LIMIT = 240  # seconds until what is left has arrived
 HOSTS = {"app": "127.0.0.2", "relay": "127.0.0.3", "collector": "127.0.0.4"}
 
@@ -53,15 +58,21 @@ class Unit:
             if all(each.poll() is not None for each in self.now.processes):
                 self.start()
 
-    def kill(self, number=None):
-        """One of its processes, or all."""
+    def kill(self, number):
+        """One of its processes; False if it had ended."""
         with self.lock:
-            if number is None:
-                self.now.kill()
-            else:
-                process = self.now.processes[number % len(self.now.processes)]
-                if process.poll() is None:
-                    process.send_signal(signal.SIGKILL)
+            process = self.now.processes[number]
+            if process.poll() is not None:
+                return False
+            process.send_signal(signal.SIGKILL)
+            return True
+
+    def kill_all(self):
+        """False if they had ended."""
+        with self.lock:
+            lived = any(process.poll() is None for process in self.now.processes)
+            self.now.kill()
+            return lived
 
     def stop(self):
         """By TERM to its first stage, which drains what it has."""
@@ -78,6 +89,7 @@ class Chain(harness.Case):
         self.target = f"/chain/{os.getpid()}"
         self.units = {}
         self.faults = []
+        self.hits = collections.Counter()
         self.allowed = 0
         webhdfs("PUT", self.target, op="MKDIRS")
 
@@ -93,28 +105,43 @@ class Chain(harness.Case):
             for unit in list(self.units.values()):
                 unit.look()
 
-    def fault(self):
-        """One of: a stage dies, a host dies, a link is cut. What may come twice for it is counted."""
-        kind = self.random.choice(("stage", "stage", "stage", "link", "link", "host"))
-        if kind == "link":
-            name = self.random.choice(sorted(self.links))
-            if self.links[name].cut():
-                self.allowed += BATCH
-            what = f"link of {name}"
-        elif kind == "host":
-            host = self.random.choice(sorted(HOSTS))
-            for (where, _), unit in sorted(self.units.items()):
-                if where == host:
-                    unit.kill()
-            self.allowed += 2 * BATCH + WINDOW // WIDTH
-            what = f"host {host}"
-        else:
-            where, role = self.random.choice(sorted(self.units))
-            number = self.random.randrange(2)
-            self.units[where, role].kill(number)
-            self.allowed += BATCH + (WINDOW // WIDTH if role == "send" else 0)
-            what = f"stage {number} of {where} {role}"
-        self.faults.append(what)
+    def schedule(self):
+        """Pairs of a pause and a kind of fault, which span SECONDS."""
+        pauses = []
+        while sum(pauses) < SECONDS:
+            pauses.append(self.random.uniform(*PAUSE))
+        kinds = [KINDS[i % len(KINDS)] for i in range(len(pauses))]
+        self.random.shuffle(kinds)
+        return list(zip(pauses, kinds))
+
+    def cut_link(self):
+        name = self.random.choice(sorted(self.links))
+        if not self.links[name].cut():
+            return None
+        self.allowed += BATCH
+        return f"link of {name}"
+
+    def kill_host(self):
+        host = self.random.choice(sorted(HOSTS))
+        killed = [unit.kill_all() for (where, _), unit in sorted(self.units.items()) if where == host]
+        if not any(killed):
+            return None
+        self.allowed += 2 * BATCH + UNHEARD
+        return f"host {host}"
+
+    def kill_stage(self):
+        where, role = self.random.choice(sorted(self.units))
+        number = self.random.randrange(2)
+        if not self.units[where, role].kill(number):
+            return None
+        self.allowed += BATCH + (UNHEARD if role == "send" else 0)
+        return f"stage {number} of {where} {role}"
+
+    def fault(self, kind):
+        """A stage dies, a host dies, or a link is cut. What may come twice for it is counted."""
+        strike = {"link": self.cut_link, "host": self.kill_host, "stage": self.kill_stage}[kind]
+        self.faults.append(harness.poll(strike, f"a {kind} that works", LIMIT))
+        self.hits[kind] += 1
 
     def fill(self):
         """Files appear whole in the spool directory, as long as the faults last."""
@@ -130,8 +157,9 @@ class Chain(harness.Case):
         return [int(line) for line in text.split()]
 
     def test_nothing_is_lost(self):
-        print(f"seed {harness.SEED}, {SECONDS} s of faults, {FILES * LINES} events")
         self.random = random.Random(f"{harness.SEED}/chain")
+        faults = self.schedule()
+        print(f"seed {harness.SEED}, {len(faults)} faults in {SECONDS} s, {FILES * LINES} events")
         os.makedirs(self.path("app", "spool"))
         ports = {host: free_port(HOSTS[host]) for host in ("relay", "collector")}
         self.links = {host: Link(HOSTS[host], (HOSTS[host], port)) for host, port in ports.items()}
@@ -160,10 +188,11 @@ class Chain(harness.Case):
         filler.start()
         self.addCleanup(filler.join)
 
-        end = time.monotonic() + SECONDS
-        while time.monotonic() < end:
-            time.sleep(self.random.uniform(*PAUSE))
-            self.fault()
+        begin = time.monotonic()
+        for pause, kind in faults:
+            time.sleep(pause)
+            self.fault(kind)
+        took = time.monotonic() - begin
         filler.join()
         quiet = time.monotonic()
         everything = set(range(FILES * LINES))
@@ -193,10 +222,10 @@ class Chain(harness.Case):
         if bytes_in(self.target) != len(got) * WIDTH:
             got = self.delivered()
         doubled = len(got) - len(everything)
-        print(f"{len(self.faults)} faults, {sum(link.cuts for link in self.links.values())} of them cut links, "
-              f"{sum(unit.starts for unit in self.units.values()) - 6} starts again: "
-              f"{len(everything - set(got))} lost, {doubled} doubled (at most {self.allowed}); all there {all_there - quiet:.0f} s after the last "
-              "fault")
+        print(f"{len(self.faults)} faults in {took:.0f} s {dict(self.hits)}, "
+              f"{sum(unit.starts for unit in self.units.values()) - len(self.units)} pipelines started "
+              f"again: {len(everything - set(got))} lost, {doubled} came twice (at most {self.allowed}); "
+              f"all there {all_there - quiet:.0f} s after the last fault")
         self.assertEqual(set(got), everything)
         self.assertLessEqual(doubled, self.allowed, self.faults)
         self.assertEqual([name for name in os.listdir(self.path("app", "spool"))
