@@ -3,6 +3,7 @@
 answers in tests/peers/hbase."""
 import json
 import os
+import signal
 import socket
 import ssl
 import subprocess
@@ -250,6 +251,91 @@ class Schema(HBaseCase):
             status, said = self.run_sink([gateway], data=b"x\n")
             self.assertEqual(status, 78, said)
             self.assertIn(words, said)
+
+
+class DryRun(HBaseCase):
+    """--dry-run says what a run would say at its start or after the first row, with the same status."""
+
+    def dry(self, gateways, *options, **more):
+        return self.run_sink(gateways, "--dry-run", *options, data=b"x\n", **more)
+
+    def same(self, gateway, wanted, words, *options, **more):
+        """A run and a dry run end alike."""
+        for each in ((), ("--dry-run",)):
+            status, said = self.run_sink([gateway], *each, *options, data=b"x\n", **more)
+            self.assertEqual(status, wanted, f"{each}: {said}")
+            self.assertIn(words, said)
+
+    def test_all_is_there(self):
+        for table in ("t", "space:t"):
+            gateway = self.gateway({table: ["g", "f"]})
+            for options in ((), ("--put-if-absent",), ("--gzip",), ("--increment-column", "n")):
+                status, said = self.dry([gateway], *options, table=table)
+                self.assertEqual(status, 0, said)
+                self.assertIn("the options are valid", said)
+            self.assertEqual((gateway.rows, gateway.counters), ({}, {}))
+            # One look at the schema, and one put whose condition does not hold.
+            self.assertEqual([(each.method, asks_state(each)) for each in gateway.requests],
+                             4 * [("GET", False), ("POST", True)])
+
+    def test_what_is_missing(self):
+        self.same(self.gateway({"t": ["g", "h"]}), 78, "has no column family 'f'; it has g, h")
+        self.same(self.gateway(), 78, "has no table 'none'", table="none")
+        gateway = self.gateway()
+        gateway.answer = lambda request: (200, {}, b"<html>")
+        self.same(gateway, 78, "does not answer with a schema")
+
+    def test_a_table_that_is_disabled(self):
+        gateway = self.gateway()
+        gateway.disabled = {"t"}
+        self.same(gateway, 78, "enable 't'", "--grace", "10m")
+
+    def test_who_may_not(self):
+        """By the schema, or only by a put: a gateway that is read-only shows schemas."""
+        for is_refused in (lambda request: True, put):
+            for answer, status in ((401, 77), (403, 77), (415, 78)):
+                gateway = self.gateway()
+                gateway.answer = lambda request, answer=answer, is_refused=is_refused: \
+                    answer if is_refused(request) else OWN
+                self.same(gateway, status, f"answers {answer}")
+
+    def test_what_the_gateway_refuses(self):
+        """A put without rows of ours: no event is at fault."""
+        gateway = self.gateway()
+        gateway.answer = lambda request: 400 if put(request) else OWN
+        status, said = self.dry([gateway])
+        self.assertEqual(status, 78, said)
+        self.assertNotIn("--reject", said)
+
+    def test_a_gateway_that_is_away(self):
+        port = free_port()
+        self.same(f"http://127.0.0.1:{port}", 69, "cannot connect", "--grace", "100ms")
+        for answer, status in ((503, 69), (502, 69), (500, 70), (302, 69), (None, 69)):
+            gateway = self.gateway()
+            gateway.answer = lambda request, answer=answer: answer if put(request) else OWN
+            self.same(gateway, status, "" if answer is None else f"answers {answer}", "--grace", "100ms")
+
+    def test_troubles_that_pass(self):
+        """It tries again, and another gateway, as a run does."""
+        away = f"http://127.0.0.1:{free_port()}"
+        gateway = self.gateway()
+        faults = [503, 500, None, 502, 500, 503]
+        gateway.answer = lambda request: faults.pop() if faults else OWN
+        status, said = self.dry([away, gateway], "--grace", "10m")
+        self.assertEqual((status, faults), (0, []), said)
+        self.assertIn("this dry run waiting, trying again for 10m", said)
+
+    def test_ctrl_c(self):
+        gateway = self.gateway()
+        pipeline = self.pipeline(["fl-sink", "hbase", "t", "--column-family", "f", "--rest",
+                                  gateway.url, "--grace", "10m", "--dry-run"], stdin=subprocess.DEVNULL)
+        gateway.answer = lambda request: 503
+        harness.poll(lambda: "this dry run waiting" in pipeline.errors(0) or
+                     pipeline.processes[0].poll() is not None, "the trouble")
+        if pipeline.processes[0].poll() is None:
+            pipeline.send(signal.SIGINT)
+        self.check(pipeline, 75)
+        self.assertIn("stopped while waiting for", pipeline.errors(0))
 
 
 class Disabled(HBaseCase):

@@ -83,10 +83,12 @@ class Password(test_hbase.HBaseCase):
                 ("Negotiate", ("--user", USER, "--password-file", "word"), "wants Kerberos")):
             gateway = self.gateway()
             gateway.answer = lambda request, offer=offer: (401, {"WWW-Authenticate": offer})
-            status, said = self.run_sink([gateway], *options, "--grace", "10m", data=b"x\n")
-            self.assertEqual(status, 77, said)
-            self.assertIn(words, said)
-            self.assertEqual(len(gateway.requests), 1)
+            for dry in ((), ("--dry-run",)):
+                gateway.requests.clear()
+                status, said = self.run_sink([gateway], *options, *dry, "--grace", "10m", data=b"x\n")
+                self.assertEqual(status, 77, said)
+                self.assertIn(words, said)
+                self.assertEqual(len(gateway.requests), 1)
 
     def test_redirects_are_not_followed(self):
         other, gateway = self.gateway(), self.gateway()
@@ -116,12 +118,14 @@ class Password(test_hbase.HBaseCase):
             self.assertNotIn(RIGHT.split(" ")[1], found)
 
     def test_a_network_that_can_read_it(self):
+        port = free_port()
         for urls, count in ((["http://gw.example:8080", "http://gw2.example:8080"], 1),
-                            (["https://gw.example:8443", "http://localhost:8080",
-                              "http://127.0.0.2:8080", "http://[::1]:8080"], 0)):
+                            (["https://gw.example:8443", f"http://localhost:{port}",
+                              f"http://127.0.0.2:{port}", f"http://[::1]:{port}"], 0)):
             status, said = self.run_sink(urls, "--user", USER, "--password-file", "word",
-                                         "--dry-run", data=b"")
-            self.assertEqual(status, 0, said)
+                                         "--connect-timeout", "100ms", "--grace", "10ms", "--dry-run",
+                                         data=b"")
+            self.assertEqual(status, 69, said)
             self.assertEqual(said.count("readable"), count, said)
 
     def test_mistakes(self):

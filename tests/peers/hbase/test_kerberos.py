@@ -135,10 +135,13 @@ class Kerberos(harness.Case):
                 (None, ("--kerberos-keytab", self.keytab, "--kerberos-principal", "bob"),
                  "cannot log in from the keytab"),
                 (here, ("--kerberos-keytab", self.keytab), "ticket for HTTP/127.0.0.1")):
-            status, said = self.store(*options, "--grace", "10m", url=url,
-                                      KRB5_CONFIG=self.path("krb5.conf"))
-            self.assertEqual(status, 77, said)
-            self.assertIn(words, said)
+            for dry in ((), ("--dry-run",)):
+                status, said = self.store(*options, *dry, "--grace", "10m", url=url,
+                                          KRB5_CONFIG=self.path("krb5.conf"))
+                self.assertEqual(status, 77, said)
+                self.assertIn(words, said)
+        status, said = self.store("--kerberos-keytab", self.keytab, "--dry-run")
+        self.assertEqual(status, 0, said)
         self.assertEqual(self.values(), [])
 
 

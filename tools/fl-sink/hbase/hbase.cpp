@@ -158,8 +158,10 @@ ComponentType hbase_sink() {
       "itself, that also holds for events that a source sends again. Rows with the same key, "
       "column and time overwrite each other.\n\n"
       "At the start the schema is looked at: a table or column family that does not exist ends the "
-      "sink with 78. It never creates or changes a table. An event without a row (the regex does "
-      "not match, a header is missing) and a row that HBase does not take (key empty or above "
+      "sink with 78. It never creates or changes a table. --dry-run looks at it, too, and finds "
+      "out by a put that stores nothing whether the table is enabled and may be written. An event "
+      "without a row (the regex does not match, a header is missing) and a row that HBase does not "
+      "take (key empty or above "
       "32767 bytes, time before 1970, no cell, a cell above --max-cell) goes to --reject or ends "
       "the sink with 65; the others are stored. If the gateway refuses a request all the same, it "
       "is cut into halves until the row is found. No answer, 503 and their like: the "
@@ -206,8 +208,11 @@ ComponentType hbase_sink() {
       {"tail -F access.log | fl-sink hbase web:log --column-family f --user etl --password-file "
        "/etc/fl/knox.password --rest https://gateway:8443/gateway/default/hbase",
        "Through Knox, with a password."},
-      {"fl-sink hbase web:log --column-family f --rest http://localhost:8080 --dry-run < /dev/null",
-       "Checks the options."},
+      {"fl-sink hbase web:log --column-family f --rest http://gw:8080 --grace 1s --dry-run || test "
+       "$? "
+       "= 69",
+       "Checks the options, the gateway, the login, the table and its column family. 69: the "
+       "gateway is away."},
   };
   type.options = options();
   type.sink = factory<Sink, HBaseSink, HBaseSinkOptions>();

@@ -8,6 +8,7 @@
 #include "common/component/stage_options.h"
 #include "common/http/client.h"
 #include "common/io/poll_set.h"
+#include "common/io/signals.h"
 #include "tools/fl-sink/hbase/answers.h"
 
 namespace fl {
@@ -18,6 +19,8 @@ constexpr std::size_t kMaxAnswerText = 8 << 10;
 constexpr int kUnreadTries = 3;
 // A gateway that knows it answers within a second.
 constexpr std::int64_t kStateTimeoutMs = 5'000;
+// How soon --dry-run ends after a signal.
+constexpr std::int64_t kStopLookMs = 200;
 
 // [NAMESPACE:]NAME
 bool is_table_name(const std::string& name) {
@@ -124,7 +127,29 @@ Status HBaseSink::open(const StageContext& context) {
       !status) {
     return status;
   }
-  is_open_ = !context.dry_run;
+  is_open_ = true;
+  is_dry_run_ = context.dry_run;
+  return is_dry_run_ ? look() : Status();
+}
+
+// --dry-run: gateway, login, table and column family, as a run looks at them; and, by a put that
+// stores nothing, whether the table is enabled and may be written.
+Status HBaseSink::look() {
+  limits_.ended_ms = monotonic_ms();
+  asks_state_ = true;
+  while (has_work()) {
+    PollSet set;
+    watch(set, true);
+    set.wake_at(deadline_ms());
+    set.wake_at(monotonic_ms() + kStopLookMs);
+    set.wait();
+    if (stop_requested()) {
+      return Error{ErrorClass::again, "stopped while waiting for " + shown_[gateway_], {}};
+    }
+    if (Status status = handle(set); !status) {
+      return status;
+    }
+  }
   return {};
 }
 
@@ -365,12 +390,36 @@ Status HBaseSink::take_login() {
 // failure we ask, by a put whose condition never holds. Where that fails, too, our request is not
 // to blame.
 Status HBaseSink::take_state(const PostOutcome& outcome) {
+  if (is_dry_run_) {
+    return take_state_of_dry_run(outcome);
+  }
   asks_state_ = false;
   if (outcome.status == 0 || outcome.status >= 500) {
     unread_ = 0;
     return trouble(error_of(outcome), outcome.needs_person, outcome);
   }
   return {};  // it is not disabled, or we may not know
+}
+
+// No put of rows follows that would be answered the same.
+Status HBaseSink::take_state_of_dry_run(const PostOutcome& outcome) {
+  const bool may_pass = outcome.status == 0 || outcome.status == 500;
+  const HBaseAnswer answer = may_pass ? HBaseAnswer::again : hbase_answer(outcome.status);
+  switch (answer) {
+    case HBaseAnswer::stored:
+    case HBaseAnswer::exists:
+      asks_state_ = false;
+      end_trouble();
+      return {};
+    case HBaseAnswer::again:
+    case HBaseAnswer::blocked:
+      return trouble(error_of(outcome), answer == HBaseAnswer::blocked || outcome.needs_person,
+                     outcome);
+    case HBaseAnswer::refused:
+    case HBaseAnswer::ends:
+      break;
+  }
+  return final_error_of(outcome);
 }
 
 Status HBaseSink::take_outcome(const PostOutcome& outcome) {
@@ -424,6 +473,11 @@ Status HBaseSink::take_outcome(const PostOutcome& outcome) {
     asks_state_ = asking_ != Asking::schema;
     return trouble(error_of(outcome), false, outcome);
   }
+  return final_error_of(outcome);
+}
+
+// Of an answer after which no row is sent any more.
+Error HBaseSink::final_error_of(const PostOutcome& outcome) const {
   Error error = error_of(outcome);
   if (error.kind == ErrorClass::input) {
     error.kind = ErrorClass::config;  // of a schema or counter, so no event is at fault
@@ -529,7 +583,8 @@ Status HBaseSink::trouble(Error why, bool needs_person, const PostOutcome& outco
   for (const Request& request : requests_) {
     events += request.count();
   }
-  alarm_.raise(now, {why, needs_person, {}}, count_of(events, "event"), limits_.until_text());
+  alarm_.raise(now, {why, needs_person, {}},
+               is_dry_run_ ? "this dry run" : count_of(events, "event"), limits_.until_text());
   return {};
 }
 

@@ -98,13 +98,16 @@ class HBaseSink final : public Sink {
            !options_.put_if_absent;
   }
   bool is_busy() const { return (posts_ && posts_->is_busy()) || login_.is_busy(); }
-  bool has_work() const { return !schema_seen_ || !requests_.empty(); }
+  bool has_work() const { return !schema_seen_ || asks_state_ || !requests_.empty(); }
+  Status look();
   Status go_on();
   void send();
   std::string url() const;
   Status take_outcome(const PostOutcome& outcome);
   Status take_schema(const PostOutcome& outcome);
   Status take_state(const PostOutcome& outcome);
+  Status take_state_of_dry_run(const PostOutcome& outcome);
+  Error final_error_of(const PostOutcome& outcome) const;
   Status take_login();
   std::int64_t login_give_up_at() const;
   Status trouble(Error why, bool needs_person, const PostOutcome& outcome);
@@ -141,6 +144,7 @@ class HBaseSink final : public Sink {
   std::uint64_t safe_ = 0;
   std::int64_t not_before_ms_ = 0;
   bool is_open_ = false;
+  bool is_dry_run_ = false;
 
   Retry retry_;
   DeliveryAlarm alarm_;
