@@ -323,12 +323,62 @@ class Rows(harness.Case):
         self.check(pipeline, 0, 0)
 
     def test_dry_run(self):
+        """It finds what a run would end with at its start, with the same status and message."""
         self.fill(3)
-        since = ["--since", "id", "--dry-run"]
-        self.check(self.pipeline(self.words(self.server.url(self.table), *since)), 0)
+        here, base = self.server.url(self.table), self.server.url()
+        since = ["--since", "id"]
+        login = ["--password-file", self.password]
+
+        def same(status, words, url, *options):
+            said = []
+            for more in ([], ["--dry-run"]):
+                pipeline = self.pipeline(["fl-source", "sql", url, *options, *more],
+                                         *([] if more else [STDOUT]))
+                self.assertEqual(pipeline.wait(LIMIT)[0], status, pipeline.report())
+                said.append(pipeline.errors(0))
+            for each in said:
+                self.assertIn(words, each)
+            self.assertEqual(said[0].splitlines()[0], said[1].splitlines()[0])
+        for options in ([], since, ["--split", "3"], ["--query", "SELECT 1"]):
+            url = base if "--query" in options else here
+            self.check(self.pipeline(["fl-source", "sql", url, *login, *options, "--dry-run"]), 0)
         self.assertFalse(os.path.exists(self.path("home", ".local")))
-        self.check(self.pipeline(self.words(self.server.url("nope"), *since)), 78)
-        self.check(self.pipeline(["fl-source", "sql", self.server.url(self.table), *since]), 77)
+        same(78, "test.nope", self.server.url("nope"), *login, *since)
+        same(78, "no column 'ID'", here, *login, "--since", "ID")
+        same(78, "no column 'x'", here, *login, *since, "--key", "x")
+        same(78, "SELEC", base, *login, "--query", "SELEC")
+        same(77, "nowhere", base.replace("/test", "/nowhere") + "/t", *login)
+        same(77, "Access denied", here, *since)
+        same(77, "does not offer TLS", here, *login, "--tls", "--trust-all-certs")
+        dead = here.replace(str(self.server.port), "1")
+        self.check(self.pipeline(["fl-source", "sql", dead, *login, "--dry-run"]), 69)
+
+    def test_dry_run_looks_at_the_position(self):
+        self.fill(3)
+        place = self.path("p")
+
+        def found(*options, status):
+            """A run and a dry run say it."""
+            for more in (["--dry-run"], []):
+                pipeline = self.pipeline(self.words(self.server.url(self.table), "--position", place, *options,
+                                                    *more), *([] if more else [STDOUT]))
+                self.assertEqual(pipeline.wait(LIMIT)[0], status, pipeline.report())
+            return pipeline.errors(0)
+        found("--since", "id", status=0)
+        with open(place, "rb") as file:
+            before = file.read()
+        self.assertIn("not of", found("--since", "n", "--key", "id", status=78))
+        with open(place, "rb") as file:
+            self.assertEqual(file.read(), before)
+        # The table has another primary key by now.
+        self.server.run(f"ALTER TABLE {self.table} DROP PRIMARY KEY, ADD PRIMARY KEY (n)")
+        self.assertIn("is id, n now, and the position is one of id", found("--since", "id", status=78))
+        self.write("p", "{}")
+        self.assertIn("not a position", found("--since", "id", status=78))
+        os.unlink(place)
+        os.mkdir(place)
+        found("--since", "id", status=64)
+        self.assertEqual(os.listdir(place), [])
 
 
 class Tls(harness.Case):

@@ -182,6 +182,21 @@ TEST_F(SqlPositionFileTest, WhatIsNoPositionIsRefused) {
   }
 }
 
+TEST_F(SqlPositionFileTest, ACheckSaysTheSameAndMakesNothing) {
+  EXPECT_EQ(*SqlPositionFile::check(path(), "t"), SqlPosition());
+  EXPECT_FALSE(std::filesystem::exists(dir_.path() + "/a"));
+  SqlPositionFile file;
+  ASSERT_TRUE(file.open(path()).ok());
+  const Result<SqlPosition> loaded = file.load("t");
+  ASSERT_TRUE(loaded.ok());
+  EXPECT_EQ(*SqlPositionFile::check(path(), "t"), *loaded);  // though it is locked
+  for (const char* const bad : {"u", ""}) {
+    EXPECT_EQ(SqlPositionFile::check(path(), bad).error().message, file.load(bad).error().message);
+  }
+  EXPECT_EQ(SqlPositionFile::check(path() + "/", "t").error().kind, ErrorClass::usage);
+  EXPECT_FALSE(SqlPositionFile::check(path() + "/below/a/file", "t").ok());
+}
+
 TEST_F(SqlPositionFileTest, TheUsualPlace) {
   ::setenv("XDG_STATE_HOME", "/state", 1);
   EXPECT_EQ(*SqlPositionFile::usual_path("db1:3306 a/b.c"),

@@ -32,6 +32,18 @@ std::vector<std::string> SqlPlan::key_names() const {
   return names;
 }
 
+Status SqlPlan::check_position_of(const std::vector<std::string>& key) const {
+  const std::vector<std::string> names = key_names();
+  if (key.empty() || key == names) {
+    return {};
+  }
+  return Error{
+      ErrorClass::config,
+      fmt::format("the key of {} is {} now, and the position is one of {}", printable(title_),
+                  printable(join(names, ", ")), printable(join(key, ", "))),
+      "remove the position file to read everything again"};
+}
+
 std::string SqlPlan::title_of(const SqlSourceOptions& options, const SqlAddress& address) {
   return options.query.empty() ? address.database + "." + address.table
                                : fmt::format("{}, query {:016x}", address.database,

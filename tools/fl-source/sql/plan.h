@@ -31,6 +31,8 @@ class SqlPlan {
   const std::vector<SqlKeyColumn>& key() const { return key_; }
   std::vector<std::string> key_names() const;
   bool has_key() const { return !key_.empty(); }
+  /// Class config: a position of rows by `key` is none of ours. Empty: not known, which is fine.
+  Status check_position_of(const std::vector<std::string>& key) const;
   /// The last value of a row says whether it is too large and came without its long values.
   bool marks_large() const { return marks_large_; }
 

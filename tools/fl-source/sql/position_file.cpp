@@ -70,6 +70,80 @@ Error no_file() {
   return {ErrorClass::usage, "--position names a directory", "give the path of a file"};
 }
 
+// Empty: there is none.
+Result<std::string> text_of(const std::string& path) {
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  if (!file) {
+    if (errno == ENOENT) {
+      return std::string();
+    }
+    return system_error("cannot open '" + path + "'", errno);
+  }
+  std::string text(kLargestFile + 1, '\0');
+  std::size_t size = 0;
+  while (size < text.size()) {
+    const ssize_t n = ::read(file.get(), text.data() + size, text.size() - size);
+    if (n < 0 && errno == EINTR) {
+      continue;
+    }
+    if (n < 0) {
+      return system_error("cannot read '" + path + "'", errno);
+    }
+    if (n == 0) {
+      break;
+    }
+    size += static_cast<std::size_t>(n);
+  }
+  if (size == 0 || size > kLargestFile) {
+    return Error{ErrorClass::config, "'" + path + "' is not a position of this source",
+                 "if its rows may be delivered again, remove it"};
+  }
+  text.resize(size);
+  return text;
+}
+
+// Nothing: there is no file.
+Result<std::optional<SqlPosition>> position_in(const std::string& path, const std::string& name) {
+  const Result<std::string> text = text_of(path);
+  if (!text) {
+    return text.error();
+  }
+  if (text->empty()) {
+    return std::optional<SqlPosition>();
+  }
+  const Error unreadable{ErrorClass::config, "'" + path + "' is not a position of this source",
+                         "if its rows may be delivered again, remove it"};
+  const Result<Json> json = parse_json(*text);
+  if (!json) {
+    return unreadable;
+  }
+  const Json* const of = json->find("of");
+  const Json* const id = json->find("id");
+  const Json* const rows = json->find("rows");
+  std::optional<std::vector<std::string>> columns = strings_of(json->find("key"));
+  std::optional<std::vector<std::string>> values = strings_of(json->find("values"));
+  if (of == nullptr || id == nullptr || of->type != Json::Type::string || id->string.empty() ||
+      rows == nullptr || rows->type != Json::Type::number || rows->integer < 0 || !columns ||
+      !values) {
+    return unreadable;
+  }
+  if (of->string != name) {
+    return Error{ErrorClass::config,
+                 fmt::format("'{}' is the position of '{}', not of '{}'", path,
+                             printable(of->string), printable(name)),
+                 "name another file, or remove it to read everything again"};
+  }
+  if (values->size() != columns->size()) {
+    return unreadable;
+  }
+  SqlPosition position;
+  position.key = std::move(*columns);
+  position.id = id->string;
+  position.rows = static_cast<std::uint64_t>(rows->integer);
+  position.values = std::move(*values);
+  return std::optional(std::move(position));
+}
+
 }  // namespace
 
 std::string SqlPosition::text() const {
@@ -137,8 +211,18 @@ Result<std::string> SqlPositionFile::usual_path(std::string_view name) {
   return path + "/fl/sql/" + file + ".json";
 }
 
-Status SqlPositionFile::check(const std::string& path) {
-  return is_directory(path) ? no_file() : check_dir_can_be_made(directory_of(path));
+Result<SqlPosition> SqlPositionFile::check(const std::string& path, const std::string& of) {
+  if (is_directory(path)) {
+    return no_file();
+  }
+  if (Status status = check_dir_can_be_made(directory_of(path)); !status) {
+    return status.error();
+  }
+  Result<std::optional<SqlPosition>> found = position_in(path, of);
+  if (!found) {
+    return found.error();
+  }
+  return std::move(*found).value_or(SqlPosition());
 }
 
 Status SqlPositionFile::open(std::string path) {
@@ -165,81 +249,20 @@ Status SqlPositionFile::open(std::string path) {
   return {};
 }
 
-// Empty: there is none.
-Result<std::string> SqlPositionFile::read() const {
-  const UniqueFd file(::open(path_.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-  if (!file) {
-    if (errno == ENOENT) {
-      return std::string();
-    }
-    return system_error("cannot open '" + path_ + "'", errno);
+Result<SqlPosition> SqlPositionFile::load(const std::string& of) {
+  of_ = of;
+  Result<std::optional<SqlPosition>> found = position_in(path_, of);
+  if (!found) {
+    return found.error();
   }
-  std::string text(kLargestFile + 1, '\0');
-  std::size_t size = 0;
-  while (size < text.size()) {
-    const ssize_t n = ::read(file.get(), text.data() + size, text.size() - size);
-    if (n < 0 && errno == EINTR) {
-      continue;
-    }
-    if (n < 0) {
-      return system_error("cannot read '" + path_ + "'", errno);
-    }
-    if (n == 0) {
-      break;
-    }
-    size += static_cast<std::size_t>(n);
-  }
-  if (size == 0 || size > kLargestFile) {
-    return Error{ErrorClass::config, "'" + path_ + "' is not a position of this source",
-                 "if its rows may be delivered again, remove it"};
-  }
-  text.resize(size);
-  return text;
-}
-
-Result<SqlPosition> SqlPositionFile::load(const std::string& name) {
-  of_ = name;
-  const Result<std::string> text = read();
-  if (!text) {
-    return text.error();
+  if (*found) {
+    return std::move(**found);
   }
   SqlPosition position;
-  if (text->empty()) {
-    position.id = random_hex(8);
-    if (Status status = save(position); !status) {
-      return status.error();
-    }
-    return position;
+  position.id = random_hex(8);
+  if (Status status = save(position); !status) {
+    return status.error();
   }
-  const Error unreadable{ErrorClass::config, "'" + path_ + "' is not a position of this source",
-                         "if its rows may be delivered again, remove it"};
-  const Result<Json> json = parse_json(*text);
-  if (!json) {
-    return unreadable;
-  }
-  const Json* const of = json->find("of");
-  const Json* const id = json->find("id");
-  const Json* const rows = json->find("rows");
-  std::optional<std::vector<std::string>> columns = strings_of(json->find("key"));
-  std::optional<std::vector<std::string>> values = strings_of(json->find("values"));
-  if (of == nullptr || id == nullptr || of->type != Json::Type::string || id->string.empty() ||
-      rows == nullptr || rows->type != Json::Type::number || rows->integer < 0 || !columns ||
-      !values) {
-    return unreadable;
-  }
-  if (of->string != name) {
-    return Error{ErrorClass::config,
-                 fmt::format("'{}' is the position of '{}', not of '{}'", path_,
-                             printable(of->string), printable(name)),
-                 "name another file, or remove it to read everything again"};
-  }
-  if (values->size() != columns->size()) {
-    return unreadable;
-  }
-  position.key = std::move(*columns);
-  position.id = id->string;
-  position.rows = static_cast<std::uint64_t>(rows->integer);
-  position.values = std::move(*values);
   return position;
 }
 

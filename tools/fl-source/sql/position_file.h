@@ -42,8 +42,8 @@ class SqlPositionFile {
   /// Locks the file, for which missing directories are made, and reads it. Class again: another
   /// process has it. A file that is not there holds no position yet.
   Status open(std::string path);
-  /// What open() would fail with, as far as it shows without making anything.
-  static Status check(const std::string& path);
+  /// What open() and load() would say, without making or locking anything.
+  static Result<SqlPosition> check(const std::string& path, const std::string& of);
   /// What was in it. `of`: what is read now, which it must be a position of; else class config.
   /// Without a file a new position, which is written at once: nothing may go out before.
   Result<SqlPosition> load(const std::string& of);
@@ -53,8 +53,6 @@ class SqlPositionFile {
   const std::string& path() const { return path_; }
 
  private:
-  Result<std::string> read() const;
-
   std::string path_;
   std::string directory_;
   UniqueFd lock_;

@@ -224,17 +224,12 @@ Status SqlReader::connect() {
   if (!plan) {
     return plan.error();
   }
-  std::vector<std::string> names = plan->key_names();
   {
     const std::lock_guard lock(mutex_);
-    if (!key_.empty() && key_ != names) {
-      return Error{ErrorClass::config,
-                   fmt::format("the key of {} is {} now, and the position is one of {}",
-                               printable(plan->title()), printable(join(names, ", ")),
-                               printable(join(key_, ", "))),
-                   "remove the position file to read everything again"};
+    if (Status status = plan->check_position_of(key_); !status) {
+      return status;
     }
-    key_ = std::move(names);
+    key_ = plan->key_names();
   }
   plan_ = std::move(*plan);
   form_.emplace(plan_->columns(),

@@ -147,8 +147,7 @@ Status SqlSource::open(const StageContext& context) {
     }
   }
   if (context.dry_run) {
-    const Status place = is_keyed() ? SqlPositionFile::check(options_.position) : Status();
-    return place ? look() : place;
+    return look();
   }
   return is_keyed() ? open_position() : Status();
 }
@@ -165,16 +164,30 @@ Status SqlSource::open_position() {
   return {};
 }
 
-// --dry-run: the server, the login, the table and its key.
+// --dry-run: the position, the server, the login, the table and its key.
 Status SqlSource::look() {
+  SqlPosition position;
+  if (is_keyed()) {
+    Result<SqlPosition> found = SqlPositionFile::check(options_.position, table_);
+    if (!found) {
+      return found.error();
+    }
+    position = std::move(*found);
+  }
   SqlConnection connection(options_, address_, 1 << 20);
   if (Status status = connection.connect(); !status) {
     return status;
   }
   const Result<SqlPlan> plan =
       SqlPlan::make(connection, options_, address_, context_.limits.body_bytes);
-  if (!plan || options_.format != "avro") {
-    return plan ? Status() : Status(plan.error());
+  if (!plan) {
+    return plan.error();
+  }
+  if (Status status = plan->check_position_of(position.key); !status) {
+    return status;
+  }
+  if (options_.format != "avro") {
+    return {};
   }
   const Result<AvroRow> row = AvroRow::make(plan->columns(), address_.database, plan->row_name());
   if (!row) {
