@@ -156,6 +156,16 @@ TEST(HdfsProperties, WhatHasNoEffectOverRestSaysWhy) {
   }
 }
 
+TEST(HdfsProperties, VisibleTemporaryNamesAreRefusedForTheSakeOfSparkAndHive) {
+  for (const char* const key : {"hdfs.inUsePrefix", "hdfs.inUseSuffix", "hdfs.emptyInUseSuffix"}) {
+    const Applied applied = apply({{key, "true"}});
+    ASSERT_EQ(applied.findings.size(), 1u) << key;
+    const std::string& message = applied.findings.front().message;
+    EXPECT_NE(message.find("Spark and Hive"), std::string::npos) << message;
+    EXPECT_NE(message.find("count their events twice"), std::string::npos) << message;
+  }
+}
+
 // Property: hdfs.useRawLocalFileSystem
 TEST(HdfsProperties, LocalFilesHaveNoChecksumFilesBesideThem) {
   const ScratchDir dir;

@@ -7,6 +7,10 @@
 namespace fl {
 namespace {
 
+constexpr const char* kHiddenNames =
+    "unfinished files have hidden names, since Spark and Hive would read visible ones and count "
+    "their events twice";
+
 using O = HdfsOptions;
 
 OptionSet options() {
@@ -40,13 +44,13 @@ OptionSet options() {
   add_hdfs_block_options(add);
   add_file_name_options(add);
   table.add("hdfs.inUsePrefix", &O::in_use_prefix, "TEXT", "First part of temporary names.")
-      .ignored("temporary names are hidden, random and in the file's own directory");
+      .ignored(kHiddenNames);
   table.add("hdfs.inUseSuffix", &O::in_use_suffix, "TEXT", "Last part of temporary names.")
-      .ignored("temporary names are hidden, random and in the file's own directory");
+      .ignored(kHiddenNames);
   table
       .add("hdfs.emptyInUseSuffix", &O::empty_in_use_suffix, "BOOL",
            "No last part in temporary names.")
-      .ignored("temporary names are hidden, random and in the file's own directory");
+      .ignored(kHiddenNames);
   add_roll_options(add, FlumeFiles::yes);
   table.add("hdfs.batchSize", &O::batch_size, "N", "Events in one transaction.")
       .ignored("events are taken as they come, a block at a time");
