@@ -15,6 +15,7 @@ namespace {
 constexpr int kFirstAttemptMs = 1000;
 constexpr int kLastAttemptMs = 8000;
 constexpr std::chrono::milliseconds kPause(200);
+constexpr int kDryRunMs = 3000;
 constexpr std::int64_t kBeginning = -2;  // as times in a question for offsets
 constexpr std::int64_t kEnd = -1;
 
@@ -60,6 +61,17 @@ Status add_partitions(rd_kafka_t* handle, const std::string& name, int ms, Kafka
   return {};
 }
 
+// The number of a broker that answers.
+Result<std::int32_t> reach_broker(rd_kafka_t* handle, int ms) {
+  const rd_kafka_metadata_t* found = nullptr;
+  const rd_kafka_resp_err_t asked = rd_kafka_metadata(handle, 0, nullptr, &found, ms);
+  const std::unique_ptr<const rd_kafka_metadata_t, MetadataDeleter> metadata(found);
+  if (asked != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return error_of(asked, "no broker answers");
+  }
+  return metadata->orig_broker_id;
+}
+
 KafkaPartitions list_of(const std::vector<KafkaPartition>& partitions, std::int64_t offset) {
   KafkaPartitions list(rd_kafka_topic_partition_list_new(static_cast<int>(partitions.size())));
   for (const KafkaPartition& one : partitions) {
@@ -102,6 +114,11 @@ Result<KafkaAnswer> KafkaQueries::ask_once(rd_kafka_t* handle, const KafkaQuesti
   }
   const std::vector<KafkaPartition>& partitions = question.partitions;
   if (partitions.empty()) {
+    if (question.topics.empty()) {
+      if (const Result<std::int32_t> broker = reach_broker(handle, ms); !broker) {
+        return broker.error();
+      }
+    }
     return answer;
   }
   for (const KafkaPartition& partition : partitions) {
@@ -133,6 +150,48 @@ Result<KafkaAnswer> KafkaQueries::ask_once(rd_kafka_t* handle, const KafkaQuesti
     return status.error();
   }
   return answer;
+}
+
+Result<KafkaAnswer> KafkaQueries::ask_dry(KafkaClient& client, const KafkaQuestion& question) {
+  Result<KafkaAnswer> answer = ask_once(client.handle(), question, kDryRunMs);
+  while (client.next()) {}
+  const std::optional<KafkaProblem>& problem = client.problem();
+  if (!answer && problem && answer.error().kind == ErrorClass::unavailable) {
+    return problem->error;
+  }
+  return answer;
+}
+
+std::optional<bool> KafkaQueries::makes_topics(rd_kafka_t* handle) {
+  const Result<std::int32_t> broker = reach_broker(handle, kDryRunMs);
+  if (!broker) {
+    return std::nullopt;
+  }
+  const std::unique_ptr<rd_kafka_ConfigResource_t, decltype(&rd_kafka_ConfigResource_destroy)>
+      resource(
+          rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_BROKER, std::to_string(*broker).c_str()),
+          &rd_kafka_ConfigResource_destroy);
+  const KafkaQueue queue(rd_kafka_queue_new(handle));
+  rd_kafka_ConfigResource_t* one = resource.get();
+  rd_kafka_DescribeConfigs(handle, &one, 1, nullptr, queue.get());
+  const KafkaEvent event(rd_kafka_queue_poll(queue.get(), kDryRunMs));
+  const rd_kafka_DescribeConfigs_result_t* const result =
+      event ? rd_kafka_event_DescribeConfigs_result(event.get()) : nullptr;
+  std::size_t resources = 0;
+  const rd_kafka_ConfigResource_t** const of =
+      result == nullptr ? nullptr : rd_kafka_DescribeConfigs_result_resources(result, &resources);
+  for (std::size_t i = 0; i < resources; ++i) {
+    std::size_t entries = 0;
+    const rd_kafka_ConfigEntry_t** const entry = rd_kafka_ConfigResource_configs(of[i], &entries);
+    for (std::size_t n = 0; n < entries; ++n) {
+      const char* const value = rd_kafka_ConfigEntry_value(entry[n]);
+      if (std::string_view(rd_kafka_ConfigEntry_name(entry[n])) == "auto.create.topics.enable" &&
+          value != nullptr) {
+        return std::string_view(value) == "true";
+      }
+    }
+  }
+  return std::nullopt;
 }
 
 KafkaQueries::KafkaQueries(KafkaClient& client)

@@ -63,8 +63,13 @@ class KafkaQueries {
   /// Why there is no answer yet; empty: no reason is known.
   std::string trouble() const;
 
-  /// The same without a thread, one attempt of at most `ms`. Errors: class unavailable.
+  /// The same without a thread, one attempt of at most `ms`. A question for nothing asks whether a
+  /// broker answers. Errors: class unavailable.
   static Result<KafkaAnswer> ask_once(rd_kafka_t* handle, const KafkaQuestion& question, int ms);
+  /// The same for --dry-run: the error is what stands in the way, as far as the client has heard.
+  static Result<KafkaAnswer> ask_dry(KafkaClient& client, const KafkaQuestion& question);
+  /// Whether brokers make topics that are missing; nothing: they do not say.
+  static std::optional<bool> makes_topics(rd_kafka_t* handle);
 
  private:
   void work();

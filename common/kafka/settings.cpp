@@ -312,6 +312,16 @@ void KafkaSettings::prefer(const std::string& name, const std::string& value) {
   values_.emplace(name, value);
 }
 
+KafkaSettings KafkaSettings::to_ask() const {
+  KafkaSettings settings = *this;
+  settings.role_ = KafkaRole::consumer;
+  settings.notes_.clear();
+  settings.values_["log_level"] = "3";  // it would warn of each property of a producer
+  settings.values_["allow.auto.create.topics"] = "false";
+  settings.values_.erase("transactional.id");
+  return settings;
+}
+
 std::optional<std::string> KafkaSettings::find(const std::string& name) const {
   const auto found = values_.find(name);
   return found == values_.end() ? std::nullopt : std::optional(found->second);

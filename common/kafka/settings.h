@@ -38,6 +38,9 @@ class KafkaSettings {
   /// A default of the component.
   void prefer(const std::string& name, const std::string& value);
   std::optional<std::string> find(const std::string& name) const;
+  /// The same brokers and login for a client that only asks. It is a consumer: when a producer asks
+  /// for a topic that is not there, brokers may make it.
+  KafkaSettings to_ask() const;
   /// Java's buffer.memory, which is a matter of the component; 0: not given.
   std::uint64_t buffer_bytes() const { return buffer_bytes_; }
 

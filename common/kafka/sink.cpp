@@ -11,6 +11,7 @@
 #include "common/base/log.h"
 #include "common/base/text.h"
 #include "common/io/poll_set.h"
+#include "common/kafka/queries.h"
 
 namespace fl {
 namespace {
@@ -92,12 +93,59 @@ Status KafkaSink::open(const StageContext& context) {
   if (settings->buffer_bytes() != 0) {
     max_held_ = settings->buffer_bytes();
   }
+  if (context.dry_run) {
+    return dry_run(*settings);
+  }
   Result<std::unique_ptr<KafkaClient>> client = KafkaClient::make(*settings, RD_KAFKA_EVENT_DR);
   if (!client) {
     return client.error();
   }
   client_ = std::move(*client);
   return {};
+}
+
+// What a run would be refused for. Nothing is made or written.
+Status KafkaSink::dry_run(const KafkaSettings& settings) const {
+  // The producer's own properties are looked at by a producer, which asks nobody.
+  if (const auto producer = KafkaClient::make(settings, 0); !producer) {
+    return producer.error();
+  }
+  const auto client = KafkaClient::make(settings.to_ask(), 0);
+  if (!client) {
+    return client.error();
+  }
+  KafkaQuestion question;
+  if (names_->is_constant()) {
+    question.topics = {options_.topic};
+  }
+  const Result<KafkaAnswer> answer = KafkaQueries::ask_dry(**client, question);
+  if (answer) {
+    const std::int64_t partition = options_.default_partition_id;
+    const auto count = static_cast<std::int64_t>(answer->places.size());
+    if (names_->is_constant() && partition >= count) {
+      return Error{ErrorClass::config,
+                   fmt::format("topic '{}' has no partition {}", options_.topic, partition),
+                   "partitions are numbered from 0"};
+    }
+    if (names_->is_constant()) {
+      log(LogLevel::info, fmt::format("topic '{}': {}", options_.topic,
+                                      count_of(answer->places.size(), "partition")));
+    }
+    return {};
+  }
+  // A topic that is missing.
+  if (answer.error().kind == ErrorClass::config) {
+    const std::optional<bool> makes = KafkaQueries::makes_topics((*client)->handle());
+    if (makes != false) {
+      log(makes ? LogLevel::info : LogLevel::warning,
+          fmt::format("topic '{}' does not exist: {}", options_.topic,
+                      makes ? "the brokers will create it"
+                            : "the run ends with 78 unless the brokers create topics by "
+                              "themselves (auto.create.topics.enable)"));
+      return {};
+    }
+  }
+  return answer.error();
 }
 
 std::optional<Guarantee> KafkaSink::guarantee() const { return Guarantee{Level::durable, rule_}; }

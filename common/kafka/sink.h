@@ -74,7 +74,7 @@ class KafkaSink final : public Sink {
     std::int64_t timestamp = 0;  // 0: now
   };
 
-  Status prepare();
+  Status dry_run(const KafkaSettings& settings) const;
   Status send(std::uint64_t number);
   Status send_unsent();
   Result<Address> address_of(const Event& event);

@@ -16,7 +16,6 @@ namespace {
 
 /// Records looked at between two blocks: those that become no event take time, too.
 constexpr int kRecordsAtOnce = 2000;
-constexpr int kDryRunMs = 3000;
 
 }  // namespace
 
@@ -67,19 +66,15 @@ Status KafkaSource::open(const StageContext& context) {
 
 Status KafkaSource::dry_run() {
   const KafkaQuestion question{options_.topics, {}, false, std::nullopt};
-  const Result<KafkaAnswer> answer =
-      KafkaQueries::ask_once(consumer_->client().handle(), question, kDryRunMs);
-  std::optional<KafkaConsumer::Change> change;
-  std::optional<KafkaConsumer::Commit> commit;
-  (void)consumer_->next(change, commit);
-  if (answer) {
+  const Result<KafkaAnswer> answer = KafkaQueries::ask_dry(consumer_->client(), question);
+  if (!answer) {
+    return answer.error();
+  }
+  if (!options_.topics.empty()) {
     log(LogLevel::info, fmt::format("{} in {}", count_of(answer->places.size(), "partition"),
                                     count_of(options_.topics.size(), "topic")));
-    return {};
   }
-  const std::optional<KafkaProblem>& problem = consumer_->client().problem();
-  return problem && answer.error().kind == ErrorClass::unavailable ? problem->error
-                                                                   : answer.error();
+  return {};
 }
 
 void KafkaSource::ask(KafkaQuestion question) { queries_->ask(std::move(question)); }

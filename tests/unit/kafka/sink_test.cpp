@@ -8,6 +8,7 @@
 #include <array>
 #include <memory>
 #include <optional>
+#include <tuple>
 
 #include "common/base/clock.h"
 #include "common/event/varint.h"
@@ -148,6 +149,29 @@ TEST_F(KafkaSinkTest, APartitionThatIsLateHoldsBackTheOthers) {
   EXPECT_TRUE(arrived.ok()) << arrived.error().message;
   EXPECT_EQ(figure("messages_total"), 5U);
   EXPECT_EQ(figure("held_bytes"), 0U);
+}
+
+TEST_F(KafkaSinkTest, ADryRunAsksTheBrokers) {
+  KafkaSinkOptions options;
+  open(options);
+  StageContext context;
+  context.dry_run = true;
+  options.servers = cluster_->bootstrap();
+  for (const auto& [topic, partition, is_right] :
+       {std::tuple("t", -1, true), std::tuple("t", 1, true), std::tuple("t", 2, false),
+        std::tuple("of-%{host}", -1, true)}) {
+    options.topic = topic;
+    options.default_partition_id = partition;
+    const Status opened = KafkaSink(options).open(context);
+    EXPECT_EQ(opened.ok(), is_right) << topic << ' ' << partition;
+    if (!opened) {
+      EXPECT_EQ(opened.error().kind, ErrorClass::config);
+    }
+  }
+  options.servers = "127.0.0.1:1";
+  const Status away = KafkaSink(options).open(context);
+  ASSERT_FALSE(away.ok());
+  EXPECT_EQ(away.error().kind, ErrorClass::unavailable);
 }
 
 TEST_F(KafkaSinkTest, ReadingStopsWhenEnoughIsHeld) {

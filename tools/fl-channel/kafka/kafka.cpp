@@ -40,8 +40,9 @@ ComponentType kafka_channel() {
       "that were not acknowledged or not committed are passed on again: at least once. When the "
       "group takes a partition away, its events in flight get up to 5 seconds to be acknowledged.";
   type.examples = {
-      {"fl-channel kafka hop --bootstrap-server b1:9092,b2:9092 --put --dry-run < /dev/null",
-       "Checks the options of the half that puts."},
+      {"fl-channel kafka hop --bootstrap-server b1:9092,b2:9092 --put --dry-run < /dev/null "
+       "|| test $? = 69",
+       "Checks options, brokers, login and the topic of the half that puts."},
       {"fl-channel kafka hop --bootstrap-server b1:9092 --take --dry-run || test $? = 69",
        "Checks the options, brokers and login of the half that takes."},
   };

@@ -87,6 +87,9 @@ ComponentType kafka_sink() {
       "there is not, or is refused by the broker, ends the stage (65) unless --reject takes it. If "
       "TOPIC itself is missing, and brokers do not make topics by themselves, the stage ends after "
       "5 seconds (78).\n\n"
+      "--dry-run asks the brokers, too: it ends with 69 if none answers, 77 if the login or the "
+      "topic is refused, and 78 if TOPIC does not exist and brokers do not make it. Whether the "
+      "user may write to the topic shows in a run only.\n\n"
       "Login and encryption are properties of the producer: --producer "
       "security.protocol=SASL_SSL --producer sasl.mechanism=PLAIN --producer-file "
       "sasl.jaas.config=FILE, or with librdkafka's names -X sasl.username=NAME --librdkafka-file "
@@ -100,12 +103,12 @@ ComponentType kafka_sink() {
   type.examples = {
       {"tail -F trades.log | fl-sink kafka trades --bootstrap-server broker:9092",
        "Publishes what is added to a log."},
-      {"fl-sink kafka 'logs-%{host}' --bootstrap-server b1:9092,b2:9092 --headers all --dry-run < "
-       "/dev/null",
-       "Checks the options: a topic for each host, with all headers."},
       {"fl-sink kafka trades --bootstrap-server localhost:9092 --producer compression.type=lz4 "
-       "--dry-run < /dev/null",
-       "The same for smaller messages."},
+       "--dry-run < /dev/null || test $? = 69",
+       "Checks options, brokers, login and the topic; messages are to be compressed."},
+      {"fl-sink kafka 'logs-%{host}' --bootstrap-server b1:9092,b2:9092 --headers all --dry-run < "
+       "/dev/null || test $? = 69",
+       "The same where each host has a topic, which only events name."},
   };
   type.options = options();
   type.sink = factory<Sink, KafkaSink, KafkaSinkOptions>();
