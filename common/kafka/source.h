@@ -103,7 +103,14 @@ class KafkaSource final : public Source {
   void end_of_partition(const Slot& slot, std::int64_t offset);
   void finish_if_read(KafkaSlot& slot);
   bool is_finished() const;
-  std::uint64_t lag() const;
+
+  // Of a partition, if it is known.
+  struct Lag {
+    KafkaPartition partition;
+    std::uint64_t records = 0;
+  };
+  std::vector<Lag> lags() const;
+  std::string lag_words() const;
 
   KafkaSourceOptions options_;
   StageContext context_;

@@ -220,28 +220,48 @@ Result<RecordRules> KafkaSource::rules() const {
 
 // ---------------------------------------------------------------- figures
 
-std::uint64_t KafkaSource::lag() const {
-  std::uint64_t lag = 0;
-  for (const auto& [partition, slot] : slots_) {
-    const std::int64_t end = consumer_->end_of(partition);
-    lag += end > slot->safe ? static_cast<std::uint64_t>(end - slot->safe) : 0;
+std::vector<KafkaSource::Lag> KafkaSource::lags() const {
+  if (!consumer_) {
+    return {};
   }
-  return lag;
+  std::vector<Lag> lags;
+  for (const auto& [partition, slot] : slots_) {
+    if (const std::int64_t end = consumer_->end_of(partition); end >= 0) {
+      lags.push_back(
+          {partition, end > slot->safe ? static_cast<std::uint64_t>(end - slot->safe) : 0});
+    }
+  }
+  return lags;
+}
+
+// The largest first, as many as a line bears: "trades [2] 1200, trades [0] 7". One partition alone
+// has all of it, which is said anyway.
+std::string KafkaSource::lag_words() const {
+  constexpr std::size_t kMost = 8;
+  std::vector<Lag> lags = this->lags();
+  if (lags.size() < 2) {
+    return {};
+  }
+  std::erase_if(lags, [](const Lag& lag) { return lag.records == 0; });
+  std::stable_sort(lags.begin(), lags.end(),
+                   [](const Lag& a, const Lag& b) { return a.records > b.records; });
+  std::string words;
+  for (std::size_t i = 0; i < lags.size() && i < kMost; ++i) {
+    words += fmt::format("{} {} {}", i == 0 ? "most behind:" : ",", lags[i].partition.name(),
+                         lags[i].records);
+  }
+  return lags.size() > kMost ? fmt::format("{} and {} more", words, lags.size() - kMost) : words;
 }
 
 void KafkaSource::figures(FigureList& out) const {
-  if (consumer_) {
-    for (const auto& [partition, slot] : slots_) {
-      const std::int64_t end = consumer_->end_of(partition);
-      if (end >= 0) {
-        out.gauge("lag_records", "Records of the partition that are not acknowledged.",
-                  end > slot->safe ? static_cast<std::uint64_t>(end - slot->safe) : 0,
-                  {"partition", fmt::format("{}/{}", partition.topic, partition.number)});
-      }
-    }
+  std::uint64_t behind = 0;
+  for (const auto& [partition, records] : lags()) {
+    behind += records;
+    out.gauge("lag_records", "Records of the partition that are not acknowledged.", records,
+              {"partition", fmt::format("{}/{}", partition.topic, partition.number)});
   }
   out.gauge("partitions", "Partitions that are read.", slots_.size()).said("partitions");
-  out.gauge("lag", "Records of all partitions that are not acknowledged.", consumer_ ? lag() : 0)
+  out.gauge("lag", "Records of all partitions that are not acknowledged.", behind)
       .said("records behind");
   out.counter("rebalances_total", "Changes of the partitions that the group has made.",
               rebalances_);
@@ -260,16 +280,16 @@ void KafkaSource::figures(FigureList& out) const {
 }
 
 std::string KafkaSource::status() const {
+  std::string words;
   if (away_) {
-    return away_->message;
+    words = away_->message;
+  } else if (consumer_ && consumer_->is_in_group() && !has_joined_) {
+    words = "waiting for the group";
+  } else if (has_joined_ && slots_.empty() && !is_gain_open_) {
+    words = "the other members of the group have all partitions";
   }
-  if (consumer_ && consumer_->is_in_group() && !has_joined_) {
-    return "waiting for the group";
-  }
-  if (has_joined_ && slots_.empty() && !is_gain_open_) {
-    return "the other members of the group have all partitions";
-  }
-  return {};
+  const std::string behind = lag_words();
+  return words + (words.empty() || behind.empty() ? "" : ", ") + behind;
 }
 
 std::string KafkaSource::summary() const {

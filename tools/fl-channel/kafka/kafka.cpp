@@ -30,6 +30,7 @@ ComponentType kafka_channel() {
       "With --parse-as-flume-event=false the topic holds bodies, for programs that know nothing of "
       "Flume. Events with the same key stay in their order; the topic's partitions are taken side "
       "by side.\n\n"
+      "The status line says how many records are behind, and which partitions are the furthest.\n\n"
       "While brokers are away, events wait and reading stops when buffer.memory (32 MiB) is full; "
       "--give-up-after bounds that. Logins, certificates and what a broker refuses are as in "
       "fl-sink-kafka(1) and fl-source-kafka(1): what must be set for both halves goes with -X, for "

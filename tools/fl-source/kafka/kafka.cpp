@@ -129,6 +129,9 @@ ComponentType kafka_source() {
       "takes them). What has expired in the topic before it was read is counted and reported. "
       "Events "
       "of one partition stay in their order.\n\n"
+      "The status line says how many records are behind what the topic holds, and which partitions "
+      "are the furthest behind, eight at most; --metrics has all of them (lag_records). This is as "
+      "of the last answer of the brokers: while nothing is fetched it does not grow.\n\n"
       "While no broker answers, it is tried again: that is reported once, and --give-up-after "
       "bounds it. A password that is refused, or a permission that is missing, ends it with 77; a "
       "topic that does not exist with 78.";
