@@ -9,6 +9,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/kafka/bounded.h"
 #include "common/net/repeated_warning.h"
 #include "common/option/secret.h"
 
@@ -49,7 +50,7 @@ struct KafkaClient::Facility {
 
 KafkaClient::KafkaClient() : wake_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
 
-KafkaClient::~KafkaClient() { close(); }
+KafkaClient::~KafkaClient() { (void)close(); }
 
 Result<std::unique_ptr<KafkaClient>> KafkaClient::make(const KafkaSettings& settings, int events) {
   std::unique_ptr<KafkaClient> client(new KafkaClient);
@@ -105,16 +106,28 @@ Result<std::unique_ptr<KafkaClient>> KafkaClient::make(const KafkaSettings& sett
   return client;
 }
 
-void KafkaClient::close() {
+void KafkaClient::abandon() {
+  is_abandoned_ = true;
+  leave_threads_behind();
+}
+
+bool KafkaClient::close(std::int64_t ms) {
   if (handle_ == nullptr) {
-    return;
+    return !is_abandoned_;
   }
   rd_kafka_queue_io_event_enable(queue_.get(), -1, nullptr, 0);
   queue_.reset();
   rd_kafka_t* const handle = std::exchange(handle_, nullptr);
-  if (!is_abandoned_) {
-    rd_kafka_destroy_flags(handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+  if (is_abandoned_) {
+    return false;
   }
+  if (!ends_within(
+          ms, [handle] { rd_kafka_destroy_flags(handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE); })) {
+    abandon();
+    log(LogLevel::warning,
+        fmt::format("librdkafka did not shut down within {} ms: ending without it", ms));
+  }
+  return !is_abandoned_;
 }
 
 void KafkaClient::clear() {

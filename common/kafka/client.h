@@ -74,11 +74,15 @@ class KafkaClient {
   bool has_worked() const { return has_worked_; }
   std::uint64_t errors() const { return errors_; }
 
-  /// Ends the handle: what is in its queues is lost. Takes up to a few ms with threads to join.
-  void close();
+  static constexpr std::int64_t kCloseMs = 5000;
+  /// Ends the handle: what is in its queues is lost. Takes up to a few ms with threads to join. If
+  /// the library does not return (2.0 to 2.3 may wait for ever for a broker that was away), the
+  /// handle is abandoned after `ms`. False: it is abandoned, and its threads may still read what it
+  /// was given.
+  bool close(std::int64_t ms = kCloseMs);
   /// Until the process ends the handle stays, and so do its threads: close() does nothing more. For
   /// what the library cannot end.
-  void abandon() { is_abandoned_ = true; }
+  void abandon();
 
  private:
   struct Facility;

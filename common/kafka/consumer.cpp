@@ -90,6 +90,8 @@ KafkaConsumer::~KafkaConsumer() {
     (void)rd_kafka_consume_stop(topic(one.topic), one.number);
   }
   topics_.clear();
+  // What is in the queue refers to its partitions, which hold the library's threads.
+  while (records_ && KafkaMessage(rd_kafka_consume_queue(records_.get(), 0))) {}
   records_.reset();
 }
 
@@ -113,7 +115,13 @@ bool KafkaConsumer::next(std::optional<Change>& change, std::optional<Commit>& c
     if (rd_kafka_event_type(event.get()) == RD_KAFKA_EVENT_REBALANCE) {
       change.emplace();
       change->is_gain = code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
-      was_assigned_ = was_assigned_ || change->is_gain;
+      // Asked for only where it may have changed: while a member leaves, the library may drop the
+      // question and never answer.
+      if (change->is_gain && !(is_closed_ && was_assigned_)) {
+        const char* const protocol = rd_kafka_rebalance_protocol(client_->handle());
+        is_cooperative_ = protocol != nullptr && std::string_view(protocol) == "COOPERATIVE";
+        was_assigned_ = true;
+      }
       change->is_lost = !change->is_gain && rd_kafka_assignment_lost(client_->handle()) != 0;
       for (int i = 0; list != nullptr && i < list->cnt; ++i) {
         change->partitions.push_back({list->elems[i].topic, list->elems[i].partition});
@@ -134,11 +142,6 @@ bool KafkaConsumer::next(std::optional<Change>& change, std::optional<Commit>& c
       return true;
     }
   }
-}
-
-bool KafkaConsumer::is_cooperative() const {
-  const char* const protocol = rd_kafka_rebalance_protocol(client_->handle());
-  return protocol != nullptr && std::string_view(protocol) == "COOPERATIVE";
 }
 
 void KafkaConsumer::forward(const KafkaPartition& partition) {
@@ -163,14 +166,14 @@ Status KafkaConsumer::take(const std::vector<KafkaOffset>& places) {
   }
   const KafkaPartitions list = list_of(places);
   constexpr std::string_view kWhat = "cannot read the partitions";
-  return is_cooperative()
+  return is_cooperative_
              ? checked(rd_kafka_incremental_assign(client_->handle(), list.get()), kWhat)
              : checked(rd_kafka_assign(client_->handle(), list.get()), kWhat);
 }
 
 Status KafkaConsumer::give_up(const std::vector<KafkaPartition>& partitions) {
   constexpr std::string_view kWhat = "cannot give up partitions";
-  if (!is_cooperative()) {
+  if (!is_cooperative_) {
     return checked(rd_kafka_assign(client_->handle(), nullptr), kWhat);
   }
   const KafkaPartitions list = list_of(partitions);
@@ -199,7 +202,7 @@ Status KafkaConsumer::start(const KafkaOffset& place) {
 // A seek does not wake a partition whose offset was out of range.
 Status KafkaConsumer::restart(const std::vector<KafkaOffset>& places,
                               const std::vector<KafkaOffset>& all) {
-  if (is_in_group_ && !is_cooperative()) {
+  if (is_in_group_ && !is_cooperative_) {
     return take(all);
   }
   std::vector<KafkaPartition> partitions;
@@ -256,6 +259,8 @@ void KafkaConsumer::close(std::int64_t until_ms) {
   if (!is_in_group_ || std::exchange(is_closed_, true)) {
     return;
   }
+  // Its thread asks for the assignment, which would not be answered either.
+  nudge_.reset();
   if (!checked(rd_kafka_consumer_close_queue(client_->handle(), client_->queue()), "")) {
     return;
   }

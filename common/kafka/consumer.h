@@ -71,7 +71,9 @@ class KafkaConsumer {
   /// The next record, or a message with an error; null: there is none now.
   KafkaMessage record();
 
-  /// Leaves the group, unless it is a static member. Takes as long as `until_ms` (monotonic).
+  /// Leaves the group, unless it is a static member. Takes as long as `until_ms` (monotonic). After
+  /// that only the destructor may be called. Both may be called on another thread, and have to be
+  /// where they must not block: the library may never answer a member that has left.
   void close(std::int64_t until_ms);
 
  private:
@@ -79,7 +81,6 @@ class KafkaConsumer {
   void forward(const KafkaPartition& partition);
   Status start(const KafkaOffset& place);
   rd_kafka_topic_t* topic(const std::string& name);
-  bool is_cooperative() const;
 
   struct TopicDeleter {
     void operator()(rd_kafka_topic_t* topic) const { rd_kafka_topic_destroy(topic); }
@@ -87,7 +88,8 @@ class KafkaConsumer {
 
   bool is_in_group_ = false;
   bool is_closed_ = false;
-  bool was_assigned_ = false;  // the group has given it partitions, perhaps none
+  bool was_assigned_ = false;    // the group has given it partitions, perhaps none
+  bool is_cooperative_ = false;  // the members share partitions out that way
   UniqueFd wake_;
   std::unique_ptr<KafkaClient> client_;
   KafkaQueue records_;

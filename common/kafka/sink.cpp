@@ -590,6 +590,11 @@ std::optional<Error> KafkaSink::missing() const {
 Status KafkaSink::close() {
   last_topic_ = nullptr;
   topics_.clear();
+  if (client_ && !client_->close()) {
+    // Its threads may still read what they were to send.
+    (void)std::make_unique<HeldEvents>(std::move(held_)).release();
+    held_ = {};
+  }
   client_.reset();
   held_.clear();
   return {};

@@ -21,11 +21,7 @@ constexpr int kRecordsAtOnce = 2000;
 
 KafkaSource::KafkaSource(KafkaSourceOptions options) : options_(std::move(options)) {}
 
-KafkaSource::~KafkaSource() {
-  queries_.reset();
-  current_.reset();
-  consumer_.reset();
-}
+KafkaSource::~KafkaSource() { end_client(); }
 
 // ---------------------------------------------------------------- start
 

@@ -103,6 +103,7 @@ class KafkaSource final : public Source {
   void end_of_partition(const Slot& slot, std::int64_t offset);
   void finish_if_read(KafkaSlot& slot);
   bool is_finished() const;
+  void end_client();
 
   // Of a partition, if it is known.
   struct Lag {
@@ -123,6 +124,7 @@ class KafkaSource final : public Source {
   std::int64_t poll_interval_ms_ = 0;
 
   std::map<KafkaPartition, Slot> slots_;
+  std::vector<Lag> last_lags_;  // when the client has ended
   OffsetLedger ledger_;
   std::vector<KafkaPartition> awaited_;  // places of these were asked for
   std::vector<KafkaPartition> outrun_;   // those whose offset has expired

@@ -7,6 +7,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/text.h"
+#include "common/kafka/bounded.h"
 #include "common/kafka/problem.h"
 #include "common/kafka/source.h"
 
@@ -15,9 +16,11 @@ namespace {
 
 /// How long the others of the group wait for acknowledgements of what we give up.
 constexpr std::int64_t kLossMs = 5000;
-/// For the last commit and for leaving.
-constexpr std::int64_t kCloseMs = 5000;  // for the last commits
-constexpr std::int64_t kLeaveMs = 1000;  // for leaving the group, at least
+/// For the last commits. Then for leaving the group, since who does not leave keeps its partitions
+/// from others; and for everything that the library ends with.
+constexpr std::int64_t kCloseMs = 5000;
+constexpr std::int64_t kLeaveMs = 3000;
+constexpr std::int64_t kEndMs = 10'000;
 
 std::string names_of(const std::vector<KafkaPartition>& partitions) {
   constexpr std::size_t kMost = 8;
@@ -436,18 +439,47 @@ Status KafkaSource::close() {
       set.wait();
     }
   }
-  // Also when all the time has gone into commits: who does not leave keeps its partitions from
-  // others.
-  consumer_->close(std::max(until, monotonic_ms() + kLeaveMs));
   if (status && left > 0) {
     const std::optional<KafkaProblem>& problem = consumer_->client().problem();
-    return Error{
+    status = Error{
         ErrorClass::again,
         fmt::format("the last offsets of {} could not be committed{}", count_of(left, "partition"),
                     problem ? ": " + problem->error.message : std::string()),
         "the next run delivers these events again"};
   }
+  end_client();
   return status;
+}
+
+// Leaves the group and ends the client, on another thread: everything is committed by now, or said
+// to be not, and whatever the library still waits for must not hold up the stages below.
+void KafkaSource::end_client() {
+  if (!consumer_) {
+    return;
+  }
+  last_lags_ = lags();
+  struct Client {
+    std::unique_ptr<KafkaConsumer> consumer;
+    std::unique_ptr<KafkaQueries> queries;
+    KafkaMessage current;
+  };
+  const auto client = std::make_shared<Client>();  // of the thread, too
+  client->consumer = std::move(consumer_);
+  client->queries = std::move(queries_);
+  client->current = std::move(current_);
+  const bool is_over = ends_within(kEndMs, [client] {
+    if (client->queries) {  // else it has never joined
+      client->consumer->close(monotonic_ms() + kLeaveMs);
+    }
+    client->queries.reset();
+    client->current.reset();
+    client->consumer.reset();
+  });
+  if (!is_over) {
+    leave_threads_behind();
+    log(LogLevel::warning,
+        fmt::format("librdkafka did not shut down within {} ms: ending without it", kEndMs));
+  }
 }
 
 // ---------------------------------------------------------------- what is wrong

@@ -222,7 +222,7 @@ Result<RecordRules> KafkaSource::rules() const {
 
 std::vector<KafkaSource::Lag> KafkaSource::lags() const {
   if (!consumer_) {
-    return {};
+    return last_lags_;
   }
   std::vector<Lag> lags;
   for (const auto& [partition, slot] : slots_) {

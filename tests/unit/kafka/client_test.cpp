@@ -1,6 +1,10 @@
 #include "common/kafka/client.h"
 
 #include <gtest/gtest.h>
+// clang-format off: in this order
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
+// clang-format on
 
 namespace fl {
 namespace {
@@ -41,6 +45,32 @@ TEST(KafkaClient, AValueThatIsRefusedIsNamedButForSecrets) {
   ASSERT_FALSE(client.ok());
   EXPECT_EQ(client.error().kind, ErrorClass::config);
   EXPECT_NE(client.error().message.find("-X linger.ms"), std::string::npos);
+}
+
+// A message that is kept holds a broker's thread of the library, which joins it: as it happens by
+// itself when a broker was away (librdkafka 2.0 to 2.3).
+TEST(KafkaClient, AHandleThatDoesNotEndIsAbandoned) {
+  const auto made = KafkaSettings::make(
+      KafkaRole::consumer, {"127.0.0.1:1",
+                            {},
+                            {{"test.mock.num.brokers", {Secret::Place::literal, "1"}},
+                             {"enable.partition.eof", {Secret::Place::literal, "true"}}}});
+  ASSERT_TRUE(made.ok());
+  auto client = KafkaClient::make(*made, 0);
+  ASSERT_TRUE(client.ok()) << client.error().message;
+  rd_kafka_topic_t* const topic = rd_kafka_topic_new((*client)->handle(), "t", nullptr);
+  rd_kafka_mock_topic_create(rd_kafka_handle_mock_cluster((*client)->handle()), "t", 1, 1);
+  rd_kafka_queue_t* const records = rd_kafka_queue_new((*client)->handle());
+  ASSERT_EQ(rd_kafka_consume_start_queue(topic, 0, RD_KAFKA_OFFSET_BEGINNING, records), 0);
+  rd_kafka_message_t* kept = nullptr;
+  const std::int64_t until = monotonic_ms() + 30'000;
+  while (kept == nullptr && monotonic_ms() < until) {
+    kept = rd_kafka_consume_queue(records, 100);
+  }
+  ASSERT_NE(kept, nullptr);
+  ASSERT_EQ(kept->err, RD_KAFKA_RESP_ERR__PARTITION_EOF);
+  EXPECT_FALSE((*client)->close(100));
+  EXPECT_FALSE((*client)->close()) << "it stays abandoned";
 }
 
 TEST(KafkaProblem, ClassesFollowTheCodes) {

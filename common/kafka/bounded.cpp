@@ -1,0 +1,66 @@
+#include "common/kafka/bounded.h"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+namespace fl {
+namespace {
+
+struct End {
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool is_over = false;
+};
+
+}  // namespace
+
+bool ends_within(std::int64_t ms, std::function<void()> work) {
+  const auto end = std::make_shared<End>();  // of this call and of the thread
+  std::thread thread;
+  try {
+    thread = std::thread([end, work]() mutable {
+      work();
+      work = nullptr;  // what it owns goes before anybody is told
+      const std::lock_guard<std::mutex> lock(end->mutex);
+      end->is_over = true;
+      end->changed.notify_all();
+    });
+  } catch (const std::system_error&) {
+    work();  // no more threads: then without a bound
+    return true;
+  }
+  work = nullptr;
+  std::unique_lock<std::mutex> lock(end->mutex);
+  const bool is_over =
+      end->changed.wait_for(lock, std::chrono::milliseconds(ms), [&end] { return end->is_over; });
+  lock.unlock();
+  if (is_over) {
+    thread.join();
+  } else {
+    thread.detach();
+  }
+  return is_over;
+}
+
+void leave_threads_behind() {
+  // Handlers are called in the reverse order: this one before those of OpenSSL and of static
+  // objects, which would be gone while threads use them.
+  static const int registered = ::on_exit(
+      [](int status, void*) {
+        (void)std::fflush(nullptr);
+        ::_exit(status);
+      },
+      nullptr);
+  (void)registered;
+}
+
+}  // namespace fl
