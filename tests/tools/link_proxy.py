@@ -3,6 +3,7 @@
     with Link("127.0.0.3", target=("127.0.0.4", port)) as link:
         ... connect to ("127.0.0.3", link.port)
         link.cut()      # every connection is reset, at whatever byte it is
+        link.cut_after([700, 30_000])   # 700 bytes (of both directions) from now, and 30,000 later
 """
 import socket
 import struct
@@ -13,13 +14,15 @@ RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset
 
 
 class Link:
-    def __init__(self, host: str, target):
+    def __init__(self, host: str, target, port: int = 0):
         self.target = target
-        self.listener = socket.create_server((host, 0))
+        self.listener = socket.create_server((host, port))
         self.port = self.listener.getsockname()[1]
         self.lock = threading.Lock()
         self.ends = set()
         self.cuts = 0
+        self.sizes = []  # until the next cuts
+        self.left = None  # bytes until the next one
 
     def __enter__(self):
         threading.Thread(target=self._accept, daemon=True).start()
@@ -43,6 +46,23 @@ class Link:
         self.cuts += bool(ends)
         return bool(ends)
 
+    def cut_after(self, sizes) -> None:
+        with self.lock:
+            self.sizes = list(sizes)
+            self.left = self.sizes.pop(0)
+
+    def _passes(self, size: int):
+        """How many of these bytes pass, and whether the link is cut after them."""
+        with self.lock:
+            if self.left is None:
+                return size, False
+            self.left -= size
+            if self.left > 0:
+                return size, False
+            size += self.left
+            self.left = self.sizes.pop(0) if self.sizes else None
+            return size, True
+
     def _accept(self):
         while True:
             try:
@@ -63,7 +83,10 @@ class Link:
     def _carry(self, one, other):
         try:
             while data := one.recv(PIECE):
-                other.sendall(data)
+                size, is_cut = self._passes(len(data))
+                other.sendall(data[:size])
+                if is_cut:
+                    self.cut()
             other.shutdown(socket.SHUT_WR)
         except OSError:
             pass

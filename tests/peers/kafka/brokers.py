@@ -18,11 +18,14 @@ In a test:
     kafka.records("trades")                   # [Record(partition=0, offset=0, key=None, ...), ...]
     kafka.kill(1); kafka.restart(1)
     own = brokers.Cluster(directory).start(1) # one that a test has for itself; own.stop()
+    with kafka.links() as links:              # a TCP link to each broker, which can be cut
+        ... connect to links.bootstrap
 
 Topics are not made by themselves. With one broker there are further listeners: `sasl` and
-`sasl_tls` (PLAIN: bob with bob-secret; SCRAM-SHA-512: alice with alice-secret) and `tls`, which wants
-a client certificate; the files are in directory/tls: ca.pem, other-ca.pem, client.pem, expired.pem,
+`sasl_tls` (PLAIN: bob with bob-secret; SCRAM-SHA-256 and -512: alice with alice-secret) and `tls`,
+which wants a client certificate; the files are in directory/tls: ca.pem, other-ca.pem, client.pem, expired.pem,
 client.key.
+The listener "link" of each broker tells clients to come over its link (tools/link_proxy.py).
 On the plain listener everybody may do everything; admin.allow_only() takes topics from the others.
 """
 import argparse
@@ -50,6 +53,7 @@ sys.path.insert(0, str(ROOT / "tests" / "tools"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import maven  # noqa: E402
 from admin import Admin  # noqa: E402
+from link_proxy import Link  # noqa: E402
 from ports import free_ports  # noqa: E402
 
 SKIPPED = 77
@@ -65,6 +69,7 @@ org.slf4j.simpleLogger.log.org.apache.kafka.coordinator.group=info
 """
 BROKER = """process.roles=broker,controller
 controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
 auto.create.topics.enable=false
 offsets.topic.num.partitions=1
 transaction.state.log.num.partitions=1
@@ -90,11 +95,12 @@ controller.quorum.fetch.timeout.ms=1000
 """
 PLAIN_LOGIN = "org.apache.kafka.common.security.plain.PlainLoginModule required"
 SCRAM_LOGIN = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
-SECURE = f"""inter.broker.listener.name=PLAINTEXT
-sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512
+SECURE = f"""sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
 listener.name.sasl.plain.sasl.jaas.config={PLAIN_LOGIN} user_bob="bob-secret";
+listener.name.sasl.scram-sha-256.sasl.jaas.config={SCRAM_LOGIN}
 listener.name.sasl.scram-sha-512.sasl.jaas.config={SCRAM_LOGIN}
 listener.name.sasltls.plain.sasl.jaas.config={PLAIN_LOGIN} user_bob="bob-secret";
+listener.name.sasltls.scram-sha-256.sasl.jaas.config={SCRAM_LOGIN}
 listener.name.sasltls.scram-sha-512.sasl.jaas.config={SCRAM_LOGIN}
 ssl.keystore.type=PEM
 ssl.keystore.location=tls/broker-both.pem
@@ -102,8 +108,9 @@ ssl.truststore.type=PEM
 ssl.truststore.location=tls/ca.pem
 listener.name.tls.ssl.client.auth=required
 """
-PROTOCOLS = {"PLAINTEXT": "PLAINTEXT", "CONTROLLER": "PLAINTEXT", "SASL": "SASL_PLAINTEXT",
-             "SASLTLS": "SASL_SSL", "TLS": "SSL"}
+PROTOCOLS = {"PLAINTEXT": "PLAINTEXT", "CONTROLLER": "PLAINTEXT", "LINK": "PLAINTEXT",
+             "SASL": "SASL_PLAINTEXT", "SASLTLS": "SASL_SSL", "TLS": "SSL"}
+LINK_HOST = "127.0.0.2"  # the link of a broker has the port of the broker's listener there
 
 # timestamp: milliseconds; headers: pairs in their order; key and value: bytes or None.
 Record = collections.namedtuple("Record", "partition offset timestamp key value headers")
@@ -122,9 +129,10 @@ def java():
     return path
 
 
-def fetch_jars():
+def fetch_jars(pom="pom.xml"):
     """The folder of jars."""
-    return maven.fetch(pathlib.Path(__file__).with_name("pom.xml"), ROOT / "build/peers/kafka/lib",
+    lib = pom.removesuffix(".xml").replace("pom", "lib", 1)
+    return maven.fetch(pathlib.Path(__file__).with_name(pom), ROOT / "build/peers/kafka" / lib,
                        "Kafka", skip)
 
 
@@ -173,11 +181,43 @@ def expired_server(tls):
         door.shutdown(socket.SHUT_RDWR)
 
 
-class Cluster:
-    """Brokers 1 to N in one directory. Other processes may load() and use it at the same time."""
+class Links:
+    """A link to each of some brokers. `links[i].cut()` and so on: see tools/link_proxy.py."""
 
-    def __init__(self, directory):
+    def __init__(self, ports):
+        self.links = [Link(LINK_HOST, ("127.0.0.1", port), port) for port in ports]
+
+    def __enter__(self):
+        for link in self.links:
+            link.__enter__()
+        return self
+
+    def __exit__(self, *_):
+        for link in self.links:
+            link.__exit__()
+
+    def __getitem__(self, i):
+        return self.links[i]
+
+    def __len__(self):
+        return len(self.links)
+
+    @property
+    def bootstrap(self):
+        return ",".join(f"{LINK_HOST}:{link.port}" for link in self.links)
+
+    @property
+    def cuts(self):
+        return sum(link.cuts for link in self.links)
+
+
+class Cluster:
+    """Brokers 1 to N in one directory. Other processes may load() and use it at the same time. `pom`:
+    which Kafka."""
+
+    def __init__(self, directory, pom="pom.xml"):
         self.dir = pathlib.Path(directory).resolve()
+        self.pom = pom
         self.state = {}
 
     # ------------------------------------------------------------- life
@@ -185,11 +225,11 @@ class Cluster:
     def start(self, count=1, configs=()):
         """Makes the directory anew. `configs`: further lines of the brokers' properties."""
         command = java()
-        self.command = [command, *JVM, "-cp", f"{self.dir}/conf:{fetch_jars()}/*"]
+        self.command = [command, *JVM, "-cp", f"{self.dir}/conf:{fetch_jars(self.pom)}/*"]
         for name in ("conf", "logs", "run"):
             (self.dir / name).mkdir(parents=True)
         (self.dir / "conf/simplelogger.properties").write_text(LOGGING)
-        names = ["PLAINTEXT", "CONTROLLER"] + (["SASL", "SASLTLS", "TLS"] if count == 1 else [])
+        names = ["PLAINTEXT", "CONTROLLER", "LINK"] + (["SASL", "SASLTLS", "TLS"] if count == 1 else [])
         ports = free_ports(count * len(names))
         self.state = {"command": self.command, "ports": {
             str(number): dict(zip(names, ports[(number - 1) * len(names):]))
@@ -221,10 +261,11 @@ class Cluster:
         copies, least = min(count, 3), min(count, 2)
         for number, ports in self.state["ports"].items():
             places = {name: f"{name}://127.0.0.1:{port}" for name, port in ports.items()}
+            told = {**places, "LINK": f"LINK://{LINK_HOST}:{ports['LINK']}"}
             rows = [f"node.id={number}", f"controller.quorum.voters={voters}",
                     "listeners=" + ",".join(places.values()),
                     "advertised.listeners=" + ",".join(
-                        place for name, place in places.items() if name != "CONTROLLER"),
+                        place for name, place in told.items() if name != "CONTROLLER"),
                     "listener.security.protocol.map=" + ",".join(
                         f"{name}:{PROTOCOLS[name]}" for name in ports),
                     f"log.dirs=data/{number}", f"default.replication.factor={copies}",
@@ -237,7 +278,8 @@ class Cluster:
 
     def format(self):
         identity = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        users = ["--add-scram", "SCRAM-SHA-512=[name=alice,password=alice-secret]"]
+        users = [word for size in (256, 512) for word in (
+            "--add-scram", f"SCRAM-SHA-{size}=[name=alice,password=alice-secret]")]
         for number in self.numbers():
             done = self.run("kafka.tools.StorageTool", "format",
                             f"--cluster-id={identity}",  # it may begin with a '-'
@@ -358,6 +400,9 @@ class Cluster:
     @property
     def tls(self):
         return self.place(1, "TLS")
+
+    def links(self):
+        return Links([ports["LINK"] for ports in self.state["ports"].values()])
 
     @property
     def admin(self):
