@@ -79,12 +79,36 @@ class Spark(harness.Case):
         bodies = self.run_query("sequenceFile", **{"/logs/sequence": where})["bodies"]
         self.exactly(bodies.collect())
 
-    def test_files_of_file_roll(self):
-        where = self.path("rolled")
+    def roll(self, *options):
+        """A folder of files that file_roll has written."""
+        self.rolled += 1
+        where = self.path(f"rolled-{self.rolled}")
         os.mkdir(where)
-        self.check(self.seq("fl-sink", "file_roll", where), 0, 0, 0, limit=LIMIT)
-        lines = self.run_query("/logs/text", **{"/logs/text": f"file://{where}"})["lines"]
-        self.exactly(row[0] for row in lines.collect())
+        self.check(self.seq("fl-sink", "file_roll", where, "--roll-interval", "50ms", *options),
+                   0, 0, 0, limit=LIMIT)
+        return f"file://{where}"
+
+    def test_files_of_file_roll(self):
+        """Each serializer, and Avro with each codec."""
+        self.rolled = 0
+        column = lambda frame: [row[0] for row in frame.collect()]
+        where = self.roll()
+        self.exactly(column(self.run_query("/logs/text", **{"/logs/text": where})["lines"]))
+        where = self.roll("--serializer", "header_and_text")
+        lines = column(self.run_query("/logs/text", **{"/logs/text": where})["lines"])
+        found = [re.fullmatch(r"\{timestamp=\d{13}\} (\d+)", line) for line in lines]
+        self.assertNotIn(None, found)
+        self.exactly(match[1] for match in found)
+        where = self.roll("--serializer", "json", "--extension", "json")
+        events = self.run_query('spark.read.schema(', **{"/logs/json": where})["events"]
+        self.exactly(column(events.select("body")))
+        self.assertEqual(events.where("headers['timestamp'] IS NULL").count(), 0)
+        for codec in ("null", "deflate", "snappy", "bzip2", "xz", "zstandard"):
+            with self.subTest(codec):
+                where = self.roll("--serializer", "avro_event", "--compression-codec", codec)
+                events = self.run_query('format("avro")', **{"/logs/avro": where})["events"]
+                self.exactly(column(events.select("body")))
+                self.assertEqual(events.where("headers['timestamp'] IS NULL").count(), 0)
 
     def per_minute(self, query, table, count):
         """Waits until the stream has counted so many; the query must live."""
