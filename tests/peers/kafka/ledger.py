@@ -15,19 +15,20 @@ PARTITIONS = 4
 ROLL = 500  # events of a file
 LONG = bool(os.environ.get("FL_TEST_LONG"))
 EVENTS = 1_000_000 if LONG else 200_000
-QUICK = ["--consumer", "session.timeout.ms=1000", "--consumer", "heartbeat.interval.ms=200",
-         "--commit-interval", "50ms"]
+QUICK = ["--consumer", "heartbeat.interval.ms=200", "--commit-interval", "50ms"]
 
 
 class Ledger(harness.Case):
     brokers = 1
+    session_ms = 1000
 
     def setUp(self):
         super().setUp()
         self.kafka = brokers.shared(self.brokers)
         self.addCleanup(self.kafka.repair)
         self.admin = self.kafka.admin
-        self.topic = self.id().rsplit(".", 1)[-1].replace("test_", "")
+        # A test that is repeated begins anew.
+        self.topic = f"{self._testMethodName.removeprefix('test_')}-{os.getpid()}"
         self.admin.create(self.topic, partitions=PARTITIONS, replicas=self.brokers)
         self.numbers = collections.Counter()
 
@@ -43,7 +44,8 @@ class Ledger(harness.Case):
     def member(self, *options, sink=None):
         return self.pipeline(
             ["fl-source", "kafka", self.topic, "--bootstrap-server", self.kafka.bootstrap,
-             "--group", self.topic, *QUICK, *options],
+             "--group", self.topic, "--consumer", f"session.timeout.ms={self.session_ms}", *QUICK,
+             *options],
             sink or ["fl-sink", "hdfs", "--stream", "--roll-count", str(ROLL), "--min-commit", "1ms",
                      f"file://{self.out}"])
 

@@ -36,7 +36,7 @@ class Cuts(harness.Case):
         return links
 
     def topic(self, kafka):
-        name = f"cuts-{self._testMethodName}"
+        name = f"cuts-{self._testMethodName}-{os.getpid()}"
         kafka.admin.create(name, partitions=PARTITIONS, replicas=len(kafka.numbers()))
         return name
 
