@@ -382,6 +382,13 @@ class Rows(harness.Case):
 
 
 class Tls(harness.Case):
+    def packed(self, *options):
+        """A file of PKCS #12, as Java and Flume use them."""
+        path = self.path("packed.p12")
+        subprocess.run(["openssl", "pkcs12", "-export", *options, "-out", path, "-passout", "pass:p12-pw"],
+                       check=True, capture_output=True, timeout=60)
+        return path
+
     # Property: sql.ssl, sql.truststore, sql.keystore, sql.keystoreKey, sql.trust-all-certs
     def test_certificates(self):
         ca = Authority(self.path("ca"))
@@ -407,6 +414,12 @@ class Tls(harness.Case):
         made = server(own)
         trust = ["--tls", "--truststore", ca.certificate]
         self.assertEqual(status(made, *trust)[0], 0)
+        # Who must come encrypted does, by both names of the option.
+        made.run("CREATE USER secret@'127.0.0.1' IDENTIFIED BY 'fl-pw' REQUIRE SSL; "
+                 "GRANT SELECT ON test.* TO secret@'127.0.0.1'")
+        self.assertEqual(status(made, *trust, user="secret")[0], 0)
+        self.assertEqual(status(made, "--ssl", *trust[1:], user="secret")[0], 0)
+        self.assertEqual(status(made, user="secret")[0], 77)
         self.assertEqual(status(made, "--tls", "--truststore", other.certificate)[0], 77)
         self.assertEqual(status(made, "--tls")[0], 77)
         self.assertEqual(status(made, "--tls", "--trust-all-certs")[0], 0)
@@ -422,6 +435,11 @@ class Tls(harness.Case):
         locks = ["--keystore", client.certificate, "--keystore-key", locked, "--keystore-password-file"]
         self.assertEqual(status(made, *trust, *locks, self.write("k1", "key-pw"), user="x509")[0], 0)
         self.assertEqual(status(made, *trust, *locks, self.write("k2", "wrong"), user="x509")[0], 77)
+        for options in (["--truststore", self.packed("-nokeys", "-in", ca.certificate)],
+                        [*trust[1:], "--keystore", self.packed("-in", client.certificate, "-inkey", client.key)]):
+            found, said = status(made, "--tls", *options)
+            self.assertEqual(found, 77, said)
+            self.assertIn("these files are in PEM", said)
         self.assertIn("no effect without --tls", status(made, "--truststore", ca.certificate)[1])
         made.close()
         self.assertEqual(status(server(away), *trust)[0], 77)

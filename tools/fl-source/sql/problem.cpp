@@ -34,7 +34,7 @@ constexpr Rule kRules[] = {
      "this way to log in is not supported here; see the plugin of the user in mysql.user"},
     {CR_AUTH_PLUGIN_ERR, ErrorClass::permission, kCheckLogin},
     {CR_SSL_CONNECTION_ERROR, ErrorClass::permission,
-     "check the certificates: --truststore, --keystore"},
+     "check the certificates: --truststore, --keystore; these files are in PEM"},
     {CR_PLUGIN_NOT_ALLOWED, ErrorClass::permission,
      "the server asks for the password in the clear: that is done with --tls only"},
     {CR_ERR_LOAD_PLUGIN, ErrorClass::permission, kCheckLogin},
