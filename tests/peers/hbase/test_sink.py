@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """fl-sink hbase against a real HBase and its REST gateways: what is stored, what is refused, and what
 is there after kills."""
+import contextlib
 import os
 import random
 import re
+import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -15,8 +18,77 @@ import hbase_server
 from table_recipe import TableRecipe
 
 LIMIT = 240  # JVMs on a busy machine
-COUNT = 1_000_000 if os.environ.get("FL_TEST_LONG") else 50_000
-FAULTS = 20 if os.environ.get("FL_TEST_LONG") else 3
+COUNT = 1_000_000 if os.environ.get("FL_TEST_LONG") else 100_000
+FAULTS = 20 if os.environ.get("FL_TEST_LONG") else 5
+
+
+class ClosingGate:
+    """Before a gateway: takes the first request of each connection only. Later ones close it, as a gateway
+    that ends an idle connection just then; `requests` counts what it has passed on."""
+
+    def __init__(self, port):
+        self.target = port
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.requests = self.closed = 0
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", self.target), LIMIT)
+            threading.Thread(target=self.answers, args=(server, client), daemon=True).start()
+            threading.Thread(target=self.first_request, args=(client, server), daemon=True).start()
+
+    @staticmethod
+    def answers(server, client):
+        with contextlib.suppress(OSError):
+            while data := server.recv(65536):
+                client.sendall(data)
+
+    def first_request(self, client, server):
+        """A request, of which a head without a length is all; and then the beginning of another one."""
+        with client, server, contextlib.suppress(OSError):
+            data = b""
+            while b"\r\n\r\n" not in data:
+                more = client.recv(65536)
+                if not more:
+                    return
+                data += more
+            head = data[:data.index(b"\r\n\r\n") + 4]
+            length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+            left = len(head) + (int(length[1]) if length else 0) - len(data)
+            server.sendall(data)
+            while left > 0:
+                more = client.recv(65536)
+                if not more:
+                    return
+                server.sendall(more)
+                left -= len(more)
+            self.requests += 1
+            self.closed += bool(client.recv(1))
+            client.shutdown(socket.SHUT_RDWR)
+            server.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
+        self.listener.close()
+
+
+def state_of_connection(pid, port):
+    """"ESTABLISHED", "CLOSE_WAIT" (the other end has closed it) or None, as the kernel sees it."""
+    inodes = set()
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(OSError):
+            inodes.add(os.readlink(f"/proc/{pid}/fd/{fd}"))
+    with open("/proc/net/tcp", encoding="ascii") as file:
+        for line in list(file)[1:]:
+            words = line.split()
+            if f"socket:[{words[9]}]" in inodes and int(words[2].split(":")[1], 16) == port:
+                return {"01": "ESTABLISHED", "08": "CLOSE_WAIT"}.get(words[3])
+    return None
 
 
 class Sink(TableRecipe, harness.Case):
@@ -25,6 +97,61 @@ class Sink(TableRecipe, harness.Case):
         cls.hbase = hbase_server.Server()
         cls.addClassCleanup(cls.hbase.close)
         cls.rest = cls.hbase.gateway()
+        # An idle connection is closed after 30 s; the other tests need some of that time.
+        cls.idle_dir = harness.make_directory()
+        cls.addClassCleanup(shutil.rmtree, cls.idle_dir)
+        cls.rest.create("idle")
+        cls.idle = harness.Pipeline(cls.idle_dir, cls.line_sink("idle", cls.rest.url, cls.idle_dir + "/figures"),
+                                    stdin=subprocess.PIPE)
+        cls.addClassCleanup(cls.idle.kill)
+        cls.send(cls.idle, b"first\n")
+
+    @staticmethod
+    def line_sink(table, url, figures):
+        """The row key is the line."""
+        return ["fl-sink", "hbase", table, "--column-family", "f", "--text", "--serializer", "regex", "--regex",
+                "((.*))", "--col-names", "v,ROW_KEY", "--row-key-index", "1", "--rest", url, "--metrics", figures]
+
+    @staticmethod
+    def send(pipeline, lines):
+        pipeline.processes[0].stdin.write(lines)
+        pipeline.processes[0].stdin.flush()
+
+    def check_smooth(self, sink, figures, table, keys):
+        """At its end: nothing failed, nothing was said, and there was one request for the schema and for each
+        row."""
+        sink.processes[0].stdin.close()
+        self.check(sink, 0, limit=LIMIT)
+        self.assertEqual(sink.errors(0), "")
+        with open(figures, encoding="utf-8") as file:
+            found = dict(re.findall(r"_(requests|stored|failures)_total(?:\{.*\})? (\d+)\n", file.read()))
+        self.assertEqual(found, {"requests": str(len(keys) + 1), "stored": str(len(keys)), "failures": "0"})
+        self.assertEqual({key: [value for _, value in row[b"f:v"]] for key, row in self.rest.rows(table).items()},
+                         {key: [key] for key in keys})
+
+    def test_idle_for_longer_than_the_gateway_waits(self):
+        pid = self.idle.processes[0].pid
+        harness.poll(lambda: state_of_connection(pid, self.rest.port) in ("CLOSE_WAIT", None),
+                     "the gateway closes the idle connection", LIMIT)
+        self.assertEqual(list(self.rest.rows("idle")), [b"first"])
+        self.send(self.idle, b"second\n")
+        harness.poll(lambda: len(self.rest.rows("idle")) == 2, "the second row", LIMIT)
+        self.check_smooth(self.idle, self.idle_dir + "/figures", "idle", [b"first", b"second"])
+
+    def test_idle_and_closed_just_then(self):
+        """The connection is closed while the next request is on its way, each time."""
+        self.rest.create("closed")
+        gate = ClosingGate(self.rest.port)
+        self.addCleanup(gate.close)
+        sink = self.pipeline(self.line_sink("closed", gate.url, self.path("figures")), stdin=subprocess.PIPE)
+        keys = [b"%d" % i for i in range(6)]
+        for i, key in enumerate(keys):
+            self.send(sink, key + b"\n")
+            harness.poll(lambda: len(self.rest.rows("closed")) == i + 1, "the next row", LIMIT)
+        self.check_smooth(sink, self.path("figures"), "closed", keys)
+        self.assertEqual(gate.requests, len(keys) + 1)
+        # A put has no use for the connection of the schema.
+        self.assertEqual(gate.closed, len(keys) - 1)
 
     def store(self, table, *options, data, family="f", gateways=None):
         """The status and messages of a sink that stores lines."""
@@ -92,24 +219,28 @@ class Sink(TableRecipe, harness.Case):
         for table, family, words in (("none", "f", "has no table 'none'"),
                                      ("nospace:there", "f", "has no table 'nospace:there'"),
                                      ("there", "h", "no column family 'h'; it has f, g")):
-            status, said = self.store(table, family=family, data=b"x\n")
-            self.assertEqual(status, 78, said)
-            self.assertIn(words, said)
+            for dry in ((), ("--dry-run",)):
+                status, said = self.store(table, *dry, family=family, data=b"x\n")
+                self.assertEqual(status, 78, said)
+                self.assertIn(words, said)
+        status, said = self.store("there", "--dry-run", family="g", data=b"x\n")
+        self.assertEqual(status, 0, said)
         self.assertEqual(self.rest.rows("there"), {})
 
     def test_a_gateway_that_only_reads(self):
         self.rest.create("readonly")
         gateway = self.hbase.gateway("-ro")
         self.addCleanup(gateway.kill)
-        status, said = self.store("readonly", gateways=[gateway], data=b"x\n")
-        self.assertEqual(status, 77, said)
-        self.assertIn("answers 403", said)
+        for dry in ((), ("--dry-run",)):
+            status, said = self.store("readonly", *dry, gateways=[gateway], data=b"x\n")
+            self.assertEqual(status, 77, said)
+            self.assertIn("answers 403", said)
 
     def test_a_disabled_table(self):
         """The sink says so, and stores when it is enabled; asking has stored nothing."""
         self.rest.create("disabled")
         self.hbase.disable("disabled")
-        for options in ((), ("--put-if-absent",)):
+        for options in ((), ("--put-if-absent",), ("--dry-run",)):
             status, said = self.store("disabled", "--grace", "10m", *options, data=b"x\n")
             self.assertEqual(status, 78, said)
             self.assertIn("enable 'disabled'", said)
