@@ -1,19 +1,31 @@
 #!/usr/bin/env python3
-"""fl-tables(7), "A TABLE OF MYSQL INTO HDFS, BY CRON": its commands, with a real MariaDB and the HDFS of
-./run, which starts this."""
+"""Tables of a real MariaDB in the HDFS of ./run, which starts this: fl-tables(7), "A TABLE OF MYSQL INTO
+HDFS, BY CRON", its commands; and every value of every type, on its way through and back.
+
+FL_TEST_LONG=1: 1,000,000 rows with every type instead of 50,000.
+"""
 import glob
 import json
 import os
+import shutil
 import subprocess
 import sys
+import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "..", "..", "tools"))
+for folder in (os.path.join("..", "..", "interop"), os.path.join("..", "mariadb"),
+               os.path.join("..", "..", "tools"), "."):
+    sys.path.insert(0, os.path.join(HERE, folder))
 import harness
 import mariadb_server
+import peers
 import recipes
+import typed_rows
+from test_flow import USER, finals
 
-LIMIT = 300
+LONG = bool(os.environ.get("FL_TEST_LONG"))
+LIMIT = 3000 if LONG else 300
+MANY = 1_000_000 if LONG else 50_000
 ROWS = 3000
 TARGET = "/tables/orders"
 
@@ -120,6 +132,74 @@ class Cron(harness.Case):
                 break
         self.assertEqual(status, 69, said)
         self.assertIn("cannot connect", said)
+
+
+class EveryType(harness.Case):
+    """What the client of the server shows of each row is what the files in HDFS hold."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = mariadb_server.Server()
+        cls.addClassCleanup(cls.server.close)
+        cls.server.run(typed_rows.create("typed"))
+        for first in range(1, MANY + 1, 10_000):
+            cls.server.run(typed_rows.fill("typed", first, first + 9_999))
+        cls.wanted = typed_rows.Digests(cls.by_the_client)
+
+    @classmethod
+    def by_the_client(cls):
+        client = subprocess.Popen(
+            cls.server.client("--batch", "--quick", "--skip-column-names", "--execute",
+                              typed_rows.ask("typed")),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=dict(os.environ, MYSQL_PWD="root-pw"))
+        with client.stdout as rows:
+            yield from map(typed_rows.from_client, rows)
+        if client.wait(LIMIT):
+            raise RuntimeError(f"mariadb ends with {client.returncode}")
+
+    def store(self, target, source=(), sink=()):
+        """The table as several files; their paths in HDFS."""
+        env = self.env(HADOOP_CONF_DIR=os.environ["HADOOP_CONF_DIR"], HADOOP_USER_NAME=USER)
+        password = self.write("password", "fl-pw\n")
+        self.check(self.pipeline(
+            ["fl-source", "sql", self.server.url("typed"), "--password-file", password, *source],
+            ["fl-sink", "hdfs", "--stream", "--roll-count", str(MANY // 4), *sink, target], env=env),
+            0, 0, limit=LIMIT)
+        files = finals(target)
+        self.assertGreaterEqual(len(files), 4)
+        return files
+
+    @staticmethod
+    def opened(path):
+        return urllib.request.urlopen(
+            f"{os.environ['HDFS_HTTP']}/webhdfs/v1{path}?op=OPEN&user.name={USER}", timeout=60)
+
+    def test_json(self):
+        def rows():
+            for path in files:
+                with self.opened(path) as file:
+                    yield from map(typed_rows.from_json, file)
+        files = self.store("/tables/typed-json")
+        self.assertEqual(self.wanted.differences(rows()), "")
+
+    def test_avro(self):
+        def rows():
+            for path in files:
+                with self.opened(path) as file, open(self.path("copy"), "wb") as copy:
+                    shutil.copyfileobj(file, copy)
+                reader = subprocess.Popen([python, typed_rows.__file__, self.path("copy")],
+                                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+                with reader.stdout as lines:
+                    yield from map(json.loads, lines)
+                self.assertEqual(reader.wait(LIMIT), 0)
+        python = peers.fastavro_python()
+        os.mkdir(self.path("schemas"))
+        schemas = ["--schema-dir", self.path("schemas")]  # such a schema is too long for a header
+        files = self.store(
+            "/tables/typed-avro",
+            ["--format", "avro", *schemas, "--split", "3", "--position", self.path("position")],
+            ["--serializer", "avro_schema", "--file-suffix", ".avro", *schemas])
+        self.assertEqual(self.wanted.differences(rows()), "")
 
 
 if __name__ == "__main__":
