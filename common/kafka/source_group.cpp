@@ -17,10 +17,11 @@ namespace {
 /// How long the others of the group wait for acknowledgements of what we give up.
 constexpr std::int64_t kLossMs = 5000;
 /// For the last commits. Then for leaving the group, since who does not leave keeps its partitions
-/// from others; and for everything that the library ends with.
+/// from others; and for everything that the library ends with. A sink that heard the same signal
+/// waits for --grace, 10 seconds, until it hears of our end.
 constexpr std::int64_t kCloseMs = 5000;
-constexpr std::int64_t kLeaveMs = 3000;
-constexpr std::int64_t kEndMs = 10'000;
+constexpr std::int64_t kLeaveMs = 2000;
+constexpr std::int64_t kEndMs = 4000;
 
 std::string names_of(const std::vector<KafkaPartition>& partitions) {
   constexpr std::size_t kMost = 8;

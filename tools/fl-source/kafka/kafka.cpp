@@ -148,7 +148,7 @@ ComponentType kafka_source() {
       "On a signal nothing more is handed on. When the rest is acknowledged and committed, this "
       "leaves the group, and the status is 0. If brokers do not answer then, it waits for the last "
       "commits for 5 seconds, and ends with 75 without them; for everything else the Kafka library "
-      "has 10 seconds more.";
+      "has 4 seconds more.";
   type.examples = {
       {"fl-source kafka trades --bootstrap-server b1:9092 --group hdfs --dry-run || test $? = 69",
        "Checks options, brokers and login."},
