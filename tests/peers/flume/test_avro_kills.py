@@ -8,7 +8,7 @@ arrives an id, so two ids for one event were sent twice by fl-sink avro, and one
 sent twice by a sink of Flume.
 
 A sink of Flume that loses its server waits for 5 s. So there are several, each with a receiver of its
-own (a lane), and another one is killed next. FL_TEST_LONG=1: twelve times the kills.
+own (a lane), and another one is killed next. FL_TEST_LONG=1: eight times the kills.
 """
 import collections
 import json
@@ -26,7 +26,7 @@ import harness
 import receivers
 
 LONG = bool(os.environ.get("FL_TEST_LONG"))
-KILLS = ({"receiver": 120, "sender": 60, "Flume": 24} if LONG else
+KILLS = ({"receiver": 80, "sender": 40, "Flume": 16} if LONG else
          {"receiver": 10, "sender": 5, "Flume": 2})
 LANES = 6
 NEW = 3000  # events that are sent before each kill
