@@ -23,8 +23,8 @@ In a test:
 
 Topics are not made by themselves. With one broker there are further listeners: `sasl` and
 `sasl_tls` (PLAIN: bob with bob-secret; SCRAM-SHA-256 and -512: alice with alice-secret) and `tls`,
-which wants a client certificate; the files are in directory/tls: ca.pem, other-ca.pem, client.pem, expired.pem,
-client.key.
+which wants a client certificate; the files are in directory/tls: ca.pem, other-ca.pem, client.pem,
+expired.pem, client.key.
 The listener "link" of each broker tells clients to come over its link (tools/link_proxy.py).
 On the plain listener everybody may do everything; admin.allow_only() takes topics from the others.
 """
