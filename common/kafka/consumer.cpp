@@ -17,6 +17,8 @@ namespace {
 
 constexpr std::uint64_t kOne = 1;
 constexpr int kCloseStepMs = 50;
+// The lock and the clock are looked at for each call; large records must not add up.
+constexpr std::size_t kTakenAtOnce = 64;
 constexpr std::uint64_t kDefaultQueueKib = 65'536;  // the library's
 constexpr int kSafeVersion = 0x020300ff;
 
@@ -90,6 +92,7 @@ KafkaConsumer::~KafkaConsumer() {
     (void)rd_kafka_consume_stop(topic(one.topic), one.number);
   }
   topics_.clear();
+  drop_taken();
   // What is in the queue refers to its partitions, which hold the library's threads.
   while (records_ && KafkaMessage(rd_kafka_consume_queue(records_.get(), 0))) {}
   records_.reset();
@@ -153,6 +156,9 @@ void KafkaConsumer::forward(const KafkaPartition& partition) {
 }
 
 Status KafkaConsumer::take(const std::vector<KafkaOffset>& places) {
+  for (const KafkaOffset& place : places) {
+    drop_taken(place.partition);
+  }
   if (!is_in_group_) {
     for (const KafkaOffset& place : places) {
       if (Status status = start(place); !status) {
@@ -174,7 +180,11 @@ Status KafkaConsumer::take(const std::vector<KafkaOffset>& places) {
 Status KafkaConsumer::give_up(const std::vector<KafkaPartition>& partitions) {
   constexpr std::string_view kWhat = "cannot give up partitions";
   if (!is_cooperative_) {
+    drop_taken();
     return checked(rd_kafka_assign(client_->handle(), nullptr), kWhat);
+  }
+  for (const KafkaPartition& partition : partitions) {
+    drop_taken(partition);
   }
   const KafkaPartitions list = list_of(partitions);
   return checked(rd_kafka_incremental_unassign(client_->handle(), list.get()), kWhat);
@@ -248,11 +258,42 @@ void KafkaConsumer::clear_records() {
 }
 
 KafkaMessage KafkaConsumer::record() {
-  KafkaMessage message(rd_kafka_consume_queue(records_.get(), 0));
-  if (message) {
-    nudge_->taken(*message);
+  for (;;) {
+    if (at_ == taken_.size()) {
+      taken_.resize(kTakenAtOnce);
+      const ssize_t n =
+          rd_kafka_consume_batch_queue(records_.get(), 0, taken_.data(), taken_.size());
+      taken_.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
+      at_ = 0;
+      if (taken_.empty()) {
+        return nullptr;
+      }
+    }
+    if (KafkaMessage message(std::exchange(taken_[at_++], nullptr)); message) {
+      if (nudge_) {
+        nudge_->taken(*message);
+      }
+      return message;
+    }
   }
-  return message;
+}
+
+void KafkaConsumer::drop_taken(const KafkaPartition& partition) {
+  for (std::size_t i = at_; i < taken_.size(); ++i) {
+    const rd_kafka_message_t* const message = taken_[i];
+    if (message != nullptr && message->rkt != nullptr && message->partition == partition.number &&
+        partition.topic == rd_kafka_topic_name(message->rkt)) {
+      rd_kafka_message_destroy(std::exchange(taken_[i], nullptr));
+    }
+  }
+}
+
+void KafkaConsumer::drop_taken() {
+  for (; at_ < taken_.size(); ++at_) {
+    if (taken_[at_] != nullptr) {
+      rd_kafka_message_destroy(taken_[at_]);
+    }
+  }
 }
 
 void KafkaConsumer::close(std::int64_t until_ms) {
@@ -261,6 +302,7 @@ void KafkaConsumer::close(std::int64_t until_ms) {
   }
   // Its thread asks for the assignment, which would not be answered either.
   nudge_.reset();
+  drop_taken();
   if (!checked(rd_kafka_consumer_close_queue(client_->handle(), client_->queue()), "")) {
     return;
   }

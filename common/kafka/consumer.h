@@ -28,6 +28,10 @@ struct KafkaOffset {
 /// Records of all partitions meet in a queue of their own. So the group can be served whether
 /// records are taken or not; when that queue is full (queued.max.messages.kbytes), the library
 /// fetches no more, and nothing that was fetched is thrown away.
+///
+/// Records are taken from that queue several at a time. What was fetched of a partition before it
+/// is begun anew or given up must not come after that: the library sees to it in its queue, and
+/// what was taken already is dropped here.
 class KafkaConsumer {
  public:
   struct Change {
@@ -79,6 +83,8 @@ class KafkaConsumer {
  private:
   KafkaConsumer() = default;
   void forward(const KafkaPartition& partition);
+  void drop_taken(const KafkaPartition& partition);
+  void drop_taken();
   Status start(const KafkaOffset& place);
   rd_kafka_topic_t* topic(const std::string& name);
 
@@ -93,6 +99,8 @@ class KafkaConsumer {
   UniqueFd wake_;
   std::unique_ptr<KafkaClient> client_;
   KafkaQueue records_;
+  std::vector<rd_kafka_message_t*> taken_;  // of records_, and not handed out; ours
+  std::size_t at_ = 0;                      // the first of them
   std::optional<FetchNudge> nudge_;
   std::map<std::string, std::unique_ptr<rd_kafka_topic_t, TopicDeleter>> topics_;
   std::vector<KafkaPartition> started_;  // without a group

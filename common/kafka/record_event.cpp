@@ -81,6 +81,30 @@ void RecordEvent::put_number(std::string_view name, std::int64_t value) {
   ++count_;
 }
 
+void RecordEvent::put_place(const KafkaRecord& record) {
+  if (place_partition_ != record.partition || place_topic_ != record.topic) {
+    place_partition_ = record.partition;
+    place_topic_ = record.topic;
+    entries_.swap(place_);
+    const std::uint32_t before = count_;
+    entries_.clear();
+    if (!rules_.topic_header.empty()) {
+      put(rules_.topic_header, record.topic);
+    }
+    if (rules_.sets_place) {
+      put_number(kPartition, record.partition);
+    }
+    entries_.swap(place_);
+    place_count_ = count_ - before;
+    count_ = before;
+    if (!fault_.empty()) {
+      place_partition_ = -1;  // the next record has it, too
+    }
+  }
+  entries_ += place_;
+  count_ += place_count_;
+}
+
 void RecordEvent::close_block() {
   if (count_ == 0) {
     return;
@@ -151,11 +175,8 @@ RecordEvent::Outcome RecordEvent::make_plain(const KafkaRecord& record, std::str
   if (rules_.sets_place && !has_timestamp_ && record.timestamp >= 0) {
     put_number(kTimestamp, record.timestamp);
   }
-  if (!rules_.topic_header.empty()) {
-    put(rules_.topic_header, record.topic);
-  }
+  put_place(record);
   if (rules_.sets_place) {
-    put_number(kPartition, record.partition);
     put_number(kOffset, record.offset);
   }
   if (record.key && !rules_.key_header.empty()) {

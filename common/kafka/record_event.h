@@ -64,6 +64,9 @@ class RecordEvent {
   bool fits(const BlockBuilder& out) const;
   void add(BlockBuilder& out) const;
 
+  /// Whether headers of records matter to it.
+  bool wants_headers() const { return rules_.takes_headers || !rules_.renamed.empty(); }
+
   const Error& why() const { return why_; }
   /// The value as it is, with the headers that say where it was.
   const std::string& raw() const { return raw_; }
@@ -78,12 +81,19 @@ class RecordEvent {
   void begin();
   void put(std::string_view name, std::string_view value);
   void put_number(std::string_view name, std::int64_t value);
+  void put_place(const KafkaRecord& record);
   void close_block();
   bool is_ours(std::string_view name, bool has_key) const;
 
   const RecordRules rules_;
   const EventLimits limits_;
   Counts counts_;
+
+  // The headers of the last partition, which are mostly those of the next record, too.
+  std::string place_;
+  std::string place_topic_;
+  std::int32_t place_partition_ = -1;
+  std::uint32_t place_count_ = 0;
 
   // Of the event being made: one block of a map.
   std::string entries_;

@@ -293,7 +293,9 @@ Status KafkaSource::make_event(const rd_kafka_message_t& message, const Slot& sl
   }
   record_.headers.clear();
   rd_kafka_headers_t* headers = nullptr;
-  if (rd_kafka_message_headers(&message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+  // The library makes a buffer for this, whether there are any or not.
+  if (event_->wants_headers() &&
+      rd_kafka_message_headers(&message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR) {
     const char* name = nullptr;
     const void* value = nullptr;
     std::size_t size = 0;

@@ -18,8 +18,7 @@ KafkaRecord record(std::optional<std::string_view> value) {
 }
 
 /// The event's headers in their order, "k=v k=v", and " | body"; or what became of it.
-std::string text(const KafkaRecord& record, RecordRules rules = {}) {
-  RecordEvent event(std::move(rules), kLimits);
+std::string text(const KafkaRecord& record, RecordEvent& event) {
   const RecordEvent::Outcome outcome = event.make(record);
   if (outcome != RecordEvent::Outcome::made) {
     return outcome == RecordEvent::Outcome::skipped ? "skipped" : event.why().message;
@@ -41,6 +40,11 @@ std::string text(const KafkaRecord& record, RecordRules rules = {}) {
   return words + "| " + std::string(made.body());
 }
 
+std::string text(const KafkaRecord& record, RecordRules rules = {}) {
+  RecordEvent event(std::move(rules), kLimits);
+  return text(record, event);
+}
+
 std::string flume(const Headers& headers, std::string_view body) {
   std::string out;
   append_event(out, headers, body);
@@ -53,6 +57,27 @@ TEST(KafkaRecordEvent, SaysWhereTheRecordWas) {
   made.key = "k";
   made.timestamp = -1;
   EXPECT_EQ(text(made), "topic=t partition=3 offset=40 key=k | body");
+}
+
+// The headers of a partition are kept for its next record.
+TEST(KafkaRecordEvent, SaysItForRecordsOfSeveralPartitionsInTurn) {
+  RecordEvent event({}, kLimits);
+  KafkaRecord made = record("body");
+  made.timestamp = -1;
+  for (int round = 0; round < 2; ++round) {
+    made.topic = "t";
+    made.partition = 3;
+    EXPECT_EQ(text(made, event), "topic=t partition=3 offset=40 | body");
+    EXPECT_EQ(text(made, event), "topic=t partition=3 offset=40 | body");
+    made.partition = 4;
+    EXPECT_EQ(text(made, event), "topic=t partition=4 offset=40 | body");
+    made.topic = "u";
+    EXPECT_EQ(text(made, event), "topic=u partition=4 offset=40 | body");
+    made.topic = "a-name-that-is-longer-than-a-header-may-be";
+    for (int again = 0; again < 2; ++again) {
+      EXPECT_NE(text(made, event).find("header 'topic' is too long"), std::string::npos);
+    }
+  }
 }
 
 TEST(KafkaRecordEvent, TakesTheHeadersOfTheRecord) {
