@@ -6,7 +6,6 @@ import re
 
 import mariadb_server
 import recipes
-from spark_session import SparkSession
 
 LIMIT = 180
 
@@ -61,8 +60,6 @@ class TableRecipes:
         """One metastore, and two sessions that were open before: HiveServer2 and Spark."""
         recipe = recipes.Recipe("FILES INTO PARTITIONS OF HIVE")
         spool = self.path("spool")
-        spark = SparkSession(self.path("spark"), self.hive.metastore.url)
-        self.addCleanup(spark.close)
         for statement in recipe.statements("CREATE EXTERNAL TABLE", {
                 "/warehouse/web/visits": f"file://{self.path('visits')}"}):
             self.hive.rows(statement)
@@ -72,7 +69,7 @@ class TableRecipes:
         self.addCleanup(self.hive.rows, "SET hive.compute.query.using.stats=false")
         partitions, counts = recipe.statements("SHOW PARTITIONS")
         [once] = recipe.statements("SELECT DISTINCT")
-        readers = [self.hive.rows, spark.rows]
+        readers = [self.hive.rows, self.by_spark_of_hive]
 
         def seen(statement, wanted):
             for rows in readers:
@@ -96,7 +93,7 @@ class TableRecipes:
 
         self.write("spool/again", first)
         self.run_command(command)
-        self.assertEqual(spark.rows(counts), [["2026-03-01", "100"], ["2026-03-02", "101"], ["2026-03-03", "1"]])
+        self.assertEqual(self.by_spark_of_hive(counts), [["2026-03-01", "100"], ["2026-03-02", "101"], ["2026-03-03", "1"]])
         seen(once, [["2026-03-01", "50"], ["2026-03-02", "51"], ["2026-03-03", "1"]])
 
         shown = self.run_command(recipe.text("fl-sink stdout", {"visits.bad": self.path("visits.bad")}))

@@ -15,12 +15,18 @@ import harness
 import hive_server
 import metastore
 import spark
+from spark_session import SparkSession
 from table_recipes import TableRecipes
+from thrift_wire import Struct, text
 
 LIMIT = 180
 VALUES = ["plain", "a b", "a/b", "50%", "k=v", "Zürich", "äöü ß", "a:b", "it's", '"q"', "[x]", "..", "_x",
           "a\\b", "#*?^{}"]
 DEFAULT = "__HIVE_DEFAULT_PARTITION__"
+
+
+def quoted(value):
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 class Reader:
@@ -31,6 +37,8 @@ class Reader:
 
 
 class Hive(TableRecipes, harness.Case):
+    spark_of_hive = None
+
     @classmethod
     def setUpClass(cls):
         cls.home = harness.make_directory()
@@ -55,6 +63,14 @@ class Hive(TableRecipes, harness.Case):
                        Reader("Spark", cls.old, cls.by_spark)]
 
     @classmethod
+    def by_spark_of_hive(cls, sql):
+        """Spark SQL at the metastore of Hive 4, in a session that begins with the first query."""
+        if cls.spark_of_hive is None:
+            cls.spark_of_hive = SparkSession(os.path.join(cls.home, "spark-of-hive"), cls.hive.metastore.url)
+            cls.addClassCleanup(cls.spark_of_hive.close)
+        return cls.spark_of_hive.rows(sql)
+
+    @classmethod
     def by_spark(cls, sql):
         return [[None if each is None else str(each) for each in row]
                 for row in cls.spark.sql(sql).collect()]
@@ -66,6 +82,11 @@ class Hive(TableRecipes, harness.Case):
         reader.store.client.create_table("sales", name, f"file://{place}", list(fields), list(keys), **more)
         self.addCleanup(reader.store.client.drop_table, "sales", name)
         return place
+
+    @staticmethod
+    def kind_and_place(store, name):
+        found = store.client.call("get_table_req", Struct({1: Struct({1: "sales", 2: name})}))[1]
+        return text(found[12]), text(found[7][2]).removeprefix("file:")
 
     def events(self, *events):
         text = "".join(json.dumps({"headers": headers, "body": body}) + "\n" for body, headers in events)
@@ -92,9 +113,64 @@ class Hive(TableRecipes, harness.Case):
                 self.assertEqual(rows[i], (value, value))
             self.assertIn(rows[len(VALUES)][1], (DEFAULT, None))
             for i, value in enumerate(VALUES):
-                quoted = value.replace("\\", "\\\\").replace("'", "\\'")
-                self.assertEqual(reader.rows(f"SELECT id FROM sales.places WHERE dt = '{quoted}'"),
+                self.assertEqual(reader.rows(f"SELECT id FROM sales.places WHERE dt = {quoted(value)}"),
                                  [[str(i)]], value)
+
+    def test_one_table_for_both(self):
+        """A managed table of Hive 4, made by HiveServer2; HiveServer2 and Spark SQL have looked at it before
+        and find the same rows in the same partitions, also by values that need care."""
+        self.hive.rows("CREATE TABLE sales.pair (id INT, note STRING) PARTITIONED BY (dt STRING, hr INT) "
+                       "ROW FORMAT DELIMITED FIELDS TERMINATED BY ','")
+        # Hive 4 makes it an external one whose files go with it; before Hive 3 it was this.
+        self.hive.rows("ALTER TABLE sales.pair SET TBLPROPERTIES ('EXTERNAL'='FALSE')")
+        kind, place = self.kind_and_place(self.hive.metastore, "pair")
+        self.assertEqual(kind, "MANAGED_TABLE")
+        readers = (self.hive.rows, self.by_spark_of_hive)
+
+        def seen(statement, wanted):
+            for rows in readers:
+                self.assertEqual(sorted(rows(statement)), sorted(wanted), f"{statement} by {rows.__name__}")
+        seen("SELECT id FROM sales.pair", [])
+        events = []
+        for turn in range(2):
+            # The second turn finds the partitions of the first one, and makes others.
+            keys = [(value, hour) for hour in range(turn + 1) for value in VALUES]
+            more = [(f"{len(events) + i},{value}", {"v": value, "hr": str(hour)})
+                    for i, (value, hour) in enumerate(keys)]
+            self.check(self.pipeline(self.events(*more), self.sink(
+                self.readers[0], "pair", "--partition", "dt=%{v}/hr=%{hr}", "--roll-count", "1")), 0, 0,
+                limit=LIMIT)
+            events += more
+            seen("SELECT dt, hr, count(*) FROM sales.pair GROUP BY dt, hr", [
+                [value, str(hour), str(turn + 1 - hour)] for value in VALUES for hour in range(turn + 1)])
+        count = str(len(events))
+        seen("SELECT count(*), count(DISTINCT id) FROM sales.pair", [[count, count]])
+        shown = [rows("SHOW PARTITIONS sales.pair") for rows in readers]
+        self.assertEqual(sorted(shown[0]), sorted(shown[1]))
+        self.assertEqual(len(shown[0]), 2 * len(VALUES))
+        # Each value is looked for by itself; one query for all takes less time than one for each.
+        any_of = " OR ".join(f"dt = {quoted(value)}" for value in VALUES)
+        seen(f"SELECT id, note FROM sales.pair WHERE hr = 1 AND ({any_of})",
+             [body.split(",", 1) for body, headers in events if headers["hr"] == "1"])
+        # They are the table's own.
+        self.assertEqual(len(harness.committed_files(place)), len(events))
+        self.hive.rows("DROP TABLE sales.pair")
+        self.assertFalse(os.path.exists(place))
+
+    def test_a_plain_table_of_each(self):
+        """What CREATE TABLE makes there."""
+        for reader, wanted in zip(self.readers, ("EXTERNAL_TABLE", "MANAGED_TABLE")):
+            reader.rows("CREATE TABLE sales.plain (id INT, note STRING) PARTITIONED BY (dt STRING) ROW FORMAT "
+                        "DELIMITED FIELDS TERMINATED BY ',' STORED AS TEXTFILE")
+            kind, place = self.kind_and_place(reader.store, "plain")
+            self.assertEqual(kind, wanted)
+            self.check(self.pipeline(self.events(*((f"{i},x", {"p": str(i % 3)}) for i in range(30))), self.sink(
+                reader, "plain", "--partition", "%{p}")), 0, 0, limit=LIMIT)
+            self.exactly(reader, "plain", 30)
+            self.assertEqual(sorted(reader.rows("SELECT dt, count(*) FROM sales.plain GROUP BY dt")),
+                             [["0", "10"], ["1", "10"], ["2", "10"]])
+            reader.rows("DROP TABLE sales.plain")
+            self.assertFalse(os.path.exists(place))
 
     def test_days_and_hours(self):
         for reader in self.readers:
