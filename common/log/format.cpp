@@ -109,6 +109,7 @@ std::string encode(const SegmentHeader& header) {
   put(to + 32, header.segment_id);
   put(to + 40, header.first_sequence);
   put(to + 48, header.created_ms);
+  put(to + 56, header.stale_bytes);
   put(to + 12, header_crc(to));
   return bytes;
 }
@@ -126,6 +127,7 @@ Decoded decode(std::string_view bytes, SegmentHeader& header) {
   header.segment_id = get<std::uint64_t>(from + 32);
   header.first_sequence = get<std::uint64_t>(from + 40);
   header.created_ms = get<std::uint64_t>(from + 48);
+  header.stale_bytes = get<std::uint64_t>(from + 56);
   return header.segment_id == 0 ? Decoded::damaged : Decoded::ok;
 }
 

@@ -22,6 +22,8 @@ inline constexpr const char* kHeadName = "head";
 inline constexpr const char* kGroupsName = "groups";
 inline constexpr const char* kGroupsLockName = "groups/.lock";
 inline constexpr const char* kQuarantineName = "quarantine";
+/// A segment that nobody needs any more, to be written over.
+inline constexpr const char* kSpareName = "spare";
 
 /// "00000000000000000042.seg"
 std::string segment_name(std::uint64_t first_sequence);
@@ -41,6 +43,9 @@ struct SegmentHeader {
   std::uint64_t segment_id = 0;  ///< random in each life of a file, never 0
   std::uint64_t first_sequence = 0;
   std::uint64_t created_ms = 0;  ///< since 1970
+  /// So long was the file when this life of it began: what no record of this life has overwritten
+  /// is of an earlier one.
+  std::uint64_t stale_bytes = 0;
 
   friend bool operator==(const SegmentHeader&, const SegmentHeader&) = default;
 };

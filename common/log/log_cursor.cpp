@@ -144,7 +144,7 @@ Result<GroupState> read_group(LogFiles& files, const std::string& group, bool sy
   // What was read may be newer than what is on disk; once this has succeeded it is not.
   if (synced && !seeded(Bug::unlink_before_cursor)) {
     if (const int result = sync_fully(*file); result != 0) {
-      return log_error(files, "sync", name, result);
+      state.sync_error = log_error(files, "sync", name, result);
     }
   }
   return state;

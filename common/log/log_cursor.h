@@ -21,9 +21,10 @@ struct GroupState {
   std::string name;
   Decoded how = Decoded::damaged;
   CursorSlot slot;
+  std::optional<Error> sync_error;
 };
-/// Reads it, and then makes it durable if `synced`: what was read is on disk after success. A group
-/// that is not there any more is Decoded::damaged with an empty name.
+/// Reads it, and then makes it durable if `synced`: what was read is on disk unless there is a
+/// sync_error. A group that is not there any more is Decoded::damaged with an empty name.
 Result<GroupState> read_group(LogFiles& files, const std::string& name, bool synced);
 
 /// The largest number that a group has got to; 0 where none can be read.

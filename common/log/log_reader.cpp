@@ -329,7 +329,8 @@ bool LogReader::trim(RecordHeader& header, std::uint8_t*& payload) {
   return header.count > 0;
 }
 
-// A writer that opened the log may have put a new file in the place of the open one.
+// A writer that opened the log may have put a new file in the place of the open one; or it was
+// removed, and may be written over.
 Result<bool> LogReader::was_replaced() {
   if (Result<bool> newer = head_.refresh(); !newer) {
     return newer;
@@ -345,7 +346,7 @@ Result<bool> LogReader::was_replaced() {
   if (Status limited = set_limit(); !limited) {
     return limited.error();
   }
-  return *now && (*now)->id != segment_->id;
+  return !*now || (*now)->id != segment_->id;
 }
 
 // No record is at offset_: goes on with the next one that is whole. The numbers between are gone.

@@ -134,6 +134,7 @@ Result<LogWriter::Append> LogWriter::append(std::span<const Part> parts) {
       forgets ? 0 : write_fully(*segment_->file, std::span(pieces).first(used), offset_);
   if (is_full(written) && !seeded(Bug::full_is_fatal)) {
     if (!seeded(Bug::full_loses_block)) {
+      (void)files_.unlink(kSpareName);  // its room may be enough
       return Append::full;
     }
   } else if (written != 0) {
@@ -248,7 +249,8 @@ Status LogWriter::try_sync(Sync& sync) {
 Status LogWriter::roll(Sync& sync) {
   const std::uint64_t first = sync.slot.durable_sequence;
   int result = 0;
-  std::optional<NewSegment> made = NewSegment::begin(files_, log_, first, result);
+  std::optional<NewSegment> made =
+      NewSegment::begin(files_, log_, first, result, settings_.segment_bytes);
   if (made) {
     RecordCopy copy(made->file(), made->id(), first);
     std::int64_t written = 0;
@@ -285,7 +287,7 @@ void LogWriter::finish_sync(const Sync& sync) {
     segments_.push_back(segment_->first);
     offset_ = sync.slot.durable_offset;
     started_ = offset_;
-    room_end_ = 0;
+    room_end_ = static_cast<std::uint64_t>(std::max<std::int64_t>(segment_->file->size(), 0));
     positions_offset_ = sync.slot.positions_offset;
   }
 }

@@ -176,9 +176,25 @@ class Recovery {
     }
   }
 
-  // Something other than zeros stands behind the last whole record.
+  // Something other than zeros stands behind the last whole record, up to torn_end_. In a file that
+  // was written over only a record's beginning is known.
   Result<bool> has_torn_tail() {
     std::string bytes;
+    torn_end_ = static_cast<std::uint64_t>(size_);
+    if (tail_end_ < old_.stale_bytes) {
+      RecordHeader header;
+      const std::int64_t n = read_fully(*old_.file, bytes, kRecordHeaderBytes, tail_end_);
+      if (n < 0) {
+        return failed("read", segment_name(old_.first), n);
+      }
+      if (bytes.size() < kRecordHeaderBytes ||
+          !decode(reinterpret_cast<const std::uint8_t*>(bytes.data()), header) ||
+          header.segment_id != old_.id) {
+        return false;
+      }
+      torn_end_ = std::min(torn_end_, tail_end_ + record_bytes(header.length));
+      return true;
+    }
     for (std::uint64_t at = tail_end_; at < static_cast<std::uint64_t>(size_);) {
       const std::int64_t n = read_fully(*old_.file, bytes, kLookBytes, at);
       if (n < 0) {
@@ -211,16 +227,20 @@ class Recovery {
     }
     if (*torn && !seeded(Bug::tail_cut)) {
       std::string copy;
-      set_aside(files_, *old_.file, tail_sequence_, tail_end_, static_cast<std::uint64_t>(size_),
-                copy);
+      set_aside(files_, *old_.file, tail_sequence_, tail_end_, torn_end_, copy);
       tell(LogNotice::Kind::torn_tail,
            fmt::format("'{}': {} bytes after event {} were not completely written and never "
                        "acknowledged{}",
-                       files_.path(), static_cast<std::uint64_t>(size_) - tail_end_, tail_sequence_,
+                       files_.path(), torn_end_ - tail_end_, tail_sequence_,
                        copy.empty() ? "" : "; kept in '" + copy + "'"),
            tail_sequence_);
     }
-    const bool clean = tail_end_ == durable_offset_ && (!*torn || seeded(Bug::hidden_7));
+    // In a file that was written over, and not cut at a clean end, records of this life may stand
+    // further on, which no new one may come to meet.
+    const bool has_stale =
+        size_ > static_cast<std::int64_t>(tail_end_) && tail_end_ < old_.stale_bytes;
+    const bool clean =
+        tail_end_ == durable_offset_ && !has_stale && (!*torn || seeded(Bug::hidden_7));
     if (clean || seeded(Bug::tail_synced_again) || seeded(Bug::tail_cut) ||
         seeded(Bug::torn_tail_kept)) {
       return go_on();
@@ -384,6 +404,7 @@ class Recovery {
   std::uint64_t durable_offset_ = 0;
   std::uint64_t tail_end_ = 0;
   std::uint64_t tail_sequence_ = 0;
+  std::uint64_t torn_end_ = 0;
   std::optional<NewSegment> fresh_;
   std::optional<RecordCopy> copy_;
 };

@@ -26,6 +26,10 @@ Status look_at_groups(LogFiles& files, std::uint64_t oldest, bool synced, LogUse
     if (read && read->name.empty()) {
       continue;  // removed meanwhile
     }
+    if (read && read->sync_error) {
+      use.sync_error = read->sync_error;
+      return {};
+    }
     GroupState state;
     if (read) {
       state = *read;
@@ -104,19 +108,34 @@ Result<LogUse> free_segments(LogFiles& files, const std::vector<std::uint64_t>& 
     if (Status looked = look_at_groups(files, oldest, true, use); !looked) {
       return looked.error();
     }
+    if (use.sync_error) {
+      return use;
+    }
   }
   for (std::size_t i = 0; i + 1 < segments.size(); ++i) {
     const bool drops = settings.drops_oldest && i == 0;
     if (!drops && (!is_passed(i) || is_kept(i))) {
       break;
     }
-    const int removed = uninterrupted([&] { return files.unlink(segment_name(segments[i])); });
+    // A spare that is there goes. Nothing is written into the new one before its old name is gone
+    // for good.
+    const std::string name = segment_name(segments[i]);
+    int removed = -EINVAL;
+    if (settings.keeps_spare) {
+      removed = uninterrupted([&] { return files.rename(name, kSpareName); });
+    }
+    if (removed != 0 && removed != -ENOENT) {
+      removed = uninterrupted([&] { return files.unlink(name); });
+    }
     if (removed != 0 && removed != -ENOENT) {
       return log_error(files, "remove", segment_name(segments[i]), removed);
     }
     // One after the other, so that what is left is always the newer part.
-    if (const int synced = uninterrupted([&] { return files.sync_dir(""); }); synced != 0) {
-      return log_error(files, "sync", "", synced);
+    const bool syncs = !settings.keeps_spare || !seeded(Bug::spare_not_removed);
+    if (const int synced = syncs ? uninterrupted([&] { return files.sync_dir(""); }) : 0;
+        synced != 0) {
+      use.sync_error = log_error(files, "sync", "", synced);
+      return use;
     }
     if (segments[i + 1] > use.needed) {
       use.events_dropped += segments[i + 1] - std::max(use.needed, segments[i]);
@@ -128,6 +147,9 @@ Result<LogUse> free_segments(LogFiles& files, const std::vector<std::uint64_t>& 
   }
   if (use.groups.empty()) {
     use.needed = use.first;
+  }
+  if (!settings.keeps_spare) {
+    (void)files.unlink(kSpareName);
   }
   known->erase(known->begin(), known->lower_bound(use.first));
   return use;

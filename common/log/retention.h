@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@ struct RetentionSettings {
   std::uint64_t keep_bytes = 0;  ///< segments that every group has passed are kept up to this size
   std::int64_t keep_ms = 0;      ///< ... or up to this age
   bool drops_oldest = false;     ///< the oldest segment goes, whoever still wants it
+  bool keeps_spare = false;      ///< the one that went last stays as the spare of the next segment
 };
 
 /// What one look at the log has found.
@@ -38,13 +40,16 @@ struct LogUse {
   std::uint64_t sealed_bytes = 0;  ///< in all segments but the one in use
   std::uint64_t segments_freed = 0;
   std::uint64_t events_dropped = 0;  ///< not acknowledged by the slowest group, and gone
+  /// The writer must end: what a failed sync has lost another one would not bring back.
+  std::optional<Error> sync_error;
 };
 
 /// Looks at all groups, and removes segments that no group needs. A cursor that allows it is synced
 /// first: no state that still wants a segment comes back after a power loss. Called by the writer
 /// alone, with its list of segments, of which the last one always stays. A group that cannot be
 /// read needs everything. `known` is for the next call, so that each segment is looked at once.
-/// Errors: of the system; what was removed before is gone.
+/// Errors: of the system, but of a sync; what was removed before is gone, the rest for the next
+/// call.
 Result<LogUse> free_segments(LogFiles& files, const std::vector<std::uint64_t>& segments,
                              const RetentionSettings& settings, KnownSegments* known = nullptr);
 

@@ -36,6 +36,8 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(Bug::count)> kNa
     "cursor_ahead_of_ack",
     "cursor_behind_ack",
     "unlink_before_cursor",
+    "spare_keeps_id",
+    "spare_not_removed",
     "unlink_unread",
     "two_takers",
     "two_putters",

@@ -35,6 +35,8 @@ enum class Bug {
   cursor_ahead_of_ack,   // a cursor moves with what was handed out
   cursor_behind_ack,     // a cursor never moves
   unlink_before_cursor,  // a segment goes before the cursor that allows it is synced
+  spare_keeps_id,        // a segment that is written over keeps the id of its life before
+  spare_not_removed,     // a segment is written over before its old name is gone for good
   unlink_unread,         // the slowest group is not asked before a segment goes
   two_takers,            // a group's lock is not looked at
   two_putters,           // the log's lock is not looked at

@@ -63,6 +63,7 @@ Result<std::optional<Segment>> open_segment(LogFiles& files, std::uint64_t first
     segment.id = header.segment_id;
     segment.log = header.log;
     segment.created_ms = header.created_ms;
+    segment.stale_bytes = header.stale_bytes;
     return std::optional<Segment>(std::move(segment));
   }
   std::uint8_t record[kRecordHeaderBytes];
@@ -89,51 +90,84 @@ Result<std::optional<Segment>> open_segment(LogFiles& files, std::uint64_t first
 }
 
 std::optional<NewSegment> NewSegment::begin(LogFiles& files, const LogId& log, std::uint64_t first,
-                                            int& result) {
+                                            int& result, std::uint64_t spare_bytes) {
   NewSegment made;
   Segment& segment = made.segment_;
   segment.first = first;
   segment.log = log;
-  const std::string name = new_name(first);
-  // What a crash left under this name is of no use.
-  result = uninterrupted([&] { return files.unlink(name); });
-  if (result != 0 && result != -ENOENT) {
-    return std::nullopt;
+  result = 0;
+  if (spare_bytes > 0 && made.take_spare(files, spare_bytes)) {
+    made.name_ = kSpareName;
+  } else {
+    made.name_ = new_name(first);
+    result = made.make(files);
   }
-  result =
-      uninterrupted([&] { return files.open(name, LogFiles::Open::create_new, segment.file); });
   if (result != 0) {
     return std::nullopt;
   }
   do {
     segment.id = files.random();
   } while (segment.id == 0);
+  if (segment.stale_bytes > 0 && seeded(Bug::spare_keeps_id)) {
+    std::string old;
+    SegmentHeader before;
+    if (read_fully(*segment.file, old, kSegmentHeaderBytes, 0) > 0 &&
+        decode(old, before) == Decoded::ok) {
+      segment.id = before.segment_id;
+    }
+  }
   SegmentHeader header;
   header.log = log;
   header.segment_id = segment.id;
   header.first_sequence = first;
   header.created_ms = static_cast<std::uint64_t>(files.now_ms());
+  header.stale_bytes = segment.stale_bytes;
   result = write_fully(*segment.file, encode(header), 0);
   if (result != 0) {
-    (void)files.unlink(name);
+    (void)files.unlink(made.name_);
     return std::nullopt;
   }
   return made;
 }
 
+// False: there is none that fits.
+bool NewSegment::take_spare(LogFiles& files, std::uint64_t most_bytes) {
+  const int opened =
+      uninterrupted([&] { return files.open(kSpareName, LogFiles::Open::write, segment_.file); });
+  if (opened != 0) {
+    return false;
+  }
+  const std::int64_t size = segment_.file->size();
+  if (size < 0 || static_cast<std::uint64_t>(size) > most_bytes) {
+    segment_.file.reset();
+    return false;
+  }
+  segment_.stale_bytes = static_cast<std::uint64_t>(size);
+  return true;
+}
+
+// 0, or -errno. What a crash left under the name is of no use.
+int NewSegment::make(LogFiles& files) {
+  const int removed = uninterrupted([&] { return files.unlink(name_); });
+  if (removed != 0 && removed != -ENOENT) {
+    return removed;
+  }
+  return uninterrupted(
+      [&] { return files.open(name_, LogFiles::Open::create_new, segment_.file); });
+}
+
 Status NewSegment::finish(LogFiles& files, Segment& segment, bool& full) {
   full = false;
-  const std::string name = new_name(segment_.first);
   if (!seeded(Bug::name_before_header)) {
     if (const int synced = sync_fully(*segment_.file); synced != 0) {
-      return log_error(files, "sync", name, synced);
+      return log_error(files, "sync", name_, synced);
     }
   }
   if (const int renamed =
-          uninterrupted([&] { return files.rename(name, segment_name(segment_.first)); });
+          uninterrupted([&] { return files.rename(name_, segment_name(segment_.first)); });
       renamed != 0) {
     full = is_full(renamed);
-    return log_error(files, "rename", name, renamed);
+    return log_error(files, "rename", name_, renamed);
   }
   if (!seeded(Bug::no_directory_sync)) {
     if (const int synced = uninterrupted([&] { return files.sync_dir(""); }); synced != 0) {

@@ -20,7 +20,8 @@ struct Segment {
   std::uint64_t first = 0;
   std::uint64_t id = 0;
   std::optional<LogId> log;  ///< nothing: the header is damaged, and `id` that of the first record
-  std::uint64_t created_ms = 0;  ///< 0: the header is damaged
+  std::uint64_t created_ms = 0;   ///< 0: the header is damaged
+  std::uint64_t stale_bytes = 0;  ///< format.h; 0 if the header is damaged
   std::unique_ptr<LogFile> file;
 };
 
@@ -33,9 +34,11 @@ Result<std::optional<Segment>> open_segment(LogFiles& files, std::uint64_t first
 /// A segment that has no name yet: it is filled, synced, and then named.
 class NewSegment {
  public:
-  /// Makes the file and writes its header. `result`: -errno, or 0.
+  /// Makes the file and writes its header. `result`: -errno, or 0. A spare of at most `spare_bytes`
+  /// is taken for it (0: none is): a file that does not grow is written and synced faster. What
+  /// stands in it has another segment's id, which no reader takes.
   static std::optional<NewSegment> begin(LogFiles& files, const LogId& log, std::uint64_t first,
-                                         int& result);
+                                         int& result, std::uint64_t spare_bytes = 0);
   LogFile& file() { return *segment_.file; }
   std::uint64_t id() const { return segment_.id; }
   /// Syncs the file, names it and syncs the directory: then it is there for good. After a failure
@@ -44,7 +47,11 @@ class NewSegment {
   Status finish(LogFiles& files, Segment& segment, bool& full);
 
  private:
+  bool take_spare(LogFiles& files, std::uint64_t most_bytes);
+  int make(LogFiles& files);
+
   Segment segment_;
+  std::string name_;
 };
 
 /// Copies what stands from `from` to `to` in a segment to quarantine/, for people; `name` gets the

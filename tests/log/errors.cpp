@@ -75,7 +75,6 @@ class Run {
       calls.emplace_back(call, name);
       if (calls.size() == fault.nth) {
         failing = call;
-        cursor_failed_ = is_freeing_ && call == Call::fdatasync && name.starts_with("groups/");
         return CallFault{fault.kind.error, fault.kind.is_short};
       }
       if (fault.sticky && !lifted_ && calls.size() > fault.nth && fault.nth != 0 &&
@@ -129,15 +128,14 @@ class Run {
   }
 
  private:
-  // Whether the call that failed was a sync: then nothing may go on, a full disk or not. Freeing
-  // counts a group whose cursor cannot be synced as one that has not moved, and goes on.
+  // Whether the call that failed was a sync: then nothing may go on, a full disk or not.
   static bool is_failed_sync(const Fault& fault,
                              const std::vector<std::pair<Call, std::string>>& calls) {
     if (fault.nth == 0 || fault.nth > calls.size() || fault.kind.error == EINTR) {
       return false;
     }
     const auto& [call, name] = calls[fault.nth - 1];
-    return (call == Call::fdatasync && !name.starts_with("groups/")) || call == Call::sync_dir;
+    return call == Call::fdatasync || call == Call::sync_dir;
   }
 
   // What ended it; "" if it came to its end.
@@ -164,7 +162,7 @@ class Run {
       return error;
     }
     // Nothing is in need of the first segments now, but the cursors may not be on disk yet.
-    if (std::string error = free_passed(subject); !error.empty()) {
+    if (std::string error = subject.free_passed(); !error.empty()) {
       return error;
     }
     for (int i = 0; i < 6; ++i) {
@@ -193,22 +191,10 @@ class Run {
     if (std::string error = take_all(subject, "a", false); !error.empty()) {
       return error;
     }
-    if (std::string error = free_passed(subject); !error.empty()) {
+    if (std::string error = subject.free_passed(); !error.empty()) {
       return error;
     }
     return subject.close();
-  }
-
-  // Not after the putter's own sync of a cursor has failed, which is another's file: until the
-  // taker opens it, it looks to the next sync as if it were on disk.
-  std::string free_passed(Subject& subject) {
-    if (cursor_failed_) {
-      return "";
-    }
-    is_freeing_ = true;
-    std::string error = subject.free_passed();
-    is_freeing_ = false;
-    return error;
   }
 
   // A full disk is no error: there is room after a while.
@@ -294,8 +280,6 @@ class Run {
   RecoveryCheck& check_;
   std::uint64_t put_from_ = 0;
   bool lifted_ = false;
-  bool is_freeing_ = false;
-  bool cursor_failed_ = false;
   std::string gaps_;
 };
 

@@ -51,6 +51,7 @@ class Scenario {
     options_.compressed = random_() % 8 == 0;
     static constexpr std::size_t kJoined[] = {SIZE_MAX, 700, 0};
     options_.join_bytes = kJoined[seed % 3];
+    options_.keeps_spare = seed % 4 != 0;
     groups_ = {"a", "b", "c"};
     groups_.resize(1 + random_() % 3);
   }

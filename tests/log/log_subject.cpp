@@ -71,9 +71,11 @@ class LogSubject : public Subject {
   }
 
   std::string free_passed() override {
-    const Result<LogUse> use = free_segments(*files_, writer_->segments(), RetentionSettings());
-    if (!use) {
-      return "free: " + use.error().message;
+    RetentionSettings settings;
+    settings.keeps_spare = options_.keeps_spare;
+    const Result<LogUse> use = free_segments(*files_, writer_->segments(), settings);
+    if (!use || use->sync_error) {
+      return "free: " + (use ? *use->sync_error : use.error()).message;
     }
     writer_->forget_before(use->first);
     return "";

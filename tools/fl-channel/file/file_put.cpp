@@ -267,6 +267,10 @@ Status FilePut::finish_job() {
         freeing_warning_.reported(monotonic_ms());
       }
     } else {
+      if ((*freed_)->sync_error) {
+        failed_ = (*freed_)->sync_error;
+        return *failed_;
+      }
       use_ = std::move(**freed_);
       if (use_.segments_freed > 0 && retry_at_ms_ >= 0) {
         retry_at_ms_ = monotonic_ms();  // there is room now
@@ -311,7 +315,8 @@ Status FilePut::finish_job() {
 void FilePut::start_freeing(bool drops) {
   look_at_ms_ = -1;
   job_ = Job::freeing;
-  const RetentionSettings settings{retain_.bytes, retain_.ms, drops};
+  const RetentionSettings settings{retain_.bytes, retain_.ms, drops,
+                                   full_ == Full::no && options_.byte_capacity.value == 0};
   worker_.start([this, settings, segments = writer_->segments()] {
     freed_ = free_segments(*files_, segments, settings, &known_);
     return Status();
