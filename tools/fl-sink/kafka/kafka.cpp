@@ -89,12 +89,8 @@ ComponentType kafka_sink() {
       "5 seconds (78).\n\n"
       "--dry-run asks the brokers, too: it ends with 69 if none answers, 77 if the login or the "
       "topic is refused, and 78 if TOPIC does not exist and brokers do not make it. Whether the "
-      "user may write to the topic shows in a run only.\n\n"
-      "Login and encryption are properties of the producer: --producer "
-      "security.protocol=SASL_SSL --producer sasl.mechanism=PLAIN --producer-file "
-      "sasl.jaas.config=FILE, or with librdkafka's names -X sasl.username=NAME --librdkafka-file "
-      "sasl.password=FILE. Trust and key stores are PEM files (keys also PKCS12). SCRAM with Kafka "
-      "4 needs librdkafka 2.6.1; Debian 12 has 2.0.2.";
+      "user may write to the topic shows in a run only.\n\n" +
+      kafka_login_text(KafkaRole::producer);
   type.delivery =
       "An event is acknowledged when all in-sync replicas of its partition have it, and all events "
       "before it are acknowledged: a partition without a leader holds back the others. A stage "

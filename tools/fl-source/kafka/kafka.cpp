@@ -134,7 +134,8 @@ ComponentType kafka_source() {
       "of the last answer of the brokers: while nothing is fetched it does not grow.\n\n"
       "While no broker answers, it is tried again: that is reported once, and --give-up-after "
       "bounds it. A password that is refused, or a permission that is missing, ends it with 77; a "
-      "topic that does not exist with 78.";
+      "topic that does not exist with 78.\n\n" +
+      kafka_login_text(KafkaRole::consumer);
   type.delivery =
       "Offsets are committed only as far as events are acknowledged, every --commit-interval, "
       "before "
