@@ -1,4 +1,4 @@
-// Options of a component that listens: who may connect, and what becomes known of it.
+// Options of a component that listens: who may connect, and which header names the client.
 #pragma once
 
 #include <memory>
@@ -33,8 +33,8 @@ void add_access_options(OptionTable<Options>& table, AccessOptions Options::*par
 /// Null where there is no filter. Class config: these options are wrong.
 Result<std::shared_ptr<const IpFilter>> open_access(const AccessOptions& options);
 
-/// The encoded headers that an event of this client gets: what may stand before it
-/// (append_map_block()). Empty: none.
+/// The encoded headers that an event of this client gets, as a prefix for it (append_map_block()).
+/// Empty: none.
 std::string client_headers(const AccessOptions& options, const std::string& host);
 
 }  // namespace fl

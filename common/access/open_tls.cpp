@@ -25,7 +25,7 @@ void wipe(std::string& text) {
   }
 }
 
-/// A plan whose secrets leave the memory with it.
+/// A plan whose secrets are wiped from memory with it.
 struct Plan : TlsPlan {
   Plan() = default;
   Plan(const Plan&) = delete;
@@ -112,7 +112,7 @@ Status fill(Plan& plan, const TlsOptions& options, TlsSide side) {
 
 Result<MakeTlsContext*> load() {
   const std::string path = find_beside(kTlsLibrary);
-  // Never closed: sessions are in it until the very end.
+  // Never closed: sessions run its code until the process ends.
   void* const library = path.empty() ? nullptr : ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   void* const symbol = library == nullptr ? nullptr : ::dlsym(library, kTlsSymbol);
   if (symbol == nullptr) {

@@ -1,4 +1,4 @@
-// From the options of TLS to what makes sessions.
+// Turns the options of TLS into the context that makes sessions.
 #pragma once
 
 #include <memory>
@@ -16,8 +16,8 @@ enum class TlsSide { server, client };
 /// off. Class config, or the system's where a file cannot be read.
 Result<std::shared_ptr<TlsContext>> open_tls(const TlsOptions& options, TlsSide side);
 
-/// The same while connections are made already (HUP): an error is logged as a warning, and the old
-/// context is to be kept: null.
+/// The same once connections exist (HUP): an error is logged as a warning and gives null: keep the
+/// old context.
 std::shared_ptr<TlsContext> reopen_tls(const TlsOptions& options, TlsSide side);
 
 /// Warns where anybody who can reach the server can send, or read what is sent.

@@ -1,4 +1,4 @@
-// The reader's end of the side connection: we acknowledge, the writer tells (fl-ack(7)).
+// The reader's end of the side connection: we acknowledge, the writer reports (fl-ack(7)).
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace fl {
 
-/// Owns the connection to a writer and what it has said so far. Open or closed: a lost connection
+/// Owns the connection to a writer and what it has sent so far. Open or closed: a lost connection
 /// and an illegal line both close it, forever. Between calls want() never falls; failure() is the
 /// first that came. What it sends may wait in the socket (has_unsent()), and no call blocks.
 class AckClient {
@@ -31,7 +31,7 @@ class AckClient {
   void at(std::string_view guarantee) { socket_.send("at", guarantee); }
   void ack(std::uint64_t n) { socket_.send("ack", n); }
   void enough() { socket_.send("enough"); }
-  /// We keep positions, and have these; said before at().
+  /// We keep positions, and have these; call it before at().
   void resume(const std::vector<Position>& kept);
   bool has_unsent() const { return socket_.is_open() && socket_.has_unsent(); }
   void close() { socket_.close(); }
@@ -40,15 +40,15 @@ class AckClient {
   const std::optional<std::uint64_t>& end() const { return end_; }
   /// No event comes after these; `end` follows when they are safe.
   const std::optional<std::uint64_t>& last() const { return last_; }
-  /// The writer ends with another status than 0; said instead of `end`.
+  /// The writer ends with a status other than 0; sent instead of `end`.
   const std::optional<Failure>& failure() const { return failure_; }
-  /// Somebody else acknowledges this stream.
+  /// Another reader acknowledges this stream.
   bool busy() const { return busy_; }
   /// The next position that the first `read` events of the stream reach.
   std::optional<PositionQueue::Entry> take_position(std::uint64_t read) {
     return positions_.take(read);
   }
-  /// The numbers that the writer has said so far.
+  /// The numbers that the writer has sent so far.
   NumberMap& numbers() { return numbers_; }
 
  private:

@@ -68,7 +68,7 @@ std::uint64_t InputMap::safe_inputs(std::uint64_t out) {
     if (first.is_plain()) {
       safe += std::min(left, first.out);  // 0 where nothing came since
     } else {
-      // Up to the first output event that is not safe: dropped ones before it are done with.
+      // Up to the first output event that is not safe: dropped ones before it are finished.
       const std::size_t row = std::max(first.keep.size(), first.done.size());
       for (std::size_t i = 0; i < row; ++i) {
         if (first.keep.empty() || first.keep[i]) {
@@ -102,7 +102,7 @@ std::uint64_t InputMap::outputs_for(std::uint64_t in) const {
   return outputs;
 }
 
-// Of the run's outputs, so that its first `inputs` ones are done with; all if it has fewer.
+// How many outputs finish the run's first `inputs` inputs; all if it has fewer.
 std::uint64_t InputMap::Run::outputs_for(std::uint64_t inputs) const {
   if (is_plain()) {
     return std::min(inputs, out);

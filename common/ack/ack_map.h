@@ -18,17 +18,17 @@ namespace fl {
 class InputMap {
  public:
   /// The next `in` input events became `out` output events, by way of a row of events. `keep`:
-  /// which of the row are output events; empty: all. `done`: how many of the input events are done
-  /// with once an event of the row, and all before it, are safe; empty: one for each.
+  /// which of the row are output events; empty: all. `done`: how many of the input events are
+  /// finished once an event of the row, and all before it, are safe; empty: one for each.
   void add(std::uint64_t in, std::uint64_t out, const std::vector<bool>& keep = {},
            const std::vector<std::uint32_t>& done = {});
-  /// The first `out` output events are safe: how many of the first input events are done with.
-  /// Never falls; `out` may repeat or fall.
+  /// The first `out` output events are safe: how many of the first input events are finished. Never
+  /// falls; `out` may repeat or fall.
   std::uint64_t safe_inputs(std::uint64_t out);
 
-  /// The other way round: the fewest output events after which the first `in` input events are done
-  /// with, so that safe_inputs() of it is at least `in`. What is acknowledged already is not
-  /// known in detail any more: then the answer may be larger. Events that are not added yet: all.
+  /// The inverse: the fewest output events after which the first `in` input events are finished, so
+  /// that safe_inputs() of it is at least `in`. Acknowledged events are no longer known in detail:
+  /// then the answer may be larger. Events not added yet: all.
   std::uint64_t outputs_for(std::uint64_t in) const;
 
   std::uint64_t inputs() const { return inputs_; }
@@ -100,7 +100,7 @@ class StreamLedger {
     }
   }
 
-  /// How many events of all streams stand up to and with event `n` (a count) of `stream`.
+  /// How many events of all streams there are up to and including event `n` (a count) of `stream`.
   std::uint64_t position(Stream stream, std::uint64_t n) const {
     std::uint64_t at = done_;
     std::uint64_t found = done_;

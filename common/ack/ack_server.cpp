@@ -35,7 +35,7 @@ Result<std::unique_ptr<AckServer>> AckServer::open() {
 }
 
 void AckServer::watch(PollSet& set) {
-  // Without free descriptors the listening socket would stay readable: it is looked at by a timer.
+  // Without free descriptors the listening socket would stay readable: a timer retries instead.
   listen_index_ = accept_at_ms_ < 0 ? set.add(socket_.fd.get(), POLLIN) : -1;
   set.wake_at(accept_at_ms_);
   reader_index_ = has_reader() ? set.add(reader_->fd(), reader_->events()) : -1;
@@ -57,7 +57,7 @@ void AckServer::handle(const PollSet& set, std::uint64_t written) {
   }
 }
 
-// First what it said, then what we have to say: its last ack counts though it has closed.
+// Receive before sending: its last ack counts even though it has closed.
 void AckServer::hear_reader(const PollSet& set, std::uint64_t written) {
   if (!has_reader() || set.revents(reader_index_) == 0) {
     return;
@@ -88,7 +88,7 @@ void AckServer::hear_guests(const PollSet& set, std::uint64_t written) {
   }
 }
 
-// Whoever says anything else first is dropped.
+// A guest that sends anything else first is dropped.
 AckServer::Heard AckServer::hear_guest(Guest& guest, const std::string& hello) {
   Heard heard;
   bool is_stranger = false;
@@ -105,8 +105,8 @@ AckServer::Heard AckServer::hear_guest(Guest& guest, const std::string& hello) {
   return heard;
 }
 
-// It gets what was said before it came; what it said behind its hello counts too, even if it has
-// gone since.
+// It gets what was sent before it connected; what it sent after its hello counts too, even if it
+// has gone since.
 void AckServer::become_reader(Guest& guest, const Heard& heard, std::uint64_t written) {
   reader_ = std::make_unique<LineSocket>(std::move(guest.socket));
   had_reader_ = true;
@@ -132,7 +132,7 @@ void AckServer::become_reader(Guest& guest, const Heard& heard, std::uint64_t wr
   }
 }
 
-// Somebody else acknowledges; it still hears how the stream ends.
+// Another reader acknowledges; this one still learns how the stream ends.
 void AckServer::tell_busy(Guest& guest) {
   guest.greeted = true;
   shared_ = true;
@@ -147,8 +147,8 @@ bool AckServer::has_said_nothing(const Guest& guest) {
   return !guest.greeted && recv(guest.socket.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
 }
 
-// Room for another guest: of those that have said nothing, the oldest of the user that has most of
-// them goes, so that strangers who only connect cannot keep the reader out.
+// Makes room for another guest: of those that have sent nothing, it drops the oldest of the user
+// that has most of them, so that strangers who only connect cannot keep the reader out.
 bool AckServer::make_room() {
   std::map<uid_t, std::vector<std::size_t>> silent;
   for (std::size_t i = 0; i < guests_.size(); ++i) {
@@ -175,7 +175,7 @@ void AckServer::accept_all() {
     const bool is_full = guests_.size() >= kMaxGuests;
     if (is_full && std::none_of(guests_.begin(), guests_.end(), has_said_nothing) &&
         !std::all_of(guests_.begin(), guests_.end(), [](const Guest& g) { return g.greeted; })) {
-      return;  // who has said hello is heard before anybody else comes in
+      return;  // serve those that said hello before accepting another
     }
     UniqueFd fd(accept4(socket_.fd.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd) {
@@ -225,7 +225,7 @@ void AckServer::break_off() {
   reader_->close();
 }
 
-// What follows `resume`; nothing: that positions are kept at all. More than fit are left out.
+// `text`: what follows `resume`; empty: only that positions are kept. More than fit are left out.
 bool AckServer::keep_position(std::string_view text) {
   if (!kept_) {
     kept_.emplace();
@@ -316,8 +316,8 @@ void AckServer::remove() {
   if (!socket_.path.empty()) {
     unlink(socket_.path.c_str());
     socket_.path.clear();
-    // Whoever connected before that and was not heard yet would take the loss of his connection for
-    // our death. Nobody can connect from now on.
+    // A reader that has connected but is not accepted yet would see the closed connection as our
+    // failure. Nobody can connect from now on.
     accept_all();
     for (Guest& guest : guests_) {
       if (last_word_ && !guest.greeted) {

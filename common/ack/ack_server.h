@@ -19,12 +19,12 @@ namespace fl {
 
 /// Owns the listening socket of one stream, the connection of its reader, and connections of guests
 /// that have not proved themselves. A guest says hello with the stream's id in time or is dropped;
-/// the first that does becomes the reader, forever; later ones hear `busy`. Strangers can so
-/// neither acknowledge nor keep the true reader out.
+/// the first that does becomes the reader, forever; later ones get `busy`. So strangers can neither
+/// acknowledge nor keep the true reader out.
 ///
 /// Between calls acked() never falls and never exceeds what was written; the newest want and the
-/// last word are kept and told to whoever connects later. The file of the socket outlives a stage
-/// that fails: a socket that refuses means failure, a missing one success.
+/// last word are kept and sent to readers that connect later. The file of the socket outlives a
+/// stage that fails: a socket that refuses means failure, a missing one success.
 class AckServer {
  public:
   static Result<std::unique_ptr<AckServer>> open();
@@ -37,10 +37,10 @@ class AckServer {
   /// more ends that connection.
   void handle(const PollSet& set, std::uint64_t written);
 
-  /// Whoever could not be accepted for want of descriptors is tried again by the next handle().
+  /// A connection not accepted for lack of descriptors is tried again by the next handle().
   void try_again_now() { accept_at_ms_ = accept_at_ms_ < 0 ? -1 : 0; }
 
-  /// Some reader has proved that it reads this stream (it may be gone since).
+  /// Some reader has proved that it reads this stream (it may have gone since).
   bool had_reader() const { return had_reader_; }
   /// The acknowledging reader is connected.
   bool has_reader() const { return reader_ && reader_->is_open(); }
@@ -49,7 +49,7 @@ class AckServer {
   bool was_shared() const { return shared_; }
 
   std::uint64_t acked() const { return acked_; }
-  /// What its acknowledgements mean, as it says; nothing: it has not said so yet.
+  /// What its acknowledgements mean, as it reports; nothing: not reported yet.
   std::optional<Guarantee> guarantee() const {
     return at_ ? std::optional(parse_guarantee(*at_)) : std::nullopt;
   }
@@ -60,22 +60,22 @@ class AckServer {
   std::uint64_t protocol_errors() const { return protocol_errors_; }
 
   void want(std::uint64_t n);
-  /// A source stands here after the first n events. Said before they are written, so that the
-  /// reader of the last of them can hear it at once.
+  /// The position of a source after the first n events. Call it before they are written, so that
+  /// the reader of the last of them gets it at once.
   void position(std::uint64_t n, const Position& position);
-  /// The event n and those after it have these numbers in a log. Said before they are written;
-  /// whoever connects later hears it first. The caller bounds what waits for that.
+  /// The event n and those after it have these numbers in a log. Call it before they are written; a
+  /// reader that connects later gets it first. The caller bounds what waits for that.
   void number(std::uint64_t n, const std::optional<EventNumber>& number);
-  /// What number() says is not with the reader yet.
+  /// The reader does not have what number() sends yet.
   bool has_unsent_numbers() const;
-  /// Nobody has heard them: from now on no number is said, as none is known for sure.
+  /// Nobody has received them: from now on no number is sent, as none is known for sure.
   void give_up_numbers();
-  /// All n events are written and no more come; how the stream ends is said when they are safe.
+  /// All n events are written and no more come; how the stream ends is sent once they are safe.
   void last(std::uint64_t n);
   void end(std::uint64_t n);
-  /// Instead of end(): the stage ends with another status than 0.
+  /// Instead of end(): the stage ends with a status other than 0.
   void fail(const Failure& failure);
-  /// end() or fail() was called, and whoever has connected has it, or has gone.
+  /// end() or fail() was called, and every connected reader has it, or has gone.
   bool last_word_sent() const;
   /// Nobody can connect any more; the file stays, so that a reader that finds it knows of the
   /// failure.
@@ -124,7 +124,7 @@ class AckServer {
   std::optional<std::string> at_;
   std::optional<std::vector<Position>> kept_;
   std::size_t kept_bytes_ = 0;
-  std::vector<std::string> numbers_;  // for whoever connects
+  std::vector<std::string> numbers_;  // for readers that connect
   bool has_numbers_ = true;
   bool numbers_wait_ = false;
   std::optional<std::uint64_t> want_;

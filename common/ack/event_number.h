@@ -22,19 +22,19 @@ struct EventNumber {
 
   /// "LOG NUMBER".
   std::string text() const;
-  /// Reads text() from another process; nothing for what is none.
+  /// Reads text() from another process; nothing if it is not a number.
   static std::optional<EventNumber> parse(std::string_view text);
 };
 
-/// The numbers of the events of one stream. A mark says it for one event and all after it, up to
-/// the next mark. Bounded whatever a peer sends: of too many marks, or of one that goes back, the
-/// map is broken, and knows no number from then on.
+/// The numbers of the events of one stream. A mark gives it for one event and all after it, up to
+/// the next mark. Bounded whatever a peer sends: too many marks, or one that goes back, break the
+/// map, and it knows no number from then on.
 class NumberMap {
  public:
   static constexpr std::size_t kMost = 4096;
 
-  /// The event `n` of the stream, counted from 0, has this number; nothing: that is not known. A
-  /// mark that says nothing new is not kept.
+  /// The event `n` of the stream, counted from 0, has this number; nothing: it is not known. A mark
+  /// that adds nothing is not kept.
   void mark(std::uint64_t n, std::optional<EventNumber> number);
   std::optional<EventNumber> of(std::uint64_t n) const;
   /// The first event after `n` that has a mark; UINT64_MAX: none.
@@ -47,7 +47,7 @@ class NumberMap {
     std::uint64_t at;
     std::optional<EventNumber> number;
   };
-  std::deque<Mark>::const_iterator after(std::uint64_t n) const;  // the first mark behind n
+  std::deque<Mark>::const_iterator after(std::uint64_t n) const;  // the first mark after n
 
   std::deque<Mark> marks_;
   bool is_broken_ = false;

@@ -1,4 +1,4 @@
-// How a stage ended that did not end with 0, as the stages below it hear it (fl-ack(7)).
+// How a stage failed, as the stages below it learn it (fl-ack(7)).
 #pragma once
 
 #include <cstddef>

@@ -17,7 +17,7 @@ constexpr std::array<std::pair<std::string_view, Level>, 6> kLevels{{
     {"durable", Level::durable},
 }};
 
-// The rules in words that stood alone before there were levels; any other was durable.
+// Rules that older writers send without a level; any other rule means durable.
 constexpr std::array<std::pair<std::string_view, Level>, 2> kOldRules{{
     {"handed on", Level::none},
     {"held in memory", Level::memory},

@@ -8,7 +8,7 @@
 namespace fl {
 namespace {
 
-// Only what is known to be long may be.
+// Only lines known to be long may exceed kMaxLine.
 std::size_t most(std::string_view line) {
   return line.starts_with("pos ") || line.starts_with("resume ") ? LineSocket::kMaxPositionLine
                                                                  : LineSocket::kMaxLine;

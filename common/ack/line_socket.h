@@ -14,9 +14,9 @@ namespace fl {
 /// Open or closed. Between calls in_ holds no newline and at most kMaxLine bytes; out_ is what
 /// the peer may have in part, so it is never replaced.
 ///
-/// Whoever sends lines never blocks: what the socket does not take now waits here. Of `ack`,
-/// `want` and `at` only the newest waits; of lines that are sent in order all do, up to
-/// kMostWaiting bytes. So memory is bounded whatever the peer does.
+/// Sending never blocks: what the socket does not take now waits here. Of `ack`, `want` and `at`
+/// only the newest waits; of lines that are sent in order all do, up to kMostWaiting bytes. So
+/// memory is bounded whatever the peer does.
 class LineSocket {
  public:
   static constexpr std::size_t kMaxLine = 512;
@@ -36,9 +36,9 @@ class LineSocket {
   void send(std::string_view word, std::string_view rest = {});
   void send(std::string_view word, std::uint64_t number);
   /// Sends a line that neither replaces nor overtakes others of its first word. If too many bytes
-  /// wait, those that wait are dropped for it: a peer that does not read makes nobody wait.
+  /// wait, they are dropped in its favour: a peer that does not read makes nobody wait.
   void send_in_order(std::string_view word, std::string_view rest = {});
-  /// The same, and it is never dropped. Only for a word of which the sender bounds what waits.
+  /// The same, and it is never dropped. Only for a word whose waiting lines the sender bounds.
   void send_surely(std::string_view word, std::string_view rest) {
     if (fd_) {
       append(word, rest);

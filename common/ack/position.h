@@ -1,4 +1,4 @@
-// Where a source stands, as a durable stage below it keeps it (fl-ack(7): pos, resume).
+// A source's position, as a durable stage below it keeps it (fl-ack(7): pos, resume).
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@
 namespace fl {
 
 /// A source's name for itself, which is the same in its next run, and its own words for a place in
-/// what it reads. Both are any bytes; nobody but the source reads the words. It travels as "SOURCE
+/// what it reads. Both are any bytes; only the source interprets the words. It travels as "SOURCE
 /// PLACE", each with everything but printable ASCII, blanks and '%' as %XX.
 struct Position {
   static constexpr std::size_t kMaxBytes = 4096;  ///< as it travels
@@ -23,12 +23,12 @@ struct Position {
 
   /// Nothing if it has no source or would be longer than kMaxBytes.
   std::optional<std::string> text() const;
-  /// Reads text() from another process; nothing for what is none.
+  /// Reads text() from another process; nothing if it is not a position.
   static std::optional<Position> parse(std::string_view text);
 };
 
 /// Positions with the count of events that reaches each, in order, until that many have come. It is
-/// bounded whatever a peer sends: a queue that is full forgets all that waits for the newest. A
+/// bounded whatever a peer sends: a full queue drops all that wait in favour of the newest. A
 /// forgotten position loses nothing; after a crash the source begins at an older one.
 class PositionQueue {
  public:

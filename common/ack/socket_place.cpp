@@ -50,7 +50,7 @@ bool make_address(std::string_view path, sockaddr_un& address) {
 
 std::string reason(int number) { return system_error("", number).message.substr(2); }
 
-// Opens the folder at an absolute path for lookups below it. Each step is looked at after it was
+// Opens the folder at an absolute path for lookups below it. Each step is checked after it was
 // opened, so that nobody can swap one in between. Empty, with errno and `why`: it is not there, a
 // part of it is a link, or not everybody may enter it.
 UniqueFd open_public_folder(std::string_view path, std::string& why) {

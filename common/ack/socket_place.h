@@ -1,7 +1,7 @@
 // Where the side connection's sockets live, and which of them a reader connects to. The header that
 // names a socket is untrusted input: a saved stream can name any socket of the host, and root may
-// read it. So a reader connects only where everybody may connect, which gives nobody a power that
-// he does not have; whose socket it is does not matter then.
+// read it. So a reader connects only where everybody may connect, which gives nobody new powers;
+// then it does not matter whose socket it is.
 #pragma once
 
 #include <string>
@@ -25,12 +25,12 @@ struct ListeningSocket {
 /// connections: a start costs the same however many sockets others have left.
 Result<ListeningSocket> listen_in_runtime_dir();
 
-/// How an attempt to connect came out.
+/// The outcome of an attempt to connect.
 enum class ConnectResult {
   connected,
   finished,  ///< no such socket: the writer ended with 0, or the stream was saved: read on quietly
   refused,   ///< the writer died or failed: early end
-  busy,      ///< the writer has not accepted those who came before yet: worth another try
+  busy,      ///< the writer has not accepted earlier connections yet: worth another try
   barred,    ///< it may not be used (shape, mode, links) or cannot be; `why` says it
 };
 
@@ -38,7 +38,7 @@ enum class ConnectResult {
 /// that is not 32 hexadecimal digits is never sent anywhere. `input_fd`: the descriptor the stream
 /// comes from; only pipes and sockets are answered. No part of `path` may be a link, every folder
 /// must be searchable by everybody, and the socket must have one name and be writable by everybody;
-/// what was looked at is what is connected to, however fast somebody swaps names.
+/// the socket that was checked is the one connected to, however fast somebody swaps names.
 ConnectResult connect_to_writer(std::string_view path, std::string_view stream_id, int input_fd,
                                 UniqueFd& out, std::string& why);
 

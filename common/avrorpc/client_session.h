@@ -1,4 +1,4 @@
-// The client's half of a connection: the begin of each request, and what a reply says.
+// The client's half of a connection: the start of each request, and what a reply says.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace fl {
 
-/// What became of a request.
+/// The outcome of a request.
 struct RpcOutcome {
   enum class Kind {
     ok,
@@ -22,9 +22,9 @@ struct RpcOutcome {
 
 class RpcClientSession {
  public:
-  /// What stands before the parameters of appendBatch.
+  /// What precedes the parameters of appendBatch.
   std::string head() const;
-  /// Class input: what came is no reply to that.
+  /// Class input: what came is not a reply to that.
   Result<RpcOutcome> reply(std::string_view message);
 
  private:

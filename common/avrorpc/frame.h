@@ -12,7 +12,7 @@
 
 namespace fl {
 
-/// Finds messages in the bytes of a connection. Borders of buffers mean nothing, so they are left
+/// Finds messages in the bytes of a connection. Buffer boundaries mean nothing, so they are left
 /// out. Its memory is a few times what has come of one message, never what a length promises.
 class RpcFrameReader {
  public:
@@ -57,7 +57,7 @@ class RpcFrameReader {
   std::string message_;
 };
 
-/// Appends the begin of a message of one buffer of `size` bytes, which follow.
+/// Appends the start of a message of one buffer of `size` bytes, which follow.
 void append_frame_head(std::string& out, std::uint32_t serial, std::size_t size);
 /// Appends a whole message.
 void append_frame(std::string& out, std::uint32_t serial,

@@ -1,4 +1,4 @@
-// The protocol that Flume's avro source and sink speak, and what may be said of another one's text.
+// The protocol that Flume's avro source and sink speak, and a check of a peer's own protocol.
 #pragma once
 
 #include <string_view>

@@ -1,4 +1,4 @@
-// What a call is answered.
+// The reply to a call.
 #pragma once
 
 #include <cstdint>

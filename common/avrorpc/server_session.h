@@ -35,7 +35,7 @@ struct RpcCall {
     refused,       ///< the client's protocol is not ours: nothing that it sends can be read
   };
   Kind kind = Kind::nothing;
-  std::string handshake = {};  ///< the begin of the reply
+  std::string handshake = {};  ///< the start of the reply
   std::string_view method = {};
   std::string_view parameters = {};
   std::string why = {};  ///< refused

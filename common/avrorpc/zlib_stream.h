@@ -36,7 +36,7 @@ class Inflater {
   Inflater& operator=(const Inflater&) = delete;
 
   /// Takes bytes from the front of `packed` and unpacks at most `size` bytes to `out`; says how
-  /// many. 0: it needs more. Class input: this is no zlib stream.
+  /// many. 0: it needs more. Class input: not a zlib stream.
   Result<std::size_t> take(std::string_view& packed, char* out, std::size_t size);
 
  private:

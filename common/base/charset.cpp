@@ -79,8 +79,7 @@ Result<std::string> charset_name(const std::string& given) {
 
 Converter open_converter(const std::string& to, const std::string& from) {
   iconv_t const converter = ::iconv_open(to.c_str(), from.c_str());
-  // It says "failed" with the pointer -1.
-  // NOLINTNEXTLINE(performance-no-int-to-ptr)
+  // It reports failure with the pointer -1. NOLINTNEXTLINE(performance-no-int-to-ptr)
   return Converter(converter == reinterpret_cast<iconv_t>(-1) ? nullptr : converter);
 }
 

@@ -1,4 +1,4 @@
-// How far a row of tasks is done that end out of order.
+// How far a row of tasks that end out of order is done.
 #pragma once
 
 #include <bit>

@@ -36,7 +36,7 @@ Error system_error(std::string what, int number);
 /// The same with a class of the caller's choice.
 Error system_error(ErrorClass kind, std::string what, int number);
 
-/// What the standard library throws for want of memory or threads (class unavailable); any other
+/// What the standard library throws for lack of memory or threads (class unavailable); any other
 /// exception is a bug.
 Error error_of(const std::exception& exception);
 

@@ -44,8 +44,7 @@ constexpr std::string_view kClearLine = "\r\x1b[K";
 constexpr std::int64_t kPatienceMs = 1000;
 
 // One write that does not wait, even where others share the pipe and fill it between poll and
-// write: through an open file description of our own, since the flags of stderr are those of others
-// too.
+// write: through an open file description of our own, since others share the flags of stderr.
 ssize_t write_now(std::string_view text) {
   struct stat info {};
   if (::fstat(STDERR_FILENO, &info) == 0 && S_ISSOCK(info.st_mode)) {
@@ -128,7 +127,8 @@ std::string line_of(const LogState& log_state, LogLevel level, std::string_view 
 }
 
 // Writes `text`, or drops it if stderr is full. The first time that waits for a second; after that
-// nothing waits until stderr takes something again, so that a stage goes on and hears its signals.
+// nothing waits until stderr takes something again, so that a stage keeps running and handles its
+// signals.
 void put(LogState& log_state, const std::string& text) {
   std::string all = log_state.is_cut ? "\n" : "";
   if (log_state.lost > 0) {

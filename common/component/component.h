@@ -1,5 +1,5 @@
 // What a component implements. A component sees events, its options and a status to return;
-// nothing of pipes, acknowledgements or signals: the runner (runner.h) has those.
+// pipes, acknowledgements and signals are the runner's (runner.h).
 //
 // All calls come from one thread. Events of a stage are numbered from 0 in the order in which
 // they came in (sink) or were produced (source); "the first n events" means numbers 0 to n-1.
@@ -30,12 +30,13 @@ class Rejects {
  public:
   virtual ~Rejects() = default;
   /// Keeps the event with the message of `why`, its reason; it then counts as delivered. Without
-  /// --reject, or where `why` is no error of class input, that error itself, which ends the stage.
+  /// --reject, or where `why` is not an error of class input, that error itself, which ends the
+  /// stage.
   virtual Status reject(const Event& event, const Error& why) = 0;
   /// There is a file for them.
   virtual bool keeps() const { return false; }
-  /// What was rejected is on disk after success. Cheap when there is nothing new. Called before
-  /// a component does what cannot be undone because events are delivered.
+  /// What was rejected is on disk after success. Cheap when there is nothing new. Called before a
+  /// component does something irreversible because events are delivered.
   virtual Status sync() { return {}; }
 };
 
@@ -62,12 +63,12 @@ struct StageContext {
 
 class PollSet;
 
-/// What all components have in common: how they open, how they wait, what they tell.
+/// What all components have in common: how they open, how they wait, what they report.
 ///
 /// The waiting contract: watch() before each poll of the stage's loop, handle() after it, on every
 /// turn: also while the output is busy, the window is full or the reader has not shaken hands. A
-/// component never blocks; what must (fsync, a blocking library) has a thread of its own, and an
-/// eventfd that watch() adds.
+/// component never blocks; what must block (fsync, a blocking library) has a thread of its own, and
+/// an eventfd that watch() adds.
 class Component {
  public:
   virtual ~Component() = default;
@@ -77,7 +78,7 @@ class Component {
     return {};
   }
   /// Adds the descriptors and times that it waits for. `room`: the stage takes what this component
-  /// has for it now. Without room a descriptor that only tells of more must not be added: the loop
+  /// has for it now. Without room a descriptor that only reports more must not be added: the loop
   /// would spin.
   virtual void watch(PollSet& set, bool room) {
     (void)set;
@@ -93,19 +94,19 @@ class Component {
   /// What it waits for that is not there, as the error that ends the stage when that lasts
   /// (--give-up-after); none: it waits for nothing but input.
   virtual std::optional<Error> missing() const { return std::nullopt; }
-  /// It works on something that ends by itself, well or not, and does not show before: an upload.
-  /// The stage does not give up meanwhile.
+  /// It works on something that ends by itself, well or not, and shows no progress before: an
+  /// upload. The stage does not give up meanwhile.
   virtual bool works() const { return false; }
   /// More words for the status line, after those of figures(): what is waited for, and why.
   virtual std::string status() const { return {}; }
-  /// Adds what is worth knowing of it for the status line and --metrics (figures.h). May be called
-  /// at any time, before open() too.
+  /// Adds what is worth knowing about it for the status line and --metrics (figures.h). May be
+  /// called at any time, before open() too.
   virtual void figures(FigureList& out) const { (void)out; }
   /// SIGHUP: open or read files anew (logs that were moved, certificates).
   virtual void reopen() {}
 };
 
-/// What can go on where a durable stage below it has got to.
+/// What can resume where a durable stage below it has got to.
 class Resumable {
  public:
   virtual ~Resumable() = default;
@@ -114,8 +115,8 @@ class Resumable {
   virtual std::string position_name() const { return {}; }
   /// A durable stage below keeps positions. Called at most once, before the first event is
   /// produced or handed out: it has everything up to `place`, a position() of this or an earlier
-  /// run. Nothing: it knows of none. The words come from another process and are to be checked;
-  /// whoever kept them may be wrong about a source that was changed, so the source's own record
+  /// run. Nothing: it knows of none. The words come from another process and must be checked; the
+  /// stage that kept them may be wrong about a source that was changed, so the source's own record
   /// counts too.
   virtual Status resume(const std::optional<std::string>& place) {
     (void)place;
@@ -146,7 +147,7 @@ class Source : public Component, public Resumable {
   /// (clients for their replies), or nothing more is read before they come. Then the stages below
   /// are asked to make everything safe soon. Otherwise a sink gathers as long as it likes.
   virtual bool needs_acks() const { return true; }
-  /// What an acknowledgement will mean, once the reader has said it; for a source with state,
+  /// What an acknowledgement will mean, once the reader has reported it; for a source with state,
   /// before the first produce(). May come again when that changes. An error ends the stage.
   virtual Status acknowledged_by(const Guarantee& guarantee) {
     (void)guarantee;
@@ -161,7 +162,7 @@ class Source : public Component, public Resumable {
   virtual void stop() {}
   /// Called once at the end. With state: everything is acknowledged by then, unless the stage ends
   /// on an error or was told to stop at once. An error says what is left (class again) or what
-  /// could not be delivered; the stages below hear of it instead of the stream's `end`.
+  /// could not be delivered; the stages below get it instead of the stream's `end`.
   virtual Status close() { return {}; }
   /// One line for the last message, e.g. "3 files, 1200 events"; empty: none.
   virtual std::string summary() const { return {}; }
@@ -180,7 +181,7 @@ class Source : public Component, public Resumable {
 /// Changes or drops events.
 class Interceptor : public Component {
  public:
-  /// Edits the batch; see Batch for what may be done. Events that are not kept(i) are passed over.
+  /// Edits the batch; see Batch for what may be done. Events that are not kept(i) are skipped.
   virtual Status process(Batch& batch) = 0;
 };
 
@@ -190,10 +191,11 @@ class Sink : public Component {
   /// What safe() means, for `at`, e.g. gathered "hdfs closed and renamed". Nothing: not known yet.
   /// Its words are a view into the sink, until it is called again.
   virtual std::optional<Guarantee> guarantee() const = 0;
-  /// Takes all events of the batch; its bytes are gone after return. Never called while !ready().
+  /// Takes all events of the batch; its bytes are invalid after return. Never called while
+  /// !ready().
   virtual Status deliver(const Batch& batch) = 0;
-  /// False: cannot take more now (a disk is full, uploads are behind). Reading stops; the runner
-  /// asks again on each turn.
+  /// False: cannot take more now (a disk is full, uploads lag). Reading stops; the runner asks
+  /// again on each turn.
   virtual bool ready() const { return true; }
   /// True if it writes a container with StageContext::codec; else --codec is refused.
   virtual bool takes_codec() const { return false; }
@@ -207,7 +209,7 @@ class Sink : public Component {
   /// For a sink that writes streams: no event comes after those delivered, though the input is not
   /// over before they are safe. Called on every turn from then on.
   virtual void no_more_comes() {}
-  /// No more events come; `end`: whether all of the input was read. Called until it says true,
+  /// No more events come; `end`: whether all of the input was read. Called until it returns true,
   /// then safe() decides.
   virtual Result<bool> input_over(const StreamEnd& end) {
     (void)end;
@@ -215,8 +217,8 @@ class Sink : public Component {
   }
   /// For a sink that writes streams (fan-out): how many of --out, from the first on, are open.
   virtual std::size_t outputs_opened() const { return 0; }
-  /// For a sink that writes streams (fan-out): the stage ends with another status than 0; whoever
-  /// reads them is to hear why. Called until it says true, at most for --ack-wait.
+  /// For a sink that writes streams (fan-out): the stage ends with a status other than 0; their
+  /// readers are to learn why. Called until it returns true, at most for --ack-wait.
   virtual bool tell_failure(const Failure& failure) {
     (void)failure;
     return true;
@@ -256,7 +258,7 @@ class ChannelPut : public Component {
   /// that is durable here, empty if there is none. Asked whenever a stream begins. Nothing: it
   /// keeps none; then position() is not called, and positions go on to the take half.
   virtual std::optional<std::vector<Position>> positions() const { return std::nullopt; }
-  /// The source stands here after the first n events put. Called before the put() of the block that
+  /// The source's position after the first n events put. Called before the put() of the block that
   /// reaches n, so that both become durable in one step; or, with an n that was put already, where
   /// a stage between has dropped the events of a block, or its writer was late. The position must
   /// not become durable before the n events. Every block of a source ends at a position; a stage
@@ -272,7 +274,7 @@ class ChannelPut : public Component {
     (void)n;
     return {};
   }
-  /// No more is put. Called until it says true: everything that was put is safe by then, or an
+  /// No more is put. Called until it returns true: everything that was put is safe by then, or an
   /// error says why not.
   virtual Result<bool> input_over() { return true; }
   /// Called once at the end.

@@ -16,7 +16,7 @@ namespace fl {
 enum class ComponentKind { source, interceptor, channel, sink };
 
 struct Example {
-  std::string command;  ///< runs as it stands in a shell with the tools in PATH (a test runs it)
+  std::string command;  ///< runs as it is in a shell with the tools in PATH (a test runs it)
   std::string text;     ///< what it does, one line
 };
 
@@ -34,7 +34,7 @@ struct ComponentType {
   std::vector<std::string> class_names;  ///< Flume's Java classes (full names)
   std::vector<std::string> sought_as;    ///< words under which users look for it: "tail"
   std::string summary;                   ///< one line, lower case, no full stop
-  std::string description;               ///< DESCRIPTION of the page; paragraphs parted by \n\n
+  std::string description;               ///< DESCRIPTION of the page; paragraphs separated by \n\n
   std::string delivery;                  ///< DELIVERY: what an ack means here
   std::vector<Example> examples;
   OptionSet options;
@@ -69,7 +69,7 @@ std::function<std::unique_ptr<Base>(const std::shared_ptr<void>&)> factory() {
 /// CMakeLists.txt registers it with `fl_component(sink null)`, which generates registry().
 const std::vector<ComponentType>& registry();
 
-/// A component that the tool was built without, since an optional library was not there.
+/// A component that the tool was built without, since an optional library was missing.
 struct AbsentType {
   std::string name;     ///< "kafka"
   std::string library;  ///< "librdkafka"

@@ -10,7 +10,7 @@ namespace fl {
 
 namespace {
 
-// "files open" as it is said of one: "file open".
+// The singular of "files open": "file open".
 std::string of_one(const std::string& words) {
   const std::size_t end = std::min(words.find(' '), words.size());
   return end > 0 && words[end - 1] == 's' ? words.substr(0, end - 1) + words.substr(end) : words;
@@ -51,7 +51,7 @@ FigureList::Entry FigureList::add(Figure::Kind kind, std::string_view name, std:
     known->value += value;
     return Entry(*known);
   }
-  // Those of one name stand together.
+  // Those of one name are adjacent.
   const auto last = std::find_if(figures.rbegin(), figures.rend(),
                                  [&](const Figure& figure) { return figure.name == name; });
   return Entry(*figures.insert(

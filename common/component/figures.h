@@ -1,4 +1,4 @@
-// What a stage knows of itself, once for everybody who asks: the status line, --metrics, fl-agent.
+// The figures of a stage, once for everybody who asks: the status line, --metrics, fl-agent.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace fl {
 
-/// Which one of several a figure is of: group="audit".
+/// Which one of several a figure is about: group="audit".
 struct FigureLabel {
   std::string name = {};
   std::string value = {};  ///< any text
@@ -75,7 +75,7 @@ class FigureList {
                 FigureLabel of = {});
   Entry gauge(std::string_view name, std::string_view help, std::uint64_t value,
               FigureLabel of = {});
-  /// Somebody has to do something: "quota", "permission", "disk_full". One word, of a small set.
+  /// A person has to act: "quota", "permission", "disk_full". One word, of a small set.
   void alarm(std::string_view reason);
 
   const std::vector<Owned>& owners() const { return owners_; }
@@ -111,7 +111,7 @@ struct Figures {
 inline constexpr std::string_view kWaitReasons[] = {
     "input",             // nothing to read
     "reader",            // the reader of its output is slower
-    "acknowledgements",  // everything allowed is on its way
+    "acknowledgements",  // everything allowed is in flight
     "room",              // a channel is full
     "destination",       // a sink cannot take more now
 };

@@ -1,5 +1,5 @@
 // Components that are programs of their own: `fl-sink hdfs` executes fl-sink-hdfs, as git does with
-// its commands. They stand beside the tool, in ../libexec/fl from there, or in PATH.
+// its commands. They are beside the tool, in ../libexec/fl from there, or in PATH.
 #pragma once
 
 #include <string>

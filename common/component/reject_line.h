@@ -16,7 +16,7 @@ namespace fl {
 RejectedLine reject_lines(Rejects* rejects, const EventLimits& limits, std::string limit,
                           const std::string* map = nullptr);
 
-/// A line that is no event in a form (stream/line_form.h) is kept whole, as far as an event may
+/// A line that is not an event in a form (stream/line_form.h) is kept whole, as far as an event may
 /// hold it, with the reason. `input` names where it comes from. Rejects outlives the result.
 RefusedLine reject_line(Rejects* rejects, const EventLimits& limits, std::string input);
 

@@ -38,7 +38,7 @@ class BlockCompressor {
  public:
   virtual ~BlockCompressor() = default;
   /// `block` packed becomes the content of `out`. Errors: class bug, which only a fault of the
-  /// codec's library or a lack of memory brings about.
+  /// codec's library or a lack of memory causes.
   virtual Status compress(std::string_view block, GapBuffer& out) = 0;
 };
 

@@ -50,7 +50,7 @@ class Bzip2Compressor final : public BlockCompressor {
     out.set_size(0);
     out.reserve(block.size() + block.size() / 100 + 600);  // the manual's bound
     auto size = static_cast<unsigned>(std::min(out.capacity(), kMost));
-    // More than the block has is memory for nothing.
+    // A level above what the block needs only wastes memory.
     const int needed = static_cast<int>(std::min<std::size_t>(block.size() / 100'000 + 1, 9));
     if (bzip2_.compress(reinterpret_cast<char*>(out.data()), &size, input(block.data()),
                         static_cast<unsigned>(block.size()), std::min(level_, needed), 0,

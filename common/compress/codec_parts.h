@@ -42,7 +42,7 @@ struct DecodeStep {
 };
 
 /// The one loop around every streaming decoder, with the limit in it. `decode(in, in_size, out,
-/// out_size)` returns a DecodeStep. Up to `slack` bytes behind the end are passed over.
+/// out_size)` returns a DecodeStep. Up to `slack` bytes after the end are skipped.
 template <typename Decode>
 Status decode_within(std::string_view codec, std::string_view packed, std::size_t limit,
                      std::size_t slack, GapBuffer& out, Decode decode) {

@@ -110,7 +110,7 @@ class DeflateDecompressor final : public BlockDecompressor {
     if (zlib_.inflate_reset(&stream_) != Z_OK) {
       return Error{ErrorClass::bug, "cannot start zlib"};
     }
-    // Python's avro leaves up to four bytes of zlib's checksum behind the data.
+    // Python's avro leaves up to four bytes of zlib's checksum after the data.
     constexpr std::size_t kSlack = 4;
     return decode_within(kName, packed, limit, kSlack, out,
                          [&](const std::uint8_t* in, std::size_t size, std::uint8_t* to,

@@ -8,8 +8,8 @@
 
 namespace fl {
 
-/// `size()` bytes at data(), at least `before` writable bytes in front of data() and `after` behind
-/// data() + capacity(). The memory is kept from block to block.
+/// `size()` bytes at data(), at least `before` writable bytes in front of data() and `after` from
+/// data() + capacity() on. The memory is kept from block to block.
 class GapBuffer {
  public:
   GapBuffer(std::size_t before, std::size_t after) : before_(before), after_(after) {}

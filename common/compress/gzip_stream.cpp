@@ -55,7 +55,7 @@ class GzipDecompressor final : public MemberDecompressor {
  private:
   bool start(std::string_view& in) override {
     if (!is_first()) {
-      // Tapes and block devices fill up with zeros, and gzip(1) passes over them.
+      // Tapes and block devices fill up with zeros, and gzip(1) skips them.
       const std::size_t zeros = std::min(in.find_first_not_of('\0'), in.size());
       if (zeros != 0) {
         in.remove_prefix(zeros);

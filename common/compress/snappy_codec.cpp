@@ -1,4 +1,4 @@
-// snappy: snappy's raw format, and behind it the CRC32 of the uncompressed bytes, big-endian.
+// snappy: snappy's raw format, then the CRC32 of the uncompressed bytes, big-endian.
 #include <snappy-c.h>
 #include <zlib.h>
 

@@ -2,7 +2,7 @@
 // arise. Block codecs of Avro containers are in block_codec.h.
 //
 // The same input, cut in any way, gives the same output: no time, name or host goes into a header.
-// Memory that cannot be had is std::bad_alloc, as for any other growing thing.
+// Lack of memory is std::bad_alloc, as for any other growing thing.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +20,7 @@ class StreamCompressor {
   /// Appends to `out` what is ready; the rest comes with later calls.
   virtual void write(std::string_view bytes, std::string& out) = 0;
   /// Ends the stream: all bytes written so far can then be read back from `out`. The next write()
-  /// begins another stream. A stream without bytes is a legal one.
+  /// begins another stream. A stream without bytes is legal.
   virtual void finish(std::string& out) = 0;
   /// Bytes of memory that it holds, about.
   virtual std::size_t memory() const = 0;
@@ -33,7 +33,7 @@ enum class StreamFormat {
   zstd,  ///< RFC 8878 frames with a checksum; a window of at most 1 MiB
 };
 
-/// The levels of a format and the one that is taken unless somebody asks.
+/// The levels of a format and the default one.
 struct CompressionLevels {
   int least;
   int standard;
@@ -41,7 +41,7 @@ struct CompressionLevels {
 };
 CompressionLevels compression_levels(StreamFormat format);
 
-/// `level` is within compression_levels(). Holds no memory worth the name before the first write().
+/// `level` is within compression_levels(). Holds hardly any memory before the first write().
 std::unique_ptr<StreamCompressor> make_stream_compressor(StreamFormat format, int level);
 
 /// Appends one raw block (no frame, no checksum) of at most 1 GiB.

@@ -10,7 +10,7 @@ namespace fl {
 namespace {
 
 constexpr std::string_view kName = "xz";
-// Level 9 needs 65 MiB to unpack; more than this is no level of xz's.
+// Level 9 needs 65 MiB to unpack; xz has no level that needs more than this.
 constexpr std::uint64_t kMostMemory = 80ULL << 20;
 
 struct Lzma {
@@ -48,7 +48,7 @@ class XzCompressor final : public BlockCompressor {
   Status compress(std::string_view block, GapBuffer& out) override {
     out.set_size(0);
     out.reserve(lzma_.bound(block.size()));
-    // A dictionary larger than the block is memory for nothing: 94 MiB at level 6.
+    // A dictionary larger than the block only wastes memory: 94 MiB at level 6.
     lzma_options_lzma options = options_;
     options.dict_size = static_cast<std::uint32_t>(std::clamp<std::size_t>(
         std::bit_ceil(block.size()), LZMA_DICT_SIZE_MIN, options_.dict_size));

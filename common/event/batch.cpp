@@ -17,9 +17,9 @@ std::size_t count_headers(std::string_view map) {
   std::size_t total = 0;
   for (std::int64_t count = 0; (p = read_varint(p, end, count)) != nullptr && count != 0;) {
     const bool sized = count < 0;
-    std::int64_t left = sized ? -count : count;  // of what is to be passed over
+    std::int64_t left = sized ? -count : count;  // of what is to be skipped
     total += static_cast<std::size_t>(left);
-    // A block with its size is passed over whole, else each key and value is.
+    // A block with its size is skipped whole, else each key and value is.
     for (left = sized ? 1 : 2 * left; left > 0; --left) {
       std::int64_t size = 0;
       p = read_varint(p, end, size);
@@ -91,7 +91,7 @@ void Batch::put(std::string_view key, std::string_view value, Existing existing)
   put_into(puts_, key, value, existing);
   prefix_.clear();
   append_map_block(prefix_, puts_);
-  // A header takes two bytes at least: behind this prefix shorter maps fit uncounted.
+  // A header takes two bytes at least: after this prefix shorter maps fit uncounted.
   std::size_t fine = 0;
   if (fits_itself(limits_, key, value) && prefix_.size() < limits_.header_bytes &&
       puts_.size() <= limits_.headers) {

@@ -41,7 +41,7 @@ class Batch {
   std::size_t size() const { return events_.size(); }
   /// Of the bodies of the events that were added.
   std::uint64_t body_bytes() const { return body_bytes_; }
-  /// The event as it is now, but for the headers of prefix(i).
+  /// The event as it is now, except for the headers of prefix(i).
   const Event& operator[](std::size_t i) const { return events_[i]; }
 
   bool kept(std::size_t i) const { return dropped_ == 0 || keep_[i]; }
@@ -59,7 +59,7 @@ class Batch {
   Headers headers(std::size_t i) const;
   /// Event i gets this body and keeps its headers.
   void set_body(std::size_t i, std::string_view body);
-  /// Events with these bodies and event i's headers come behind it. They and event i count as one:
+  /// Events with these bodies and event i's headers come after it. They and event i count as one:
   /// see join().
   void insert(std::size_t i, const std::vector<std::string_view>& bodies);
   /// What came in as these events is acknowledged when all of them are safe, not one by one.
@@ -75,7 +75,7 @@ class Batch {
 
   /// True when the block can go on byte for byte.
   bool unchanged() const { return dropped_ == 0 && puts_.empty() && rewritten_ == 0; }
-  /// Bytes that stand before event i's own in the output.
+  /// Bytes that precede event i's own in the output.
   std::string_view prefix(std::size_t i) const {
     return alone(i) ? std::string_view() : std::string_view(prefix_);
   }
@@ -83,7 +83,7 @@ class Batch {
   const std::vector<bool>& keep() const { return keep_; }
   /// How many events were added: size() without those that were inserted.
   std::size_t inputs() const { return events_.size() - inserted_; }
-  /// How many of them are done with once event i and all before it are safe; empty: one each.
+  /// How many of them are finished once event i and all before it are safe; empty: one each.
   const std::vector<std::uint32_t>& done() const { return done_; }
 
  private:

@@ -28,7 +28,7 @@ inline const std::uint8_t* read_length(const std::uint8_t* p, const std::uint8_t
   return p;
 }
 
-// Passes over a header map in any legal form; its lengths and counts are checked.
+// Skips a header map in any legal form; its lengths and counts are checked.
 const std::uint8_t* scan_map(const std::uint8_t* p, const std::uint8_t* end,
                              const EventLimits& limits, const char*& why) {
   const std::uint8_t* const begin = p;

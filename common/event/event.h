@@ -15,7 +15,7 @@
 
 namespace fl {
 
-/// What one event may hold. One table for every door: stream, text, foreign files.
+/// What one event may hold. The same limits for every input: stream, text, foreign files.
 struct EventLimits {
   std::uint32_t body_bytes = 1 << 20;     ///< --max-event
   std::uint32_t header_bytes = 64 << 10;  ///< all headers as encoded
@@ -44,7 +44,7 @@ struct Event {
 const std::uint8_t* scan_whole_event(const std::uint8_t* p, const std::uint8_t* end,
                                      const EventLimits& limits, Event& event, const char*& why);
 
-/// The same, with the commonest event in line: no headers, a body of less than 8 KiB.
+/// The same, with the most common event inlined: no headers, a body of less than 8 KiB.
 inline const std::uint8_t* scan_event(const std::uint8_t* p, const std::uint8_t* end,
                                       const EventLimits& limits, Event& event, const char*& why) {
   if (end - p >= 3 && p[0] == 0 && (p[1] & 1) == 0) {
@@ -84,7 +84,7 @@ Headers headers_of(const Event& event);
 /// Appends a header map in our form: one block with its byte size, so that readers can skip
 /// it, then the end. No headers: a single 0.
 void append_map(std::string& out, const Headers& headers);
-/// Appends one block of a map (without the end): what may stand before an event to add headers.
+/// Appends one block of a map (without the end): a prefix that adds headers to an event.
 void append_map_block(std::string& out, const Headers& headers);
 /// Appends a whole event.
 void append_event(std::string& out, const Headers& headers, std::string_view body);

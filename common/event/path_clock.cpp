@@ -58,7 +58,7 @@ std::optional<std::int32_t> fixed_zone(std::string_view id) {
   return sign * (hours * 3600 + minutes * 60);
 }
 
-// The library answers an unknown zone and a missing zone database with an exception.
+// The library throws for an unknown zone and for a missing zone database.
 const date::time_zone* find_zone(const std::string& id) {
   try {
     return date::locate_zone(id);
@@ -151,7 +151,8 @@ PathClock::Span PathClock::same_offset(std::int64_t epoch_s, std::int64_t from,
   if (!is_system_zone_) {
     return {from, until};
   }
-  // The C library tells no changes: they are found by halving. No zone has two within a day.
+  // The C library does not report changes: they are found by bisection. No zone has two within a
+  // day.
   const std::int32_t offset = system_offset(epoch_s);
   const auto edge = [&](std::int64_t same, std::int64_t other) {
     if (system_offset(other) == offset) {

@@ -29,7 +29,7 @@ enum class PathTimeStep { never, day, hour, minute, second, millisecond };
 /// Turns milliseconds into the local, rounded fields that templates print.
 class PathClock {
  public:
-  /// Errors of class config: an unknown zone, a rounding that is none.
+  /// Errors of class config: an unknown zone, an invalid rounding.
   static Result<PathClock> make(const PathTimeOptions& options);
 
   struct Moment {

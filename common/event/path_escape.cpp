@@ -32,7 +32,7 @@ void append_hash(std::string& out, std::string_view text) {
   }
 }
 
-// The rules for a whole component, which stands at the end of `out` from `start`.
+// The rules for a whole component, which is the end of `out` from `start` on.
 void finish_component(std::string& out, std::size_t start, std::size_t max) {
   const std::string_view text = std::string_view(out).substr(start);
   if (text.empty()) {
@@ -72,8 +72,7 @@ void append_path_safe(std::string& out, std::string_view value, bool is_first) {
   while (!value.empty()) {
     const auto c = static_cast<unsigned char>(value.front());
     if (c >= 0x80) {
-      // Up to four bytes that are one valid character; C1 controls (U+0080 to U+009F) are none to
-      // show.
+      // Up to four bytes that are one valid character; C1 controls (U+0080 to U+009F) are escaped.
       std::size_t size = 0;
       for (std::size_t n = 2; n <= 4 && n <= value.size() && size == 0; ++n) {
         size = is_valid_utf8(value.substr(0, n)) ? n : 0;

@@ -6,8 +6,8 @@
 // underscore at the start of a component (readers of Hadoop pass over names that begin with '_' or
 // '.') and invalid UTF-8 become %XX (upper-case hex). A component that would be empty becomes "%-",
 // "." and ".." become "%2E", "%2E%2E"; one longer than the limit is cut and ends in "%~" and 32 hex
-// digits of a hash of the whole, so that it stays distinct. What stands in the template itself is
-// left as it is written.
+// digits of a hash of the whole, so that it stays distinct. The template's own text is left as it
+// is written.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ class PathTemplate {
  public:
   static constexpr std::size_t kMaxComponent = 255;
 
-  /// Errors of class config: a component ".." or NUL in the fixed text, %[x] that is none of
+  /// Errors of class config: a component ".." or NUL in the fixed text, %[x] with x not one of
   /// localhost, IP, FQDN; fixed text of one component that is too long.
   static Result<PathTemplate> parse(std::string_view text,
                                     std::size_t max_component = kMaxComponent);
@@ -40,7 +40,7 @@ class PathTemplate {
   bool has_headers() const { return has_headers_; }
   PathTimeStep time_step() const { return time_step_; }
   bool needs_time() const { return time_step_ != PathTimeStep::never; }
-  /// What looks like an escape and is none, as it is written: "%Q", which becomes nothing, and
+  /// What looks like an escape but is not, as it is written: "%Q", which becomes nothing, and
   /// "%{host", which stays as it is (both as in Flume).
   const std::vector<std::string>& unknown() const { return unknown_; }
   /// The names of the headers it takes, each once.
@@ -52,8 +52,8 @@ class PathTemplate {
   /// Appends the components after fixed(), joined by '/'. `moment` may be null if !needs_time().
   /// Allocates nothing once `out` is large enough.
   void expand(const Event& event, const PathClock::Moment* moment, std::string& out) const;
-  /// All of it, fixed() too, as a value that is no path: headers as they are, nothing escaped, cut
-  /// or filled in.
+  /// All of it, fixed() too, as a value that is not a path: headers as they are, nothing escaped,
+  /// cut or filled in.
   void expand_raw(const Event& event, const PathClock::Moment* moment, std::string& out) const;
   /// As expand(), with each %{header} left as it is written, and without a `moment` each escape of
   /// a time: what a user is shown.
@@ -85,8 +85,8 @@ class PathTemplate {
   PathTimeStep time_step_ = PathTimeStep::never;
 };
 
-/// Appends `value` as it may stand within one component (see above; not the rules for a whole one).
-/// `is_first`: nothing of the component stands before it.
+/// Appends `value` as it may appear within one component (see above; not the rules for a whole
+/// one). `is_first`: nothing of the component precedes it.
 void append_path_safe(std::string& out, std::string_view value, bool is_first);
 
 }  // namespace fl

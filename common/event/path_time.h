@@ -9,7 +9,7 @@
 
 namespace fl {
 
-/// In what steps the text of %`letter` changes; never: that is no escape.
+/// In what steps the text of %`letter` changes; never: that is not an escape.
 PathTimeStep step_of(char letter);
 
 /// Appends what %`letter` stands for. HDFS refuses ':' in names, so in a path it is escaped.

@@ -28,7 +28,7 @@ std::vector<std::string> member_options(const StageContext& context,
       out.push_back(value);
     }
   };
-  // What the group takes, a long line of text too, its sinks take.
+  // Whatever the group accepts, even a long line of text, its sinks accept.
   const Bytes largest{context.limits.body_bytes};
   add("--max-event", to_string(largest), largest == usual.max_event);
   add("--grace", to_string(options.grace), options.grace == usual.grace);

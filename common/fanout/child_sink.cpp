@@ -27,7 +27,7 @@ constexpr std::int64_t kTermMs = 1000;
 constexpr std::int64_t kAskMs = 2000;
 constexpr const char* kProgram = "fl-sink";
 
-// What a sink says with its status; anything else may go away.
+// The class that a sink's status stands for; any other status may be temporary.
 ErrorClass class_of(int status) {
   for (const ErrorClass kind :
        {ErrorClass::usage, ErrorClass::input, ErrorClass::unavailable, ErrorClass::create,
@@ -66,14 +66,14 @@ std::string ChildSink::name() const {
 
 Result<UniqueFd> ChildSink::start() { return start({"--stream"}, false); }
 
-// `is_mute`: what it says on stdout is not asked for.
+// `is_mute`: nobody wants what it prints on stdout.
 Result<UniqueFd> ChildSink::start(const std::vector<std::string>& last_words, bool is_mute) {
   Result<Pipe> pipe = open_pipe();
   if (!pipe) {
     return pipe.error();
   }
   std::vector<std::string> words = words_;
-  // Options do not count behind "--".
+  // Options do not count after "--".
   auto at = std::find(words.begin(), words.end(), "--");
   at = words.insert(at, last_words.begin(), last_words.end());
   words.insert(at, more_.begin(), more_.end());
@@ -160,7 +160,7 @@ std::optional<int> ChildSink::ended() {
   return std::nullopt;
 }
 
-// A stranger may do something else than to answer.
+// A foreign program may do something other than answer.
 bool ChildSink::can_be_asked() const {
   if (words_.empty() || words_.front().starts_with('-')) {
     return false;

@@ -14,7 +14,7 @@
 
 namespace fl {
 
-/// Where a sink of a group has words that it does not take.
+/// The hint where a sink of a group does not take some of its words.
 inline constexpr const char* kPlusHint =
     "'+' separates the sinks of a group: failover -- hdfs /logs + file_roll /var/spool/fl";
 
@@ -44,13 +44,13 @@ class ChildSink {
   void hang_up() const;
   /// Wakes the poll when it has ended, or ended() has something to do.
   void watch(PollSet& set) const;
-  /// Its exit status (128 + signal for a killed one) once it has ended, told once.
+  /// Its exit status (128 + signal for a killed one) once it has ended, reported once.
   std::optional<int> ended();
   /// The words, for messages.
   std::string name() const;
 
-  /// Class usage if fl-sink does not take the words of one of them, which it says itself. Asks all
-  /// at the same time; a program from elsewhere than where we are installed is never asked.
+  /// Class usage if fl-sink does not take the words of one of them, which it reports itself. Asks
+  /// all at the same time; a program from elsewhere than where we are installed is never asked.
   static Status check(const std::vector<ChildSink>& members);
   /// --dry-run: lets each of them resolve, authenticate and show its names, one after the other. An
   /// error of the class of the first that fails. A signal ends it (class again).

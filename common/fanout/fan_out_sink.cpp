@@ -95,7 +95,7 @@ void FanOutSink::miss(Lane& lane, std::uint64_t events) {
   lane.missed += events;
 }
 
-// An optional output is done without from now on.
+// From now on the stage does without this optional output.
 void FanOutSink::part_with(Lane& lane) {
   lane.gone_said = true;
   StageOutput& output = lane.branch.output();
@@ -235,7 +235,7 @@ Status FanOutSink::handle(const PollSet& set) {
   return first;
 }
 
-// What is new about an output and has not been said yet.
+// Logs what is new about an output, each once.
 Status FanOutSink::look_after(Lane& lane) {
   if (lane.branch.output().was_shared() && !shared_said_) {
     shared_said_ = true;

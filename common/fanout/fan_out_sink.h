@@ -45,7 +45,7 @@ class Selector {
 /// Copies events to the chosen outputs: event n is safe when each required output that got one of
 /// the first n has acknowledged its part. A required output that is full makes the stage wait, and
 /// one that is lost ends it. An optional output that has been full for `patience` misses events,
-/// which are counted, and one that is lost is done without.
+/// which are counted, and one that is lost is skipped.
 class FanOutSink final : public Sink {
  public:
   FanOutSink(std::unique_ptr<Selector> selector, Duration patience)
@@ -78,7 +78,7 @@ class FanOutSink final : public Sink {
     InputMap counts;                // of a required one
     std::vector<bool> keep;         // of the batch being copied
     std::uint64_t kept = 0;         // the same, counted
-    std::deque<BlockBuilder> full;  // blocks on their way out; the last one still grows
+    std::deque<BlockBuilder> full;  // blocks to be sent; the last one still grows
     bool sending = false;           // the first one is the output's until it is not busy
     std::size_t bytes = 0;          // in `full`
     std::int64_t full_since_ms = -1;
@@ -104,7 +104,7 @@ class FanOutSink final : public Sink {
   std::uint64_t safe_ = 0;
   std::int64_t over_since_ms_ = -1;  // no more events come
   bool shared_said_ = false;
-  bool is_failing_ = false;  // the outputs are told of a failure, and get no further block
+  bool is_failing_ = false;  // the outputs are sent a failure, and get no further block
 };
 
 }  // namespace fl

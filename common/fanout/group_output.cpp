@@ -28,7 +28,7 @@ Status GroupOutput::open() {
   return status;
 }
 
-// Those that are open have their header; they hear of it by close().
+// Those that are open have their header; they learn of it by close().
 void GroupOutput::start_failed(const Failure& failure) {
   is_started_ = true;
   const std::vector<std::string>& outs = context_.stage->out;

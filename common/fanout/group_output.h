@@ -13,7 +13,7 @@ namespace fl {
 
 /// Owns the outputs as a GroupSink, which keeps a copy of each block until the output that got it
 /// has acknowledged it, and gives it to another one if that is lost. acked() counts in the order of
-/// the blocks, whichever output had them. Events are numbered for one output only, so none hears of
+/// the blocks, whichever output had them. Events are numbered for one output only, so none gets
 /// numbers or positions.
 class GroupOutput final : public StageOutput {
  public:

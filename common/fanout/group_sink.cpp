@@ -119,7 +119,7 @@ bool GroupSink::connect(Destination& destination) const {
   return true;
 }
 
-// Readers that listen are connected to before there are events: a source may wait for one.
+// Connects to readers that listen before there are events: a source may wait for one.
 void GroupSink::connect_all() {
   for (Destination& destination : destinations_) {
     if (destination.dialer) {
@@ -153,8 +153,8 @@ bool GroupSink::open_destination(std::size_t index) {
   return true;
 }
 
-// A sink of a group is started before there are events until one has said its rule: the source may
-// wait for that.
+// Sinks of a group are started before there are events, until one has reported its rule: the source
+// may wait for that.
 void GroupSink::start_first_child() {
   const bool is_open =
       std::any_of(destinations_.begin(), destinations_.end(),
@@ -174,7 +174,7 @@ void GroupSink::output_failed(std::size_t index, const std::string& why) {
   Destination& destination = destinations_[index];
   const std::uint64_t events = kept_.take_back(index);
   const bool again = destination.member || destination.dialer;
-  // An endpoint that sends away whoever comes is tried every second: no line for each.
+  // An endpoint that rejects every connection is tried every second: no line for each.
   const bool is_refused =
       destination.dialer && destination.branch->output().reader() == StageOutput::Reader::unknown;
   log(is_refused ? LogLevel::debug : LogLevel::warning,
@@ -195,7 +195,7 @@ void GroupSink::output_failed(std::size_t index, const std::string& why) {
   } else {
     order_->failed(index, monotonic_ms());
   }
-  // Where time without progress counts, the next one is not to rest until its file is complete.
+  // Where time without progress counts, the next one must not wait until its file is complete.
   if (is_group() && events > 0 && context_->stage->give_up_after.ms > 0) {
     ask_all(kept_.events());
   }
@@ -374,7 +374,7 @@ void GroupSink::hear_all() {
   }
 }
 
-// Whoever holds events that were asked for is asked to make them safe.
+// Asks an output that holds requested events to make them safe.
 void GroupSink::ask(std::size_t index) {
   Destination& destination = destinations_[index];
   if (destination.branch && destination.branch->is_live()) {
@@ -464,7 +464,7 @@ std::optional<Error> GroupSink::missing() const {
   return Error{ErrorClass::unavailable, "no sink of the group works"};
 }
 
-// One that runs again may be at work on what takes long.
+// One that runs again may be busy with something that takes long.
 bool GroupSink::all_have_failed() const {
   return std::all_of(
       destinations_.begin(), destinations_.end(), [](const Destination& destination) {
@@ -493,7 +493,7 @@ std::int64_t GroupSink::deadline_ms() const {
     for (std::size_t i = 0; i < destinations_.size(); ++i) {
       const Destination& destination = destinations_[i];
       const std::int64_t at = order_->free_at_ms(i);
-      // Who was free at the last look was passed over: time does not change that.
+      // One that was free at the last look was passed over: time does not change that.
       if (destination.member && !destination.is_over && !destination.branch && at > looked_ms_) {
         sooner(at);
       }
@@ -520,7 +520,7 @@ Result<bool> GroupSink::input_over(const StreamEnd& outcome) {
                          (outcome || (destination.branch && destination.branch->output().reader() ==
                                                                 StageOutput::Reader::unknown));
     if (destination.branch && ((destination.member && outcome) || is_deaf)) {
-      // The status of a member is judged here, and a reader at an endpoint hears no failure.
+      // The status of a member is judged here, and a reader at an endpoint gets no failure.
       destination.branch->output().close_silently();
     } else if (destination.branch && !destination.branch->is_closed()) {
       over = destination.branch->close(outcome) && over;

@@ -41,7 +41,7 @@ class GroupSink final : public Sink {
     /// that does not acknowledge is not used.
     bool needs_ack = false;
   };
-  /// A sink makes safe what it was asked for at most every second or so.
+  /// A sink makes requested events safe at most every second or so.
   static constexpr std::uint64_t kLeastCapacity = 1 << 20;
 
   explicit GroupSink(Settings settings);
@@ -113,8 +113,8 @@ class GroupSink final : public Sink {
   std::int64_t over_since_ms_ = -1;  // no more events come
   std::int64_t safe_since_ms_ = -1;  // when an event became safe for the last time
   std::uint64_t moved_ = 0;          // events that were given to another output
-  bool is_failing_ = false;          // the outputs are told of a failure, and get no more
-  std::string at_;                   // the guarantee of the output that was heard last
+  bool is_failing_ = false;          // the outputs are sent a failure, and get no more
+  std::string at_;                   // the guarantee of the output that reported last
   std::optional<Error> broken_;      // no output will ever take what is kept
 };
 

@@ -34,13 +34,13 @@ class NamedOutput {
   StageOutput& output() { return *output_; }
   const StageOutput& output() const { return *output_; }
 
-  /// After poll: writes, hears the reader, judges the state. An error of the output is the state
-  /// `lost` with why().
+  /// After poll: writes, reads from the reader, judges the state. An error of the output is the
+  /// state `lost` with why().
   void handle(const PollSet& set);
   /// Writes what goes right now.
   void pump();
   const std::string& why() const { return why_; }
-  /// Says `end` or `fail` and closes; call again until it says true.
+  /// Sends `end` or `fail` and closes; call again until it returns true.
   bool close(const StreamEnd& outcome);
   bool is_closed() const { return output_->closed(); }
 

@@ -44,8 +44,8 @@ struct RedirectTarget {
   std::string port;
   bool https = false;
 };
-/// nullopt: not a URL of http or https that a NameNode would send (an empty host, a login in it, a
-/// port that is none, bytes that belong into no URL).
+/// nullopt: not a URL of http or https that a NameNode would send (an empty host, a login in it, an
+/// invalid port, bytes that no URL may hold).
 std::optional<RedirectTarget> parse_redirect(std::string_view location);
 /// Whether scheme, host and port are the same.
 bool same_origin(const RedirectTarget& a, const RedirectTarget& b);

@@ -10,7 +10,7 @@
 
 namespace fl {
 
-/// What is wrong. When it is worth a new attempt says retry_of().
+/// What is wrong. retry_of() says when a new attempt is worthwhile.
 enum class HdfsTrouble {
   standby,     ///< this NameNode is not the active one, or does not answer
   wait,        ///< starting, in safe mode, overloaded
@@ -19,7 +19,7 @@ enum class HdfsTrouble {
   token,       ///< the login or its token is not valid any more
   permission,  ///< refused, not authenticated, a certificate that is not trusted
   quota,       ///< the directory's quota is used up
-  blocked,     ///< a file or link stands where a directory should
+  blocked,     ///< a file or link is where a directory should be
   exists,      ///< the name is taken
   missing,     ///< the path or its parent is gone
   invalid,     ///< the server (or we, before sending) refused a name or an argument

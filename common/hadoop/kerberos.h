@@ -10,7 +10,7 @@
 namespace fl {
 
 /// Whether nobody but its owner and group may read this keytab or key, which is as good as a
-/// password. Class permission; a file that is not there is none of its business.
+/// password. Class permission; a missing file is not reported here.
 Status check_private(const std::string& path);
 
 /// Not thread-safe; its owner has a lock.

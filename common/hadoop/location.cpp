@@ -55,7 +55,7 @@ struct Address {
   std::string port;  // empty: none given
 };
 
-/// nullopt: no address.
+/// nullopt: not an address.
 std::optional<Address> split_address(std::string_view text) {
   Address address;
   std::size_t colon = std::string_view::npos;
@@ -243,7 +243,7 @@ class Endpoints {
   const bool https_;
 };
 
-/// "http://HOST:PORT/PREFIX" of each URL of a list, without what WebHDFS puts behind it.
+/// "http://HOST:PORT/PREFIX" of each URL of a list, without what WebHDFS appends to it.
 Result<std::vector<std::string>> gateways_of(const std::string& list) {
   std::vector<std::string> endpoints;
   for (const std::string& text : split_list(list)) {
@@ -373,7 +373,7 @@ Result<std::optional<HdfsLocation>> resolve(std::string_view path_or_url,
   location.endpoints = std::move(*found);
   const std::optional<Address> named = split_address(url.authority);
   if (url.scheme == "hdfs" && location.endpoints.size() == 1 && named && !named->port.empty()) {
-    // The RPC port was named; which port WebHDFS has, the configuration or a default said.
+    // The user gave the RPC port; WebHDFS's port came from the configuration or a default.
     const std::string& tried = location.endpoints.front();
     location.hint = "hdfs:// ports are RPC; tried WebHDFS at " +
                     tried.substr(tried.find("//") + 2) + "; or use " +

@@ -33,7 +33,7 @@ struct HdfsLocation {
   std::string user;
 };
 
-/// What a user says beside the path.
+/// What a user gives besides the path.
 struct HdfsLocationOptions {
   std::string user;              ///< empty: $HADOOP_USER_NAME, else the login name
   std::string httpfs;            ///< URLs of HttpFS gateways, with commas; empty: none
@@ -44,7 +44,7 @@ struct HdfsLocationOptions {
 /// of its NameNodes. nullopt: no scheme and no fs.defaultFS (the caller decides what that means).
 /// With gateways any path leads to them, and an authority in it is not used.
 /// Errors, class config: a scheme we do not serve (viewfs, s3a, ...), a nameservice without
-/// NameNodes, an address that is none; a gateway for file:///.
+/// NameNodes, an invalid address; a gateway for file:///.
 Result<std::optional<HdfsLocation>> resolve(std::string_view path_or_url,
                                             const HadoopConfig& config,
                                             const HdfsLocationOptions& options);

@@ -220,7 +220,7 @@ HdfsStatus HdfsLogin::read_file(const std::string& action) {
                              "there is no token for this cluster in '" + token_file_ + "'",
                              {}});
   }
-  is_file_useless_ = true;  // one of the environment, for other clusters
+  is_file_useless_ = true;  // from the environment, for other clusters
   return {};
 }
 

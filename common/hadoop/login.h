@@ -34,7 +34,7 @@ class HdfsLogin {
   HdfsResult<Proof> prove(const std::string& action, const Send& send);
   /// A server did not accept `proof`. True: the next one may be better.
   bool refused(const Proof& proof);
-  /// The token that the last proofs had is not accepted behind the NameNode.
+  /// The token of the last proofs is not accepted beyond the NameNode.
   void forget_token();
   /// Our own token, which is given back to the cluster then; empty: none.
   std::string take_token();

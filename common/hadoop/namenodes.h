@@ -36,7 +36,7 @@ class NameNodes {
   HdfsReply ask(const HdfsCall& call);
   /// A request to the endpoint that answered last, as it is, with our login.
   std::variant<HttpReply, HttpFailure> send_to_last(HttpRequest request);
-  /// Gives our delegation token back, if we fetched one; does not say when that fails.
+  /// Gives our delegation token back, if we fetched one; does not report a failure of that.
   void log_out();
   /// The endpoint that answered last, for people.
   std::string peer() const;

@@ -1,9 +1,9 @@
 // Hadoop's SequenceFile, version 6, as Flume's hdfs sink writes it: keys LongWritable, values
 // BytesWritable or Text.
 //
-// Records lie plain, or with their values compressed one by one, or in blocks of keys and values
-// that are compressed together. A sync escape (-1 and the file's 16 random bytes) stands before
-// each block, and between records after each 100 KiB and at the end of the file.
+// Records are plain, or have their values compressed one by one, or in blocks of keys and values
+// that are compressed together. A sync escape (-1 and the file's 16 random bytes) comes before each
+// block, and between records after each 100 KiB and at the end of the file.
 #pragma once
 
 #include <cstddef>

@@ -29,8 +29,8 @@ class HdfsSession {
   };
   Active active() const;
   void set_active(std::size_t index);
-  /// This one is not: the next calls begin with the one behind it, unless another client has found
-  /// a better one.
+  /// This one is not: the next calls begin with the one after it, unless another client has found a
+  /// better one.
   void pass_over(std::size_t index);
 
   // DataNodes.
@@ -60,8 +60,8 @@ class HdfsSession {
   std::string excluded();
   /// The transfer address of `server` ("IP:port"), as a NameNode named it last; "" if none did.
   std::string transfer_address(const std::string& server) const;
-  /// Kept for when the NameNode does not name it: it is too busy to answer, or takes the DataNode
-  /// for dead and offers it for a moment still.
+  /// Kept for when the NameNode does not name it: it is too busy to answer, or considers the
+  /// DataNode dead but still offers it for a moment.
   void remember_transfer_address(const std::string& server, const std::string& address);
   /// No other DataNode is left: all may be chosen again.
   void forgive();

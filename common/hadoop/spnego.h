@@ -1,5 +1,5 @@
-// Tokens of SPNEGO (RFC 4559) for requests inside a loop. A KDC may keep whoever asks it waiting,
-// so they are made on threads.
+// Tokens of SPNEGO (RFC 4559) for requests inside a loop. A KDC may take long to answer, so they
+// are made on threads.
 #pragma once
 
 #include <memory>
@@ -30,8 +30,8 @@ class SpnegoTokens {
   /// The value of the header Authorization ("Negotiate ..."), or why there is none: class
   /// permission (a person has to act) or unavailable (no KDC answers).
   std::optional<Result<std::string>> take();
-  /// Nobody wants the answer now. A thread that waits for a KDC goes on until libkrb5 gives up; who
-  /// asks the same until then gets its answer.
+  /// Nobody wants the answer now. A thread that waits for a KDC goes on until libkrb5 gives up; a
+  /// caller that asks the same until then gets its answer.
   void stop() { question_.reset(); }
 
  private:

@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::size_t kMaxFile = std::size_t{1} << 20;
 
-/// Takes values from the front of bytes; after the first one that is not there nothing is.
+/// Takes values from the front of bytes; after the first missing one, all are missing.
 class Reader {
  public:
   explicit Reader(std::string_view bytes) : rest_(bytes) {}

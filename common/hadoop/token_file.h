@@ -12,7 +12,7 @@
 
 namespace fl {
 
-/// Secret but for `kind` and `service`: never in a log line.
+/// Secret except for `kind` and `service`: never in a log line.
 struct DelegationToken {
   std::string identifier;
   std::string password;

@@ -82,7 +82,8 @@ HdfsStatus Uploader::create(const std::string& path, const WebHdfs::Upload& uplo
 
 HdfsStatus Uploader::create_at_gateway(const HdfsCall& call, const WebHdfs::Upload& upload) {
   if (!upload.create_parent) {
-    // HttpFS makes the directories whatever it is told. This check narrows that, it is no fence.
+    // HttpFS makes the directories whatever it is told. This check makes that unlikely, not
+    // impossible.
     HdfsCall look;
     look.action = call.action;
     look.method = "GET";

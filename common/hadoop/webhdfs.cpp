@@ -17,7 +17,7 @@ constexpr std::size_t kMaxEntries = 1'000'000;
 
 std::string quoted(const std::string& path) { return "'" + path + "'"; }
 
-/// Whether `target` may be what `source` was before its rename; what is 0 was not told.
+/// Whether `target` may be what `source` was before its rename; a value of 0 is not known.
 bool is_same_file(const WebHdfs::FileStatus& source, const WebHdfs::FileStatus& target) {
   if (source.file_id != 0 && target.file_id != 0) {
     return source.file_id == target.file_id;
@@ -178,7 +178,7 @@ HdfsStatus WebHdfs::Impl::settle_rename(const std::string& action, const std::st
   }
   if (source->has_value()) {
     if (why.retry() == HdfsRetry::soon) {
-      uncertain.emplace(from, to);  // the lost request may still be on its way
+      uncertain.emplace(from, to);  // the lost request may still be in flight
     } else {
       uncertain.reset();
     }

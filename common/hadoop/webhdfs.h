@@ -25,7 +25,7 @@ class WebHdfs {
     std::uint64_t length = 0;
     std::int64_t modified_ms = 0;
     std::string name;           ///< last component in list(); empty in status()
-    std::uint64_t file_id = 0;  ///< 0: not told (HttpFS)
+    std::uint64_t file_id = 0;  ///< 0: not known (HttpFS)
   };
   struct Upload {
     int fd = -1;  ///< read with pread only
@@ -63,7 +63,7 @@ class WebHdfs {
   /// Never replaces `to`, never moves into a directory: `exists`. `missing`: `from` or the parent
   /// of `to` is gone. A lost answer is settled by asking for both names; `source`, from
   /// status(from), tells whether `to` is the file that was moved (by its number, on HttpFS, which
-  /// tells none, by length and time). retry() is `soon`: call again with the same names, also then
+  /// tells none, by length and time). retry() is `soon`: call again with the same names; even then
   /// nothing is done twice.
   HdfsStatus rename(const std::string& from, const std::string& to, const FileStatus& source);
   HdfsStatus rename(const std::string& from, const std::string& to, std::uint64_t file_id = 0) {

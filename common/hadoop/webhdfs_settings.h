@@ -16,7 +16,7 @@ class HdfsSession;
 /// Settings of WebHdfs clients. `endpoints`, `user`, `httpfs` and `kerberos` come from an
 /// HdfsLocation; the rest are a user's options or their defaults.
 struct WebHdfsSettings {
-  /// "http://host:port", of HttpFS also with a path prefix behind it; not empty.
+  /// "http://host:port", of HttpFS also with a path prefix; not empty.
   std::vector<std::string> endpoints;
   /// The endpoints are HttpFS or a gateway like it: uploads take one step.
   bool httpfs = false;
@@ -39,8 +39,8 @@ struct WebHdfsSettings {
   bool use_proxy = false;                        ///< obey http_proxy of the environment
 
   std::int64_t connect_timeout_ms = 20'000;
-  /// A call that carries no file is answered within this time, and a DataNode says its first word
-  /// (hdfs.callTimeout).
+  /// A call that carries no file is answered within this time, and a DataNode sends its first
+  /// response (hdfs.callTimeout).
   std::int64_t call_timeout_ms = 30'000;
   /// No byte of an upload in either direction for so long: `datanode`. Longer than the 65 s in
   /// which a DataNode notices that the next one in its pipeline is dead and goes on without it.

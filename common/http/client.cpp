@@ -121,7 +121,7 @@ std::size_t take_header(char* data, std::size_t size, std::size_t count, void* u
   const std::string_view line(data, bytes);
   transfer.is_answered = true;
   if (line.starts_with("HTTP/")) {
-    transfer.reply.location.clear();  // a new answer begins, behind a 100 Continue for example
+    transfer.reply.location.clear();  // a new answer begins, after a 100 Continue for example
     transfer.reply.wants_negotiate = false;
     const std::size_t code = line.find(' ');
     if (code == std::string_view::npos || line.substr(code + 1, 1) != "1") {
@@ -155,7 +155,7 @@ std::string seconds(std::int64_t ms) {
 }
 
 /// Called once a second and whenever something moves. Lines of a header count as an answer, but not
-/// as progress: they must not keep a request alive for ever.
+/// as progress: they must not keep a request alive forever.
 int watch(void* user, curl_off_t, curl_off_t received, curl_off_t, curl_off_t sent) {
   auto& transfer = *static_cast<Transfer*>(user);
   if (transfer.cancel != nullptr && transfer.cancel->load()) {
@@ -422,7 +422,7 @@ std::variant<HttpReply, HttpFailure> HttpClient::send(const HttpRequest& request
 
 namespace {
 
-/// Takes "HOST:PORT" from the front of `text`; false: it does not stand there.
+/// Takes "HOST:PORT" from the front of `text`; false: it is not there.
 bool take_address(std::string_view& text, std::string_view end, std::string& host,
                   std::string& port) {
   const std::string_view all = text.substr(0, text.find_first_of(end));

@@ -72,7 +72,7 @@ struct HttpFailure {
     broken,        ///< the connection ended early
     tls,           ///< certificate or handshake
     plain,         ///< https, but the server's port speaks no TLS
-    encrypted,     ///< http, but the server's answer is none: TLS, perhaps
+    encrypted,     ///< http, but the server answers otherwise: TLS, perhaps
     unknown_host,  ///< the name has no address: nothing was sent
     cancelled,     ///< the cancel flag was set
     body,          ///< our own file could not be read or is too short

@@ -54,7 +54,7 @@ bool offers(std::string_view value, std::string_view scheme) {
   }
 }
 
-/// That a person has to act, and the same request cannot succeed before.
+/// Whether a person has to act before the same request can succeed.
 bool is_lasting(CURLcode code) {
   switch (code) {
     case CURLE_SSL_CACERT_BADFILE:

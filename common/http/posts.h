@@ -15,7 +15,7 @@ namespace fl {
 
 class PollSet;
 
-/// What became of a request: an answer, or why there is none.
+/// The outcome of a request: an answer, or why there is none.
 struct PostOutcome {
   long status = 0;   ///< 0: no answer
   std::string text;  ///< the beginning of its body, control characters as blanks; or the reason
@@ -34,11 +34,11 @@ class HttpPosts {
  public:
   static constexpr std::size_t kMaxAnswer = 1 << 20;
 
-  /// Certificates and rules of https, from whoever knows OpenSSL.
+  /// Certificates and rules of https, from a caller that knows OpenSSL.
   struct Security {
     std::function<bool(void* ssl_context)> equip;              ///< called for each connection
     std::function<std::string(unsigned long code)> complaint;  ///< of the server; empty: none
-    bool trusts_all = false;                                   ///< any server is the right one
+    bool trusts_all = false;                                   ///< any server is accepted
   };
 
   struct Settings {
@@ -55,7 +55,7 @@ class HttpPosts {
   /// Whether this libcurl can be equipped for https.
   static bool has_openssl();
 
-  /// Class usage: no URL of http or https, or one with a password in it.
+  /// Class usage: not an http or https URL, or one with a password in it.
   static Status check_url(const std::string& url);
   /// "http://host:port/path", for people.
   static std::string shown(const std::string& url);
@@ -80,7 +80,7 @@ class HttpPosts {
   void watch(PollSet& set);
   std::optional<PostOutcome> handle(const PollSet& set);
   std::int64_t deadline_ms() const;
-  /// Forgets the request that is on its way, and its connection.
+  /// Forgets the request that is in flight, and its connection.
   void stop();
   /// Connections that were made.
   std::uint64_t connections() const;

@@ -1,4 +1,4 @@
-// What the start of another program is made of.
+// The steps of starting another program.
 #pragma once
 
 #include <sys/types.h>
@@ -36,7 +36,7 @@ class ArgumentVector {
 /// Ok if the word can be executed: a path, or a name found in PATH. Errors: class config.
 Status check_command(const std::string& word);
 
-/// Where a word is what a shell takes for a pipe or the like, and the command got it as an
+/// If a word is one that a shell takes for a pipe or the like, and the command got it as an
 /// argument: the hint for its failure. "": there is none.
 std::string shell_word_hint(const std::vector<std::string>& words);
 

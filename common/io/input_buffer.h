@@ -1,4 +1,4 @@
-// Bytes on their way in: one reused piece of memory, read into in large steps.
+// Incoming bytes: one reused piece of memory, read into in large steps.
 #pragma once
 
 #include <cstddef>
@@ -8,8 +8,8 @@
 
 namespace fl {
 
-/// The unread bytes are contiguous. At least kGap writable bytes always stand before them and
-/// behind them, so that a block can be given a new frame in place (stream/block_builder.h).
+/// The unread bytes are contiguous. There are always at least kGap writable bytes before and after
+/// them, so that a block can be given a new frame in place (stream/block_builder.h).
 class InputBuffer {
  public:
   static constexpr std::size_t kGap = 32;
@@ -18,7 +18,7 @@ class InputBuffer {
   std::uint8_t* data() { return memory_.get() + begin_; }
   std::size_t size() const { return end_ - begin_; }
   std::string_view view() { return {reinterpret_cast<const char*>(data()), size()}; }
-  /// The first n bytes are done with. They are not overwritten before the next read().
+  /// The first n bytes are consumed. They are not overwritten before the next read().
   void consume(std::size_t n) { begin_ += n; }
 
   /// One read(2) of at most kRead bytes; call it only when poll says so. Moves what is unread.

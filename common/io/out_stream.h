@@ -24,7 +24,7 @@ class OutStream {
   std::string& text() { return text_; }
   void end_item() { ends_.push_back(text_.size()); }
 
-  /// Writes what the reader takes now. A reader that has closed is no error: reader_closed() is
+  /// Writes what the reader takes now. A reader that has closed is not an error: reader_closed() is
   /// true then and what was left is dropped, uncounted.
   Status flush();
   /// True: nothing is left to write.

@@ -31,7 +31,7 @@ class PageServer {
 };
 
 /// The symbol in the library. Sets `server` or returns what went wrong. The server runs until it is
-/// destroyed, in a thread of its own that hears no signals.
+/// destroyed, in a thread of its own that gets no signals.
 using StartPageServer = Status(const PageServer::Settings& settings,
                                std::unique_ptr<PageServer>& server);
 inline constexpr char kPageServerLibrary[] = "fl-page-server.so";

@@ -23,7 +23,7 @@ class PollSet {
     entries_.push_back({fd, events, 0});
     return static_cast<int>(entries_.size()) - 1;
   }
-  /// Wakes up at this monotonic time at the latest; negative: no matter.
+  /// Wakes up at this monotonic time at the latest; negative: no limit.
   void wake_at(std::int64_t deadline_ms) {
     if (deadline_ms >= 0 && (deadline_ms_ < 0 || deadline_ms < deadline_ms_)) {
       deadline_ms_ = deadline_ms;

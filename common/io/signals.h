@@ -16,7 +16,7 @@ struct SignalState {
 /// and ignores PIPE and XFSZ. Signals that our parent ignores (nohup) stay ignored.
 /// Returns a descriptor that is readable when a signal has come. Call once, before any thread.
 int watch_signals();
-/// That descriptor again, for whoever waits before the loop runs; -1 without watch_signals().
+/// That descriptor again, for code that waits before the loop runs; -1 without watch_signals().
 int signal_fd();
 /// True once TERM or INT has come: for the few calls that block before the loop runs.
 const std::atomic<bool>& stop_requested();

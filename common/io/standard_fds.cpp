@@ -9,7 +9,7 @@
 namespace fl {
 
 void occupy_standard_fds() {
-  // Each the wrong way round: what nobody gave cannot be read or written.
+  // Each the wrong way round: a descriptor that nobody gave cannot be read or written.
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) {
       const int got = open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);

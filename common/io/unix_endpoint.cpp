@@ -57,7 +57,7 @@ bool is_trusted(uid_t user) { return user == ::geteuid() || user == 0; }
 
 std::string reason(int number) { return system_error("", number).message.substr(2); }
 
-// One process at a time looks who listens in a folder and takes a dead one's place: two that start
+// One process at a time checks who listens in a folder and replaces a dead one: two that start
 // together must not remove each other's socket. The lock lasts as long as the descriptor. Where the
 // folder cannot be locked (it cannot be read, or somebody holds it for long) it goes without.
 UniqueFd lock_folder_of(const std::string& path) {
@@ -165,7 +165,7 @@ UnixListener& UnixListener::operator=(UnixListener&& other) noexcept {
 }
 
 void UnixListener::watch(PollSet& set) {
-  // Without free descriptors the socket would stay readable: it is looked at by a timer.
+  // Without free descriptors the socket would stay readable: a timer retries instead.
   index_ = fd_ && accept_at_ms_ < 0 ? set.add(fd_.get(), POLLIN) : -1;
   if (fd_) {
     set.wake_at(accept_at_ms_);

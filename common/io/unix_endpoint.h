@@ -21,7 +21,7 @@ inline bool is_unix_endpoint(std::string_view text) { return text.starts_with(kU
 Result<std::string> unix_path(std::string_view endpoint);
 
 /// Owns the listening socket at PATH (mode 0600) and the file of that name, which it removes at the
-/// end. A file whose listener has died is replaced; one who lives is never disturbed.
+/// end. A file whose listener has died is replaced; a live one is never disturbed.
 class UnixListener {
  public:
   struct Peer {
@@ -29,7 +29,7 @@ class UnixListener {
     pid_t pid = 0;
   };
 
-  /// Errors: class create if somebody else listens there, or PATH is no socket.
+  /// Errors: class create if somebody else listens there, or PATH is not a socket.
   static Result<UnixListener> open(const std::string& path);
   UnixListener(UnixListener&&) = default;
   UnixListener& operator=(UnixListener&& other) noexcept;
@@ -37,8 +37,8 @@ class UnixListener {
 
   const std::string& path() const { return path_; }
   void watch(PollSet& set);
-  /// After poll: the next writer that waits. One of another user is sent away, which is logged.
-  /// Call until it gives nobody.
+  /// After poll: the next writer that waits. One of another user is rejected, which is logged. Call
+  /// until it gives nobody.
   Peer accept(const PollSet& set);
   /// Nobody can connect any more, and the file is gone.
   void close();
@@ -56,8 +56,8 @@ class UnixListener {
   std::int64_t accept_at_ms_ = -1;  // instead of when the socket is readable
 };
 
-/// Connects to PATH, and again, with growing pauses of at most a second: whoever waits for a reader
-/// that is away uses no CPU.
+/// Connects to PATH, and again, with growing pauses of at most a second: waiting for a reader that
+/// is away uses no CPU.
 class UnixDialer {
  public:
   static constexpr std::int64_t kMostPauseMs = 1000;

@@ -4,7 +4,7 @@
 namespace fl {
 
 /// True if all that opens and changes files below `fd` goes through this kernel, so that what the
-/// kernel knows of writers and tells by inotify(7) is all there is. False for network and FUSE file
+/// kernel knows of writers and reports by inotify(7) is complete. False for network and FUSE file
 /// systems and those that are not known.
 bool is_local_file_system(int fd);
 

@@ -40,8 +40,8 @@ constexpr std::size_t kMaxJson = std::size_t{1} << 20;
 
 /// At most `max_bytes` of text and 32 levels; class input otherwise.
 Result<Json> parse_json(std::string_view text, std::size_t max_bytes = kMaxJson);
-/// The same, but the items of the array called `list`, wherever it stands as a member, go one by
-/// one to `take` and are not in the result. False from `take` ends it: class input.
+/// The same, but the items of the array called `list`, wherever it is a member, go one by one to
+/// `take` and are not in the result. False from `take` ends it: class input.
 Result<Json> parse_json(std::string_view text, std::size_t max_bytes, std::string_view list,
                         const std::function<bool(Json item)>& take);
 

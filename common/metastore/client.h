@@ -25,8 +25,8 @@ struct MetastoreSettings {
   HttpTls tls = {};
 };
 
-/// Blocks; from any thread, one call at a time. Every call may be repeated, so one that a
-/// connection lost is: on a new connection, then with the next server.
+/// Blocks; from any thread, one call at a time. Every call may be repeated, so one whose connection
+/// was lost is: on a new connection, then with the next server.
 ///
 /// Errors: unavailable: none of the servers answers as it should; permission, config: HTTP says so.
 class Metastore {

@@ -1,4 +1,4 @@
-// The way to one metastore: plain TCP, or HTTP. Blocking, for a thread of its own.
+// The connection to one metastore: plain TCP, or HTTP. Blocking, for a thread of its own.
 #pragma once
 
 #include <atomic>
@@ -49,7 +49,7 @@ class MetastoreLink {
   /// Why read() had nothing; null: it ended.
   virtual const Error* failure() const = 0;
   virtual void disconnect() = 0;
-  /// The user is said with each request.
+  /// The user is sent with each request.
   virtual bool names_user() const = 0;
 };
 

@@ -186,13 +186,13 @@ class MicrohttpdHttpServer final : public HttpServer {
   std::uint64_t late() const override { return late_.total(); }
 
  private:
-  /// What the client is at.
+  /// What the client is doing.
   enum class Part {
     head,     // nothing of a request is here, or not all of its head
     body,     // the head is here
     parked,   // the user takes no bytes; suspended
     waits,    // the user has no answer yet; suspended
-    answers,  // the answer is on its way
+    answers,  // the answer is being sent
     ended,    // it was late
   };
 
@@ -433,7 +433,7 @@ class MicrohttpdHttpServer final : public HttpServer {
 
   static MHD_Result add_parameter(void* to, MHD_ValueKind, const char* name, std::size_t name_size,
                                   const char* value, std::size_t value_size) {
-    if (name_size + value_size > 0) {  // not what stands between two &
+    if (name_size + value_size > 0) {  // not what is between two &
       static_cast<HttpHead*>(to)->parameters.emplace_back(
           std::string(name == nullptr ? "" : name, name_size),
           std::string(value == nullptr ? "" : value, value_size));
@@ -564,7 +564,7 @@ class MicrohttpdHttpServer final : public HttpServer {
   int wait_fd_ = -1;
   int index_ = -1;
   int secure_index_ = -1;
-  bool has_resumed_ = false;  // the library does not tell of it
+  bool has_resumed_ = false;  // the library does not report it
   bool is_stopping_ = false;
   std::unordered_map<std::uint64_t, std::unique_ptr<Client>> clients_;
   Client* adding_ = nullptr;

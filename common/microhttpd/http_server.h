@@ -26,7 +26,7 @@ struct HttpHead {
   std::vector<std::pair<std::string, std::string>> parameters;
   std::vector<std::pair<std::string_view, std::string_view>> headers;
   bool has_body = false;
-  std::optional<std::uint64_t> length;  ///< of the body, if the client has said it
+  std::optional<std::uint64_t> length;  ///< of the body, if the client gave it
 
   /// The value of the first header with this name (any case); nothing: there is none.
   std::optional<std::string_view> header(std::string_view name) const;
@@ -38,7 +38,7 @@ struct HttpAnswer {
   std::vector<std::pair<std::string, std::string>> headers = {};
 };
 
-/// What the server calls. None of these may call the server, but for reply() and resume() of
+/// What the server calls. None of these may call the server, except for reply() and resume() of
 /// another client.
 class HttpUser {
  public:

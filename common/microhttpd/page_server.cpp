@@ -218,7 +218,7 @@ class MicrohttpdServer final : public PageServer {
   const Settings settings_;
   UniqueFd socket_;
   MHD_Daemon* daemon_ = nullptr;
-  std::list<MHD_Connection*> connections_;  // of the server's thread; who asked last stands last
+  std::list<MHD_Connection*> connections_;  // of the server's thread; the last to ask is last
   std::string address_;
   bool is_loopback_ = false;
 };

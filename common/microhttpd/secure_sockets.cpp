@@ -191,7 +191,7 @@ void SecureSockets::want(Id client, Pair& pair) {
         (pair.out.empty() && !pair.is_out_over ? EPOLLIN : 0U) | (pair.in.empty() ? 0U : EPOLLOUT));
 }
 
-// An end for which nothing is wanted is not watched at all: epoll would tell of a hangup again and
+// An end for which nothing is wanted is not watched at all: epoll would report a hangup again and
 // again.
 void SecureSockets::watch(Id client, Pair& pair, std::uint32_t events) {
   if (events == pair.watched) {

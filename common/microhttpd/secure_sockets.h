@@ -31,7 +31,7 @@ class SecureSockets {
   Status open();
   /// The library's end for a client that is connected; none, and errno: it cannot be made.
   UniqueFd add(Id client);
-  /// Readable when move_due() has something to do that the TcpServer does not tell.
+  /// Readable when move_due() has something to do that the TcpServer does not report.
   int wait_fd() const { return due_.get(); }
   /// After `readable` or `writable` of this client.
   void move(Id client);
@@ -39,9 +39,9 @@ class SecureSockets {
   void move_due();
   /// The library has no more to do with it. The client is close()d as soon as it has everything.
   void release(Id client);
-  /// After `late` of a client that was released: closes it. False: it is none of them.
+  /// After `late` of a client that was released: closes it. False: it is not one of them.
   bool end(Id client);
-  /// Something that the library has written is not with its client yet.
+  /// Something that the library has written has not reached its client yet.
   bool has_unsent();
 
  private:

@@ -30,7 +30,7 @@ class HostNames {
   /// Readable when take() has something; -1: there is no descriptor for it.
   int wait_fd() const;
   /// What is the name of this address? As in Java, a name counts only if it leads back to the
-  /// address, since whoever owns the address chooses the name; else the answer is the address.
+  /// address, since the owner of the address chooses the name; else the answer is the address.
   void ask(std::uint64_t number, const sockaddr_storage& address);
   std::vector<Answer> take();
 

@@ -87,7 +87,7 @@ std::int64_t Retry::due_at(const RetryLimits& limits) const {
 
 void Alarm::raise(std::int64_t now, const Trouble& trouble, std::string_view waiting,
                   std::string_view until) {
-  // Quota and permission in turn are said in turn, but not at each try.
+  // Quota and permission in turn are reported in turn, but not at each try.
   const bool is_other = is_raised_ && class_ != trouble.error.kind && now >= said_ms_ + kOtherMs;
   if (!is_raised_) {
     is_raised_ = true;

@@ -1,5 +1,5 @@
-// When what a peer did not take is tried again, and what people hear of it: troubles that pass by
-// themselves, and those that somebody has to end.
+// When to retry what a peer did not take, and how people learn of it: troubles that pass by
+// themselves, and those that a person has to fix.
 #pragma once
 
 #include <cstdint>
@@ -60,17 +60,17 @@ class Retry {
   bool needs_person_ = false;
 };
 
-/// What is waiting and why: said once, then at intervals that grow from a minute to an hour, and in
-/// the status line. One for each kind of trouble.
+/// What is waiting and why: reported once, then at intervals that grow from a minute to an hour,
+/// and in the status line. One for each kind of trouble.
 class Alarm {
  public:
-  /// `continues`: what is said at its end, before "after 3m".
+  /// `continues`: the message at its end, before "after 3m".
   explicit Alarm(std::string_view continues) : continues_(continues) {}
   /// A try failed; `waiting` says what waits ("2 files, 300 events"), `until` for how long it is
   /// tried. Writes a log line if it is time for one: level error when a person has to act.
   void raise(std::int64_t now, const Trouble& trouble, std::string_view waiting,
              std::string_view until);
-  /// Nothing waits any more; says so if something was said before.
+  /// Nothing waits any more; logs that if raise() logged something.
   void clear(std::int64_t now);
   bool is_raised() const { return is_raised_; }
   /// For the status line: "for 3m: REASON"; empty: nothing is wrong.
@@ -87,7 +87,8 @@ class Alarm {
   ErrorClass class_ = ErrorClass::unavailable;
 };
 
-/// The alarm of who delivers to one server: it is away, or a person has to act; one at a time.
+/// The alarm of a component that delivers to one server: it is away, or a person has to act; one at
+/// a time.
 class DeliveryAlarm {
  public:
   /// As Alarm::raise(); ends the alarm of the other kind.

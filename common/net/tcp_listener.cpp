@@ -72,8 +72,8 @@ bool listens_on(int fd, std::uint64_t port) {
   return (bound.ss_family == AF_INET || bound.ss_family == AF_INET6) && ntohs(its) == port;
 }
 
-/// The socket of systemd for this port; none: there is no such one. In `sh -c "fl-source ... |
-/// ..."` the sockets are the shell's.
+/// The socket that systemd passed for this port, if any. In `sh -c "fl-source ... | ..."` the
+/// sockets are the shell's.
 UniqueFd passed_socket(std::uint64_t port) {
   constexpr int kFirst = 3;
   constexpr long kMost = 1000;

@@ -26,7 +26,7 @@ constexpr int kAcceptedAtATime = 64;
 constexpr std::int64_t kAcceptRetryMs = 1000;
 /// How long the resolver may take for the name of a client.
 constexpr std::int64_t kNameMs = 20'000;
-/// How long a client may take to hear why its handshake failed.
+/// How long a client may take to learn why its handshake failed.
 constexpr std::int64_t kRefusedMs = 1000;
 
 bool set_watched(int set, int fd, std::uint64_t number, std::uint32_t events, bool watched) {
@@ -462,7 +462,7 @@ bool TcpServer::has_deadline(std::uint64_t client) const {
   return found != clients_.end() && found->second.deadline_ms >= 0;
 }
 
-// The kernel cannot watch it: it would never be heard again.
+// The kernel cannot watch it: nothing would ever be read from it again.
 void TcpServer::give_up(std::uint64_t client) {
   log(LogLevel::warning, system_error("cannot wait for " + name(client), errno).message);
   set_deadline(client, 0);

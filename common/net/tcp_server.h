@@ -23,10 +23,10 @@ namespace fl {
 
 class PollSet;
 
-/// Owns a listening socket and the sockets of its clients, and tells what is due for which of them.
-/// It moves no bytes: its user reads and writes the clients' stream(), which does not block. With
-/// TLS a client is `connected` when its handshake is done; one that fails, or takes too long, is
-/// ended and logged, and the user never hears of it. Neither does it of one that the filter denies.
+/// Owns a listening socket and the sockets of its clients, and reports what is due for which of
+/// them. It moves no bytes: its user reads and writes the clients' stream(), which does not block.
+/// With TLS a client is `connected` when its handshake is done; one that fails, or takes too long,
+/// is ended and logged, and the user never learns of it, nor of one that the filter denies.
 ///
 /// The loop of the user waits until wait_fd() is readable or deadline_ms() has come, whatever else
 /// it waits for, and then calls poll(), which never blocks. Each event names a client:
@@ -81,8 +81,8 @@ class TcpServer {
   const std::string& address() const { return listener_.address; }
   bool is_loopback() const { return listener_.is_loopback; }
 
-  /// Readable when poll() has something to tell. An epoll descriptor: it may be watched by poll(2)
-  /// or by another one.
+  /// Readable when poll() has something to report. An epoll descriptor: it may be watched by
+  /// poll(2) or by another one.
   int wait_fd() const { return outer_.get(); }
   /// Monotonic ms when poll() is to be called even so; -1: no need.
   std::int64_t deadline_ms() const;
@@ -122,7 +122,7 @@ class TcpServer {
 
   /// False: no client is read and nobody accepted until true; writable and late are still reported.
   void take_input(bool taken);
-  /// Gives the address back: whoever has not been accepted is refused. The clients stay.
+  /// Gives the address back: connections not accepted yet are refused. The clients stay.
   void stop_listening();
 
   /// Clients that were `connected` so far.
@@ -131,14 +131,14 @@ class TcpServer {
   std::uint64_t failed_handshakes() const { return refused_.total(); }
   /// Clients that the filter has denied.
   std::uint64_t denied() const { return denied_.total(); }
-  /// How often nobody could be accepted for want of descriptors or memory.
+  /// How often nobody could be accepted for lack of descriptors or memory.
   std::uint64_t accept_failures() const { return failed_.total(); }
 
  private:
   enum class Phase {
     named,          // its name is looked up, for the filter
     shaking_hands,  // of TLS
-    refused,        // its handshake failed: it is to hear why before it is closed
+    refused,        // its handshake failed: it is to learn why before it is closed
     open,
   };
   struct Client {

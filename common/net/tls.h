@@ -14,7 +14,7 @@
 
 namespace fl {
 
-/// TLS on one connection: whoever owns the socket waits for it; nothing here blocks. Destroying it
+/// TLS on one connection: the owner of the socket waits for it; nothing here blocks. Destroying it
 /// tells the peer that nothing more comes (close_notify), if that can be sent at once.
 class TlsSession {
  public:
@@ -85,7 +85,7 @@ class TlsContext {
   /// OpenSSL refuses.
   virtual bool equip(void* ssl_context) const = 0;
   /// What a peer complains about that ended a handshake with this error code of OpenSSL, for
-  /// people; empty: it is no complaint of a peer.
+  /// people; empty: it is not a complaint of a peer.
   virtual std::string complaint(unsigned long code) const = 0;
   /// What in the plan has no effect: a sentence each.
   virtual const std::vector<std::string>& notes() const = 0;

@@ -17,7 +17,7 @@ struct KeyPair {
   KeyPtr key;
 };
 
-/// Class config: the file is none of the two, damaged, or the password does not fit.
+/// Class config: the file is neither of the two, damaged, or the password does not fit.
 Result<KeyPair> read_key_pair(const TlsPlan& plan);
 /// All certificates of a file, at least one.
 Result<std::vector<CertificatePtr>> read_certificates(const TlsFile& file,

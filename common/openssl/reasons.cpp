@@ -8,7 +8,7 @@
 namespace fl {
 namespace {
 
-// Of what the peer complains, from the number of its alert.
+// What the peer complains about, from the number of its alert.
 std::string alert_text(int number) {
   switch (number) {
     case SSL3_AD_BAD_CERTIFICATE:

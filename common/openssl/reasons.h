@@ -7,7 +7,7 @@
 
 namespace fl {
 
-/// The reason of the error that OpenSSL has reported last, which is forgotten. `is_done`: the
+/// The reason of the last error that OpenSSL reported, which is then forgotten. `is_done`: the
 /// handshake was over. Never empty.
 std::string take_reason(const SSL* ssl, bool is_done);
 

@@ -14,7 +14,7 @@ OpensslSession::OpensslSession(std::string why) : number_(EPROTO), why_(std::mov
 
 OpensslSession::~OpensslSession() { finish(); }
 
-// What a call that did not do its work says.
+// The result of a call that could not do its work.
 OpensslSession::Result OpensslSession::look_at(int returned, bool is_reading) {
   const int number = errno;
   switch (SSL_get_error(ssl_.get(), returned)) {

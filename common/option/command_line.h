@@ -47,8 +47,8 @@ std::string missing_argument(const OptionSpec& spec);
 /// The message of the error about a positional argument that no option takes.
 std::string unexpected_argument(std::string_view argument);
 
-/// Where the first positional argument of `args` stands, args.size() if there is none, knowing
-/// only the options of `set`. An unknown option before it is an error.
+/// Where the first positional argument of `args` is, args.size() if there is none, knowing only the
+/// options of `set`. An unknown option before it is an error.
 Result<std::size_t> first_positional(const std::vector<std::string>& args, const OptionSet& set);
 
 }  // namespace fl

@@ -7,7 +7,7 @@
 namespace fl {
 namespace {
 
-// A positional stands where it stands for people, if the command line would take it there.
+// A positional is written in its usual place, if the command line would take it there.
 bool can_stand_alone(const OptionSpec& spec, const std::vector<std::string>& values) {
   return spec.is_positional && spec.pair_key.empty() && values.size() == 1 && !spec.is_repeated &&
          !values.front().empty() && values.front().front() != '-' && values.front() != "+";

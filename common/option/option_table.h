@@ -42,7 +42,7 @@ struct OptionSpec {
   std::string help;
   std::string flume_default;  ///< Flume's value where it differs from ours
   std::string flume_unit;     ///< "ms": a bare number in a Flume file is milliseconds, not seconds
-  std::vector<std::string> choices;  ///< taken in any case; set() sees them as they stand here
+  std::vector<std::string> choices;  ///< taken in any case; set() sees them as spelled here
   /// Other words for a choice (Flume's class names), to the letter: {word, choice}.
   std::vector<std::pair<std::string, std::string>> choice_aliases;
   std::vector<std::string> aliases;  ///< further command line names

@@ -112,7 +112,7 @@ class Application {
     check(spec, property, set_from_flume(spec, property));
   }
 
-  // What has no effect, with all below it that is no option: encryption.keyProvider.keys.k1...
+  // What has no effect, with all below it that is not an option: encryption.keyProvider.keys.k1...
   void ignore(const OptionSpec& spec) {
     for (const auto& [key, property] : given_) {
       if (key == spec.key || (key.starts_with(spec.key + ".") && !is_option(key))) {

@@ -29,8 +29,8 @@ bool has_error(const std::vector<Finding>& findings);
 /// values are trimmed, an empty value counts as not given, the last one of a key counts. Only
 /// `true` in any case is true; bare numbers have the unit that Flume gives them; a list is
 /// separated by blanks; a list of names with parts is read with the properties <key>.<name>.<part>.
-/// `properties` holds only what belongs to the component: the caller has taken `type`, `channel`
-/// and the like away. After an error the struct is partly filled.
+/// `properties` holds only what belongs to the component: the caller has removed `type`, `channel`
+/// and the like. After an error the struct is partly filled.
 std::vector<Finding> apply_properties(const OptionSet& set, const std::vector<Property>& properties,
                                       void* options);
 

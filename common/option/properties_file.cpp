@@ -69,7 +69,7 @@ class Unescaped {
   bool latin1() const { return latin1_; }
 
  private:
-  // What stands after the backslash; how many characters it took after the first.
+  // What follows the backslash; how many characters it took after the first.
   std::size_t escape(std::string_view rest) {
     constexpr std::string_view kLetters = "tnrf";
     constexpr std::string_view kMeanings = "\t\n\r\f";

@@ -6,7 +6,7 @@
 namespace fl {
 namespace {
 
-// A longer word is no typing mistake, and the distance costs the square of its length.
+// A longer word is not a typing mistake, and the distance costs the square of its length.
 constexpr std::size_t kLongestWord = 64;
 
 std::string folded(std::string_view text) {

@@ -1,4 +1,4 @@
-// Bytes that are not UTF-8 as Java sees them, without losing where they stand.
+// Bytes that are not UTF-8 as Java sees them, without losing their offsets.
 #pragma once
 
 #include <cstddef>
@@ -20,8 +20,8 @@ class JavaText {
 
  private:
   struct Mark {
-    std::size_t text;   // behind a U+FFFD
-    std::size_t bytes;  // behind what it stands for
+    std::size_t text;   // after a U+FFFD
+    std::size_t bytes;  // after what it stands for
   };
   std::string text_;
   std::vector<Mark> marks_;

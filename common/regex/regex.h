@@ -38,7 +38,7 @@ class Regex {
   Regex& operator=(Regex&&) noexcept;
   ~Regex();
 
-  /// Allocates nothing for valid UTF-8. `failed`: the search went over its limit of steps; error()
+  /// Allocates nothing for valid UTF-8. `failed`: the search exceeded its limit of steps; error()
   /// says so.
   Match match(std::string_view text);
 
@@ -47,7 +47,7 @@ class Regex {
   /// takes longer than 10 s in all.
   void start(std::string_view text);
   Match next();
-  /// Where group i (0: the whole match) of the last next() stands; nothing if it took no part.
+  /// Where group i (0: the whole match) of the last next() is; nothing if it took no part.
   std::optional<Span> group(std::size_t i) const;
   /// How many groups the pattern has, group 0 not counted.
   std::size_t groups() const;

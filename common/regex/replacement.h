@@ -1,4 +1,4 @@
-// What stands in for a match, in Java's spelling (java.util.regex.Matcher.appendReplacement).
+// The replacement for a match, in Java's spelling (java.util.regex.Matcher.appendReplacement).
 #pragma once
 
 #include <cstddef>

@@ -31,7 +31,8 @@ bool is_pipe_or_socket(int fd) {
 // reader.
 UniqueFd open_pipe_out(const std::string& out, std::int64_t deadline) {
   if (out.empty() || out == "-") {
-    // The last one that writes to stdout may close it: a copy could want for a free descriptor.
+    // The last one that writes to stdout may close it: a copy could fail for lack of a free
+    // descriptor.
     const bool is_ours =
         is_pipe_or_socket(STDOUT_FILENO) && !is_same_file(STDOUT_FILENO, STDERR_FILENO);
     return UniqueFd(is_ours ? STDOUT_FILENO : -1);

@@ -5,7 +5,7 @@
 
 namespace fl {
 
-/// A clock that runs while something is waited for and nothing moves. It is looked at once a turn,
+/// A clock that runs while something is waited for and nothing moves. It is checked once a turn,
 /// never for an event.
 class GiveUp {
  public:
@@ -15,7 +15,7 @@ class GiveUp {
   bool is_on() const { return after_ms_ > 0; }
   /// After each turn. `moved`: a sum of counts of which none falls, so that it changes whenever one
   /// of them does. `waits`: something is to happen that does not depend on more input. `works`:
-  /// what is at work now is to end before the stage gives up.
+  /// work is under way that must end before the stage gives up.
   void look(std::uint64_t moved, bool waits, bool works, std::int64_t now) {
     is_held_ = works;
     if (!waits) {

@@ -31,7 +31,7 @@ Input::Input(UniqueFd fd, std::string name, const Settings& settings)
   }
 }
 
-// So many bytes are there that more of them would not change what they are.
+// Enough bytes are there: more of them would not change what they are.
 bool Input::is_told(std::string_view bytes) const {
   return eof_ || bytes.size() >= kCompressionMagicBytes ||
          bytes.find('\n') != std::string_view::npos;
@@ -187,7 +187,7 @@ Result<Input::Got> Input::next() {
   }
 }
 
-// What stands before the fault goes first.
+// Events before the fault go out first.
 Result<Input::Got> Input::fail(const Error& error) {
   if (builder_.empty()) {
     return error;

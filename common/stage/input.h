@@ -17,7 +17,7 @@ namespace fl {
 
 /// Owns the descriptor, the bytes that were read and not handed out, and the reader for its form.
 /// The form is unknown until the first bytes decide it, and never changes then; it ends with `end`
-/// or an error. Between calls nothing is decoded ahead: a block lies in the buffer (a stream) or in
+/// or an error. Between calls nothing is decoded ahead: a block is in the buffer (a stream) or in
 /// the builder (text), and the next call may overwrite it. It never blocks and never reads unless
 /// poll says that something is there, since stdin is shared with other processes.
 class Input {
@@ -34,7 +34,7 @@ class Input {
     Form form = Form::unknown;
     EventLimits limits;
     LineRules rules;
-    RejectedLine rejected = {};     ///< what becomes of lines that `rules` reject
+    RejectedLine rejected = {};     ///< takes the lines that `rules` reject
     LineForm* line_form = nullptr;  ///< what a line is; null: a body. Outlives the input
     RefusedLine refused = {};       ///< takes lines that are not of that form
     /// Of text that is checked at its start though `form` says that it is text; none: any bytes.

@@ -52,7 +52,7 @@ Intake::Slot& Intake::add_slot(UniqueFd fd, std::string name, const std::string&
   return *slots_.back();
 }
 
-// What is special in text of a source that reads text.
+// What is special about text of a source that reads text.
 void Intake::set_text(Input::Settings& settings, const std::string& name,
                       const std::string& file) const {
   settings.file = file;
@@ -121,7 +121,7 @@ Status Intake::open() {
 
 // ---------------------------------------------------------------- connections
 
-// Writers that have come.
+// Takes in writers that have connected.
 void Intake::let_in(const PollSet& set) {
   for (auto& door : doors_) {
     while (std::optional<WritersDoor::Writer> writer = door->next(set)) {
@@ -230,7 +230,7 @@ Result<Intake::Got> Intake::next_of(Slot& slot) {
     }
     // Whole blocks count; the stage still ends in order, without passing on an `end`.
     if (slot.stream != nullptr && slot.input.was_cut() && slot.stream->ends_early()) {
-      end_slot(slot, false);  // its writer stopped in the middle of a block: that is no damage
+      end_slot(slot, false);  // its writer stopped in the middle of a block: that is not damage
       return Got::moved;
     }
     if (slot.door != nullptr && slot.input.was_refused()) {
@@ -339,7 +339,7 @@ void Intake::begin(Slot& slot, std::unique_ptr<Upstream> stream) {
   streams_.push_back(std::move(stream));
 }
 
-// What goes wrong in a connection is worth a line: its writer sends the rest over the next.
+// What goes wrong in a connection is logged: its writer sends the rest over the next.
 void Intake::finish_connection(const Slot& slot, Upstream& stream) {
   stream.finish(false);
   if (stream.early()) {
@@ -442,7 +442,7 @@ void Intake::stop() {
   }
 }
 
-// Its writer can be heard and will say when it has finished; --grace bounds the wait for that.
+// Its writer is connected and will say when it has finished; --grace bounds the wait for that.
 bool Intake::will_say(const Slot& slot) {
   return slot.stream != nullptr && slot.stream->client().is_open();
 }

@@ -66,7 +66,8 @@ class Intake {
   Batch& batch() { return current_->input.batch(); }
   Block block() { return current_->input.block(); }
 
-  /// A signal: inputs that are files are over, the others when their writers are done or silent.
+  /// A signal: inputs that are files are over, the others when their writers are finished or
+  /// silent.
   void stop();
   /// Ends what is over after stop(). `can_take`: what is not asked for is not silence.
   void drain(bool can_take);
@@ -89,7 +90,8 @@ class Intake {
   /// The first n events are safe: tells the writers.
   void ack(std::uint64_t n);
   void at(const Guarantee& guarantee);
-  /// Tells the writers that have not heard at() yet what is kept of positions; nothing: none are.
+  /// Tells the writers that have not been sent at() yet which positions are kept; nothing: none
+  /// are.
   void resume(const std::function<std::optional<std::vector<Position>>()>& kept);
   /// The next position that the events handed out reach, its count over all streams.
   std::optional<PositionQueue::Entry> take_position();
@@ -107,15 +109,15 @@ class Intake {
   void flush(std::int64_t ms);
 
   /// Why what came in is not whole; nothing: it is, as far as it is over. Damage and rejected lines
-  /// (65) come before what the first stage above that failed said of itself, and that before an end
-  /// for which nobody gave a reason (75).
+  /// (65) come before what the first failed stage above reported, and that before an end for which
+  /// nobody gave a reason (75).
   StreamEnd outcome() const;
 
  private:
   struct Slot {
     Slot(UniqueFd fd, std::string name, const Input::Settings& settings);
     Input input;
-    WritersDoor* door = nullptr;  // through which it came; none: it is no connection
+    WritersDoor* door = nullptr;  // through which it came; none: it is not a connection
     Upstream* stream = nullptr;   // the one that is coming in
     int index = -1;
     std::int64_t last_data_ms;

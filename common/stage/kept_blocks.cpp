@@ -27,7 +27,7 @@ KeptBlocks::Kept& KeptBlocks::new_block(std::size_t bytes) {
   return *kept_.back();
 }
 
-// The newest block, if more may stand in it.
+// The newest block, if it may take more.
 KeptBlocks::Kept* KeptBlocks::growing() {
   if (waiting_.empty() || waiting_.back() != kept_.back().get()) {
     return nullptr;

@@ -96,7 +96,7 @@ class KeptBlocks {
     std::uint64_t acked = 0;    // events at its beginning
     std::uint64_t skipped = 0;  // of those, left out of what an output gets
     std::size_t skipped_bytes = 0;
-    std::uint64_t begin = 0;    // where the rest stands in the output's stream
+    std::uint64_t begin = 0;    // where the rest begins in the output's stream
     std::uint64_t refused = 0;  // outputs
     std::uint64_t end() const { return begin + block.count() - skipped; }
     bool is_safe() const { return acked == block.count(); }

@@ -84,7 +84,7 @@ void KeptOutput::drop_stream() {
   past_blocks_ += stream_->sent_blocks();
   past_bytes_ += stream_->sent_bytes();
   past_written_ += stream_->written_bytes();
-  stream_->remove_socket();  // whoever read this stream is gone
+  stream_->remove_socket();  // the reader of this stream is gone
   stream_.reset();
   silent_ms_ = -1;
 }

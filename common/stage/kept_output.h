@@ -20,8 +20,8 @@ namespace fl {
 /// It is away (nobody listens: the dialer says when to try again), connected, or closed. From
 /// connected to away and back as often as need be; a reader that closes, is killed, asks for no
 /// more or breaks the protocol is only lost, and what it held waits for the next. So reader_lost(),
-/// closed_early() and enough() are never true, and a failure of this stage is not told: whoever
-/// reads may hear the rest from another process.
+/// closed_early() and enough() are never true, and a failure of this stage is not reported: the
+/// reader may get the rest from another process.
 ///
 /// Between calls: sent() counts what was taken in, whether a reader was there or not; busy() means
 /// that --keep is used up. A reader is never taken for one that does not acknowledge (only
@@ -62,10 +62,10 @@ class KeptOutput final : public StageOutput {
 
   void want(std::uint64_t n) override;
   std::uint64_t wanted() const override { return kept_.wanted(); }
-  /// Said again on each connection, from the first event that it gets.
+  /// Sent again on each connection, from the first event that it gets.
   void number(std::uint64_t n, const std::optional<EventNumber>& number) override;
   void last() override;
-  /// Waits until all is acknowledged by a reader that has heard the end. With nothing left to
+  /// Waits until all is acknowledged by a reader that has received the end. With nothing left to
   /// deliver, a stage that was told to stop waits for no reader.
   Status close(const StreamEnd& outcome, bool hurry) override;
   void close_silently() override;
@@ -96,11 +96,11 @@ class KeptOutput final : public StageOutput {
   bool closed_ = false;
   bool was_connected_ = false;
   bool away_said_ = false;
-  std::int64_t silent_ms_ = -1;  // until when the reader is to say hello; -1: it was said or warned
+  std::int64_t silent_ms_ = -1;  // until when the reader is to say hello; -1: it has, or we warned
   std::optional<EventNumber> first_number_;  // for a header, as long as nothing was said
   NumberMap numbers_;                        // of what is kept
   std::uint64_t stream_from_ = 0;            // the event that the stream begins with
-  std::string at_;                           // the guarantee of the reader that was heard last
+  std::string at_;                           // the guarantee of the last reader
   std::uint64_t past_blocks_ = 0;            // of connections before
   std::uint64_t past_bytes_ = 0;
   std::uint64_t past_written_ = 0;

@@ -123,7 +123,7 @@ Status Metrics::open_file(const Figures& figures) {
 
 Status Metrics::open_server(const MetricsPlace& place, const Figures& figures) {
   const std::string path = find_beside(kPageServerLibrary);
-  // Never closed: its thread may be in it until the very end.
+  // Never closed: its thread may run its code until the process ends.
   void* const library = path.empty() ? nullptr : ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   void* const symbol = library == nullptr ? nullptr : ::dlsym(library, kPageServerSymbol);
   if (symbol == nullptr) {
@@ -223,7 +223,7 @@ Status Metrics::write_file(const std::string& text) {
   return {};
 }
 
-// The flow matters more than its figures: a failure is said once and tried again.
+// The flow matters more than its figures: a failure is reported once and the page tried again.
 void Metrics::report(const Status& written) {
   if (!written && !troubled_) {
     log(LogLevel::warning, written.error().message + "; the stage continues");

@@ -37,9 +37,9 @@ class Metrics {
     MetricsIdentity identity;      ///< without `name`
   };
 
-  /// Checks the place, writes the first page there or begins to listen; says the address on
-  /// stderr. A directory that is not there or may not be written to is an error; a full disk is
-  /// said, and is none.
+  /// Checks the place, writes the first page there or begins to listen; prints the address on
+  /// stderr. A directory that is missing or may not be written to is an error; a full disk is
+  /// reported, but is not one.
   static Result<std::unique_ptr<Metrics>> start(Settings settings, const Figures& figures);
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;
@@ -68,7 +68,7 @@ class Metrics {
   std::string file_;
   std::string temporary_;
   std::int64_t next_ms_ = -1;
-  bool troubled_ = false;  // a failure to write was said
+  bool troubled_ = false;  // a failure to write was reported
 
   UniqueFd wake_;  // the server's thread wants a page
   int index_ = -1;

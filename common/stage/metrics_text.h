@@ -35,7 +35,7 @@ std::string metrics_text(const MetricsIdentity& identity, const Figures& figures
 /// The one metric that is known only where a page is served: how old its figures are.
 std::string age_text(const MetricsIdentity& identity, double seconds);
 
-/// A metric as it is told to people.
+/// A metric as it is described to people.
 struct MetricHelp {
   std::string name;
   std::string kind;  ///< counter, gauge

@@ -107,7 +107,7 @@ Result<UniqueFd> open_path(const std::string& path, std::int64_t give_up_ms) {
   UniqueFd fd = open_now(path);
   if (!fd && errno == ENXIO && is_pipe(path)) {
     if (is_nameless(path)) {
-      fd = inherited(path);  // writing will tell that its reader has gone
+      fd = inherited(path);  // writing will show that its reader has gone
       return fd ? Result<UniqueFd>(std::move(fd)) : cannot_open(path);
     }
     return open_when_read(path, give_up_ms);

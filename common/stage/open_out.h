@@ -12,10 +12,10 @@ namespace fl {
 
 /// Opens a file, named pipe or /dev/fd/N for writing; "-" or nothing is stdout. A regular file is
 /// empty afterwards, except where it is also one of `inputs`, which is an error (class usage): it
-/// would be emptied unread, or grow for ever. "-" among the inputs is stdin.
+/// would be emptied unread, or grow forever. "-" among the inputs is stdin.
 ///
-/// A named pipe is waited for until it has a reader. Signals are heard meanwhile: TERM and INT end
-/// that (class again), USR1 prints what is waited for. `give_up_ms`, if not 0, bounds it too.
+/// A named pipe is waited for until it has a reader. Signals are handled meanwhile: TERM and INT
+/// end that (class again), USR1 prints what is waited for. `give_up_ms`, if not 0, bounds it too.
 Result<UniqueFd> open_out(const std::string& path, const std::vector<std::string>& inputs,
                           std::int64_t give_up_ms = 0);
 /// --dry-run: the same without opening or changing anything, as far as that can tell.

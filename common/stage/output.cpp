@@ -214,7 +214,7 @@ Status Output::pump() {
   return {};
 }
 
-// It may have said `enough` on its way out: its last words count.
+// It may have sent `enough` before it closed: its last words count.
 void Output::reader_went() {
   pending_ = {};
   closed_early_ = true;
@@ -232,8 +232,8 @@ void Output::hear_now() {
   }
 }
 
-// What a reader takes out of a pipe wakes nobody: it is looked at, less and less often while it
-// takes nothing. Once the pipe is empty, only a short time is left to wait.
+// A reader that takes bytes out of a pipe wakes nobody: the pipe is polled, less and less often
+// while nothing is taken. Once the pipe is empty, only a short time is left to wait.
 std::int64_t Output::next_look_ms() {
   const std::size_t unread = end_.unread();
   if (unread == 0 || unread != looked_unread_) {
@@ -302,7 +302,7 @@ void Output::check_reader() {
 std::uint64_t Output::handed_on() {
   const std::uint64_t taken =
       end_ ? written_ - std::min<std::uint64_t>(written_, end_.unread()) : 0;
-  // What lay in a socket is thrown away with its reader, and was not taken.
+  // What was left in a socket is lost with its reader, and was not taken.
   if (end_.kind() == WriteEnd::Kind::socket && end_.reader_closed()) {
     return safe_;
   }
@@ -370,8 +370,8 @@ void Output::sync_wanted() {
       sent_ < wanted_) {
     return;
   }
-  // A failed sync is told once; trying again would succeed and lie (the page cache drops its dirty
-  // mark).
+  // A failed sync is reported once; trying again would succeed and lie (the page cache drops its
+  // dirty mark).
   if (Status status = end_.sync(); !status) {
     kept_error_ = status.error();
   } else {
@@ -444,11 +444,12 @@ Status Output::close_whole(bool hurry) {
     close_now();
     return {};
   }
-  // Nobody has connected: `end` waits for whoever does, the pipe stays open until it is empty.
+  // Nobody has connected: `end` waits for a reader that does, the pipe stays open until it is
+  // empty.
   say_end();
   const std::int64_t now = monotonic_ms();
-  // Told to stop with nothing sent: a reader that starts slowly gets the same time to hear `end`,
-  // but none that never takes the header.
+  // Told to stop with nothing sent: a reader that starts slowly gets the same time to receive
+  // `end`, but none that never takes the header.
   const bool waits_until_taken = !hurry || sent_ > 0;
   if (empty_ms_ < 0 || (waits_until_taken && end_.unread() != 0)) {
     empty_ms_ = now;

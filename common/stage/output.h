@@ -19,13 +19,13 @@
 namespace fl {
 
 /// Owns the writing end, the socket of the side connection, and the one block that is being
-/// written. The stream is not started, started, closing (the last word is said) or closed; beside
-/// that stands what is known of the reader, which changes once, from unknown to one of the others,
-/// and from foreign to acking if it connects late.
+/// written. The stream is not started, started, closing (the last word is said) or closed; besides
+/// that, what is known of the reader changes once, from unknown to one of the others, and from
+/// foreign to acking if it connects late.
 ///
 /// Between calls: busy() means that pending_ views memory which somebody lent; acked() never falls
-/// and never exceeds sent(); an error is told once by pump() and then stays the stage's. It writes
-/// as much as goes and never waits: a reader that is slow must not delay signals or
+/// and never exceeds sent(); an error is reported once by pump() and then stays the stage's. It
+/// writes as much as goes and never waits: a reader that is slow must not delay signals or
 /// acknowledgements.
 class Output final : public StageOutput {
  public:
@@ -47,7 +47,7 @@ class Output final : public StageOutput {
   /// True while bytes wait to be written: no send() and no change of builder() then.
   bool busy() const override { return !pending_.empty(); }
   BlockBuilder& builder() override { return builder_; }
-  /// Bytes of events in a block that the pipe takes whole; behind a codec as many as pay.
+  /// Bytes of events in a block that the pipe takes whole; with a codec as many as pay.
   std::size_t block_limit() const override;
   /// Sends what builder() holds.
   void flush_builder() override;
@@ -82,7 +82,7 @@ class Output final : public StageOutput {
   std::optional<std::vector<Position>> kept_positions() const override {
     return server_ ? server_->kept_positions() : std::nullopt;
   }
-  /// A source stands here after the first n events. Call it before they are sent.
+  /// The position of a source after the first n events. Call it before they are sent.
   void position(std::uint64_t n, const Position& position) override {
     if (server_) {
       server_->position(n, position);
@@ -90,18 +90,18 @@ class Output final : public StageOutput {
   }
   /// Nothing more is written until the reader has it, or turns out to be one that does not listen.
   void number(std::uint64_t n, const std::optional<EventNumber>& number) override;
-  /// No event comes after those sent; how the stream ends is said by close().
+  /// No event comes after those sent; close() says how the stream ends.
   void last() override {
     if (server_) {
       server_->last(sent_);
     }
   }
   /// Closes stdout, saying `end` or `fail` first. Call again until closed(): a foreign reader gets
-  /// its time to connect, and a failure waits until it was heard or the reader has closed, at most
-  /// for --ack-wait. A file is synced. `hurry`: told to stop, so an empty stream waits for no
+  /// its time to connect, and a failure waits until it was received or the reader has closed, at
+  /// most for --ack-wait. A file is synced. `hurry`: told to stop, so an empty stream waits for no
   /// reader that leaves its header untouched, and a failure for none.
   Status close(const StreamEnd& outcome, bool hurry) override;
-  /// Closes stdout without a word.
+  /// Closes stdout without `end` or `fail`.
   void close_silently() override { close_now(); }
   bool closed() const override { return closed_; }
   /// The stage ends with 0.
@@ -136,10 +136,10 @@ class Output final : public StageOutput {
   std::string_view pending_;
   bool pending_is_builder_ = false;
   std::size_t builder_limit_pending_ = 0;
-  std::optional<EventNumber> number_;  // of the event number_at_, as said last
+  std::optional<EventNumber> number_;  // of the event number_at_, as sent last
   std::uint64_t number_at_ = 0;
-  bool has_numbers_ = false;         // some were said
-  std::optional<Error> kept_error_;  // told by the next pump()
+  bool has_numbers_ = false;         // some were sent
+  std::optional<Error> kept_error_;  // reported by the next pump()
   bool started_ = false;
   bool closed_ = false;
   bool last_word_said_ = false;
@@ -157,7 +157,7 @@ class Output final : public StageOutput {
   std::int64_t empty_ms_ = -1;       // since when the pipe is empty, at the end
   std::int64_t look_ms_ = 0;         // until the next look at a reader that says nothing
   std::size_t looked_unread_ = 0;    // what it had left then
-  std::int64_t tell_until_ms_ = -1;  // a failure that nobody has heard yet
+  std::int64_t tell_until_ms_ = -1;  // a failure that no reader has received yet
   struct Mark {
     std::uint64_t bytes;
     std::uint64_t events;

@@ -91,8 +91,8 @@ Status RejectFile::catch_up() {
   return find_end();
 }
 
-// With the lock: reads what stands after the last place that is known to be whole; where the last
-// whole block ends, we go on.
+// With the lock: reads what follows the last place that is known to be whole; we go on where the
+// last whole block ends.
 Status RejectFile::find_end() {
   const std::uint64_t begin = end_;
   if (::lseek(fd_.get(), static_cast<off_t>(begin), SEEK_SET) < 0) {

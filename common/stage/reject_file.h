@@ -18,14 +18,14 @@ namespace fl {
 /// Owns the descriptor of a file that others append to as well, and knows how much of it was whole
 /// when it was last locked. Closed (every event is refused), or open. Between calls the file is not
 /// locked, and ends with a whole block or with what a killed stage left. An event counts as
-/// delivered only after sync(); a failed sync is told each time, because a second one would succeed
-/// and lie.
+/// delivered only after sync(); a failed sync is reported each time, because a second one would
+/// succeed and lie.
 ///
 /// A file of streams that can be fed in again: each event as it was, with the header
 /// `fl.reject.reason` and the name of the stage as `fl.reject.stage`.
 ///
 /// Several stages may share one file, as the sinks of a group do. It is locked only while one of
-/// them appends, so that each block stands there as a whole. Who finds that the file has grown
+/// them appends, so that each block is in it as a whole. A stage that finds that the file has grown
 /// since it appended last begins a stream of its own; what a killed stage left half written at the
 /// end is cut off: it was never acknowledged.
 class RejectFile final : public Rejects {

@@ -100,7 +100,7 @@ Status Runner::open_output() {
   }
   const bool is_text = !reads() || plan_.text_source || options.text;
   const bool is_joined = std::any_of(options.in.begin(), options.in.end(), is_unix_endpoint);
-  // Numbers in the header that comes in belong into ours.
+  // Numbers in the incoming header belong in ours.
   const bool is_stream = options.stream && (!plan_.keeps_numbers || is_joined);
   if ((is_text || is_stream) && !has_log()) {
     output_->start();
@@ -287,8 +287,8 @@ void Runner::say_dry_run() const {
                                      : std::string()));
 }
 
-// How the stage ends, and the reasons that nobody has told yet. Its own error comes before those of
-// its input.
+// How the stage ends, and the reasons that nobody has reported yet. Its own error comes before
+// those of its input.
 StreamEnd Runner::outcome() {
   StreamEnd end;
   if (error_) {
@@ -344,7 +344,7 @@ StreamEnd Runner::outcome() {
   return end;
 }
 
-// The stages below end with this status too, and know why. They get --ack-wait to hear of it; those
+// The stages below end with this status too, and know why. They get --ack-wait to receive it; those
 // above see at once that this one takes nothing more.
 void Runner::tell_failure(const Failure& failure) {
   const bool writes_streams = plan_.sink ? plan_.kind != ComponentKind::sink : writes();
@@ -390,7 +390,7 @@ void Runner::tell_failure(const Failure& failure) {
     if (poll_.revents(signal_index_) != 0) {
       take_signals(signals_);
     }
-    // Nothing is worse than the failure that is being told.
+    // Nothing is worse than the failure that is being reported.
     (void)(output_ ? output_->handle(poll_) : plan_.sink->handle(poll_)).ok();
   }
 }

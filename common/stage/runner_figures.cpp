@@ -1,4 +1,4 @@
-// What a stage tells of itself while it runs.
+// What a stage reports about itself while it runs.
 #include "common/stage/runner_state.h"
 
 namespace fl {

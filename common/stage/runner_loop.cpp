@@ -136,8 +136,8 @@ void Runner::hear_signals() {
   }
 }
 
-// What is said once about the reader; and a source with state sends nothing to one that does not
-// acknowledge.
+// What is reported once about the reader; and a source with state sends nothing to one that does
+// not acknowledge.
 void Runner::shake_hands() {
   if (output_->was_shared() && !shared_said_) {
     shared_said_ = true;
@@ -165,7 +165,8 @@ void Runner::shake_hands() {
   resume_source();
 }
 
-// What a log holds goes out, whatever comes in, and when. Its header says where it begins.
+// What a log holds goes out, whatever comes in and whenever it does. Its header says where it
+// begins.
 void Runner::start_take() {
   if (!has_log() || !output_ || output_->started() || !take()->has_begun()) {
     return;
@@ -518,7 +519,7 @@ void Runner::propagate() {
   if (!intake_) {
     return;
   }
-  // First, since what is safe at once must be told at once: nothing else may wake us.
+  // First, since what is safe at once must be reported at once: nothing else may wake us.
   if (const std::uint64_t want = intake_->take_want(); want > 0) {
     ask_for(want);
   }
@@ -548,7 +549,7 @@ void Runner::propagate() {
   intake_->ack(safe);
 }
 
-// By whoever makes our events durable; a fan-out does not pass them on.
+// By the reader that makes our events durable; a fan-out does not pass them on.
 std::optional<std::vector<Position>> Runner::kept_positions() const {
   if (put_keeps_positions_) {
     return put()->positions();
@@ -603,7 +604,7 @@ void Runner::watch_reader() {
     return;
   }
   if (stopping_ && output_->acked() == output_->sent() && !in_hand()) {
-    done_ = true;  // it has stopped as we do, and has everything
+    done_ = true;  // it has stopped as we have, and has everything
     return;
   }
   // No `enough` upstream: a reader that never connected may be `head`, but as well a stage that was
@@ -611,7 +612,7 @@ void Runner::watch_reader() {
   fail({ErrorClass::again, "the next stage stopped before everything was stored", {}});
 }
 
-// Whoever reads our stream may wait for better times as long as more may come: it hears when not.
+// The reader of our stream may wait for better times as long as more may come: tell it when not.
 void Runner::tell_last() {
   if (error_ || !intake_ || !intake_->no_more_comes()) {
     return;
@@ -624,7 +625,7 @@ void Runner::tell_last() {
   }
 }
 
-// What may still go wrong goes wrong before the stages below hear that all is well: a source that
+// What may still go wrong goes wrong before the stages below learn that all is well: a source that
 // keeps state gets the acknowledgements for everything, and brings its state up to date. False: not
 // yet, or it went wrong.
 bool Runner::settle() {

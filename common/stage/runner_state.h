@@ -26,8 +26,8 @@ namespace fl {
 /// The loop of a stage. It owns the component, what comes in (Intake), what goes out (Output), the
 /// counts between both (InputMap, Window) and the signals.
 ///
-/// States, each reached once and never left again but for the next: opening; running; stopping (a
-/// signal came; input is bounded by --grace); settled_ (all is safe, source and channel are
+/// States, each reached once and never left again except for the next: opening; running; stopping
+/// (a signal came; input is bounded by --grace); settled_ (all is safe, source and channel are
 /// closed); done_ or error_. Nothing says `end` before settle(): what can still go wrong must show
 /// in the status of the stages below. The walk through its functions is in common/README.md.
 ///
@@ -127,8 +127,8 @@ class Runner {
   std::uint64_t dropped_ = 0;            // by interceptors
   bool put_keeps_positions_ = false;
   NumberMap numbers_;          // the same
-  PositionQueue positions_;    // on their way through a channel that does not keep them
-  bool handing_out_ = false;   // the channel's front is on its way out
+  PositionQueue positions_;    // in flight through a channel that does not keep them
+  bool handing_out_ = false;   // the channel's front is being sent
   bool put_ended_ = false;     // the put half has everything, safe by its rule
   bool take_stopped_ = false;  // by a signal: what is left stays in the channel
   Batch* batch_ = nullptr;     // being copied into the output's builder

@@ -21,8 +21,8 @@
 namespace fl {
 
 /// One logical stream: blocks go in, counts of what is safe come back. Output writes it once, to
-/// one descriptor; KeptOutput writes it to whoever listens at unix:PATH, from the first event that
-/// is not safe whenever that is somebody else. Called once or a few times for each block, never for
+/// one descriptor; KeptOutput writes it to the reader that listens at unix:PATH, and to each later
+/// one from the first event that is not safe. Called once or a few times for each block, never for
 /// each event.
 class StageOutput {
  public:
@@ -56,7 +56,7 @@ class StageOutput {
   virtual void send(Block block) = 0;
 
   virtual void watch(PollSet& set) = 0;
-  /// After poll: writes, hears the reader, judges it. Errors end the stage.
+  /// After poll: writes, reads from the reader, judges it. Errors end the stage.
   virtual Status handle(const PollSet& set) = 0;
   /// Writes what goes right now.
   virtual Status pump() = 0;
@@ -85,23 +85,23 @@ class StageOutput {
   /// The positions that the reader keeps; nothing: it keeps none, or they do not pass here. Final
   /// once guarantee() is known.
   virtual std::optional<std::vector<Position>> kept_positions() const { return std::nullopt; }
-  /// A source stands here after the first n events. Call it before they are sent.
+  /// The position of a source after the first n events. Call it before they are sent.
   virtual void position(std::uint64_t n, const Position& position) {
     (void)n;
     (void)position;
   }
   /// The event n of the stream, counted from 0, and those after it have these numbers in a log;
-  /// nothing: no known ones. Call it before the event is sent; what is no news costs nothing.
-  /// Before start() it is for the header alone. An output that shares events out says none.
+  /// nothing: no known ones. Call it before the event is sent; repeating it costs nothing. Before
+  /// start() it is for the header alone. An output that shares events out says none.
   virtual void number(std::uint64_t n, const std::optional<EventNumber>& number) {
     (void)n;
     (void)number;
   }
-  /// No event comes after those sent; how the stream ends is said by close().
+  /// No event comes after those sent; close() says how the stream ends.
   virtual void last() = 0;
   /// Ends the stream, whole or with a failure. Call again until closed(). `hurry`: told to stop.
   virtual Status close(const StreamEnd& outcome, bool hurry) = 0;
-  /// Ends it without a word.
+  /// Ends it without `end` or `fail`.
   virtual void close_silently() = 0;
   virtual bool closed() const = 0;
   /// The stage ends with 0.
@@ -118,7 +118,7 @@ struct OutputSettings {
   std::int64_t ack_wait_ms = 3000;
   CodecChoice codec = {};
   std::uint64_t keep_bytes = 16 << 20;  ///< of a unix: endpoint
-  std::int64_t give_up_ms = 0;          ///< until a named pipe has a reader; 0: for ever
+  std::int64_t give_up_ms = 0;          ///< until a named pipe has a reader; 0: forever
 };
 
 /// For what --out names: a unix: endpoint, or what open_out() opens ("-" or nothing: stdout).

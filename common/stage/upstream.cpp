@@ -84,13 +84,13 @@ void Upstream::handle() {
   if (client_.failure() && !failure_) {
     failure_ = client_.failure();
   }
-  // After its last word the rest may still lie in the pipe: finish() will tell.
+  // After its last word the rest may still be in the pipe: finish() will decide.
   if (!client_.is_open() && !client_.end() && !failure_) {
     early_ = true;
   }
 }
 
-// Of two readers only the one that acknowledges is told.
+// Of two readers only the one that acknowledges gets numbers.
 std::optional<EventNumber> Upstream::number(std::uint64_t n) {
   client_.numbers().forget(n);
   return client_.busy() ? std::nullopt : client_.numbers().of(n);
@@ -132,7 +132,7 @@ void Upstream::finish(bool need_end) {
   if (finished_) {
     return;
   }
-  // Others crowd at the writer's door: a moment more, or nothing is known of the end.
+  // The writer's queue of connections is full: wait a moment, or nothing is known of the end.
   for (int tries = 0; retry_ms_ >= 0 && tries < kLastTries; ++tries) {
     PollSet pause;
     pause.wake_at(retry_ms_);

@@ -18,8 +18,8 @@ namespace fl {
 /// unconfirmed() and unproved() final, because `end` may arrive later than the last byte of the
 /// stream.
 ///
-/// Between calls acked() <= read(), and both only grow. What a connection could not be told
-/// (resume, at, ack) is told when it stands, so callers need not know the state.
+/// Between calls acked() <= read(), and both only grow. What could not be sent over a connection
+/// (resume, at, ack) is sent once it is there, so callers need not know the state.
 class Upstream {
  public:
   /// Text has no writer to talk to.
@@ -31,7 +31,7 @@ class Upstream {
   /// After poll.
   void handle();
   /// When to try again to connect, monotonic ms: the writer had no room for another reader. -1:
-  /// not.
+  /// never.
   std::int64_t retry_ms() const { return retry_ms_; }
   void retry();
 
@@ -54,8 +54,8 @@ class Upstream {
   /// What the header says of the number of the first event. Only number() is sure.
   const std::optional<EventNumber>& first_number() const { return first_number_; }
   /// The number in a log that the stream's event `n` has, as its writer said; and the next event
-  /// after it where that changes. To be asked after handle(), since it is said before the event
-  /// comes. Never falls.
+  /// after it where that changes. Call it after handle(), since it is sent before the event. Never
+  /// falls.
   std::optional<EventNumber> number(std::uint64_t n);
   std::uint64_t next_number(std::uint64_t n) { return client_.numbers().next_mark(n); }
   /// Tells the rule, whenever it is new.
@@ -78,12 +78,12 @@ class Upstream {
   bool finished() const { return finished_; }
   /// The writer died, or ended without `end`, or said another count.
   bool early() const { return early_; }
-  /// The writer could be there and cannot be heard, so that nothing is known of its end.
+  /// The writer may be there but cannot be reached, so nothing is known of its end.
   bool unconfirmed() const { return finished_ && barred_; }
   /// --need-end and a stream without a connection.
   bool unproved() const { return unproved_; }
-  /// Its writer, heard once more, has not said that all is written: a block that is cut off is an
-  /// early end and not damage.
+  /// Its writer has not said that all is written, even after a last receive: a block that is cut
+  /// off is an early end and not damage.
   bool ends_early();
   /// Nothing more will be said: may be forgotten.
   bool settled() const { return finished_ && acked_ == read_ && !client_.has_unsent(); }
@@ -97,7 +97,7 @@ class Upstream {
   std::string stream_id_;
   int input_fd_ = -1;
   std::int64_t retry_ms_ = -1;
-  bool enough_ = false;  // told to the writer, or to be told once it lets us in
+  bool enough_ = false;  // sent to the writer, or to be sent once it accepts us
   AckClient client_;
   std::optional<Failure> failure_;
   bool is_resumable_ = false;
@@ -111,7 +111,7 @@ class Upstream {
   std::uint64_t want_done_ = 0;
   std::optional<std::vector<Position>> kept_;
   std::optional<EventNumber> first_number_;
-  std::string at_;  // as told to the writer
+  std::string at_;  // as sent to the writer
   Level level_ = Level::none;
   std::string words_;
 };

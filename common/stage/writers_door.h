@@ -18,7 +18,7 @@ namespace fl {
 /// the intake's. It is open, and then over: it was closed, or, with `until_end`, every writer has
 /// ended its stream. That is so when at least one has, nobody is connected, each connection that
 /// ended early was followed by another, since a writer that was killed comes back with the rest,
-/// and whoever waited for a reader when this one began to listen has had the time to find it.
+/// and writers that waited for a reader when this one began to listen have had time to find it.
 class WritersDoor {
  public:
   struct Writer {
@@ -47,7 +47,7 @@ class WritersDoor {
 
   UnixListener listener_;
   const bool until_end_;
-  const std::int64_t found_ms_;  // when whoever looks for a reader has found this one
+  const std::int64_t found_ms_;  // when writers that look for a reader have found this one
   std::uint64_t connected_ = 0;
   std::uint64_t missing_ = 0;  // connections that ended early and were not followed by another
   bool had_whole_ = false;

@@ -10,9 +10,9 @@
 
 namespace fl {
 
-/// A block on its way out: `size` bytes of `count` encoded events at `data`. At least kBefore
-/// writable bytes stand before `data` and kAfter behind data + size, so that count, size and
-/// marker are put around it without moving it.
+/// An outgoing block: `size` bytes of `count` encoded events at `data`. At least kBefore writable
+/// bytes precede `data` and kAfter follow data + size, so that count, size and marker are put
+/// around it without moving it.
 struct Block {
   static constexpr std::size_t kBefore = 20;
   static constexpr std::size_t kAfter = 16;

@@ -17,7 +17,7 @@ Error damaged(std::string text) { return {ErrorClass::input, std::move(text), {}
 struct Cursor {
   const std::uint8_t* p;
   const std::uint8_t* end;
-  bool cut = false;  // ended for want of bytes
+  bool cut = false;  // ended for lack of bytes
   bool bad = false;  // no further bytes can help
 
   bool number(std::int64_t& value) {

@@ -56,7 +56,8 @@ struct ContainerHeader {
 Result<std::size_t> parse_container_header(std::string_view bytes, ContainerHeader& header);
 
 /// Ok if the schema is an event's by meaning: white space, key order, doc, namespace, aliases and
-/// avro.java.string do not matter. Otherwise an error of class input that names the door.
+/// avro.java.string do not matter. Otherwise an error of class input with a hint how to read other
+/// records.
 Status check_event_schema(std::string_view json);
 
 }  // namespace fl

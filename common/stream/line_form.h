@@ -13,8 +13,8 @@ namespace fl {
 class LineForm {
  public:
   virtual ~LineForm() = default;
-  /// False: the line holds no event, and that is no fault (a blank line). Error of class input: the
-  /// line is no event within `limits`; the message says why.
+  /// False: the line holds no event, which is not a fault (a blank line). Error of class input: the
+  /// line is not an event within `limits`; the message says why.
   virtual Result<bool> parse(std::string_view line, const EventLimits& limits) = 0;
   /// Of the event that was made last: its encoded headers and its body, valid until the next call.
   virtual std::string_view map() const = 0;
@@ -23,7 +23,7 @@ class LineForm {
   virtual std::size_t longest_line(const EventLimits& limits) const = 0;
 };
 
-/// Takes a line that is no event, and why; an error ends the input.
+/// Takes a line that is not an event, and why; an error ends the input.
 using RefusedLine = std::function<Status(std::string_view line, const Error& why)>;
 
 }  // namespace fl

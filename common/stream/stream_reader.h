@@ -15,7 +15,7 @@ namespace fl {
 
 /// Owns the header, the batch and, for a packed block, its unpacked bytes; the others stay in the
 /// input buffer. Before a header, in a stream, or broken after an error. Between calls the buffer
-/// begins with an item that is not taken yet.
+/// begins with an item that has not been taken yet.
 ///
 /// Feed it an InputBuffer; it takes whole headers and blocks out of it. Every length is checked
 /// before it is used, and no memory is taken for bytes that have not come.

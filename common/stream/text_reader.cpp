@@ -34,7 +34,7 @@ Result<bool> TextReader::read(InputBuffer& in, bool eof, BlockBuilder& out) {
       }
       continue;
     }
-    // A \r may still turn out to stand before the delimiter, so it does not count yet.
+    // A \r may still turn out to precede the delimiter, so it does not count yet.
     std::string_view body = text.substr(0, length);
     if (rules_.strip_cr && ends && !body.empty() && body.back() == '\r') {
       body.remove_suffix(1);
@@ -91,7 +91,7 @@ Result<bool> TextReader::add_formed(std::string_view line, BlockBuilder& out) {
   const Result<bool> parsed = form_->parse(line, limits_);
   if (!parsed) {
     if (!refused_ && !out.empty()) {
-      return false;  // what stands before it goes first
+      return false;  // what precedes it goes first
     }
     ++ended_;
     Error why = parsed.error();

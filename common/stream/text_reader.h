@@ -23,13 +23,12 @@ struct LineRules {
   bool strip_cr = false;  ///< drop one \r before the delimiter
 };
 
-/// Owns no bytes, only what becomes of the rest of a long line: it is a line (usual), a further
-/// piece of one (split), or dropped. Between calls the input buffer begins where the next event
-/// does.
+/// Owns no bytes, only how to treat the rest of a long line: it is a line (usual), a further piece
+/// of one (split), or dropped. Between calls the input buffer begins where the next event does.
 ///
 /// Cuts bytes into lines and adds each as an event without headers, or as the event that a LineForm
-/// makes of it. The same bytes give the same
-/// events however they are cut into reads. The last line may lack its delimiter.
+/// makes of it. The same bytes give the same events however they are cut into reads. The last line
+/// may lack its delimiter.
 class TextReader {
  public:
   /// `rejected` takes the lines of LongLine::reject.

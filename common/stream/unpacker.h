@@ -1,4 +1,4 @@
-// Compressed text on its way in: from a descriptor that may be a pipe.
+// Incoming compressed text: from a descriptor that may be a pipe.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ namespace fl {
 /// Whether an input is decompressed; the words of --decompress.
 struct Decompress {
   enum class Mode {
-    refuse,  ///< none: compressed data are no text
+    refuse,  ///< none: compressed data are not text
     match,   ///< auto: where the first bytes say so, and the name too if there is one
     always,  ///< a format: everything else is refused
   };

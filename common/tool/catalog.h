@@ -1,4 +1,4 @@
-// The types that a tool knows: its components, and the programs that stand beside it or in PATH.
+// The types that a tool knows: its components, and the programs that are beside it or in PATH.
 #pragma once
 
 #include <string>

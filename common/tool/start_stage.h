@@ -1,4 +1,4 @@
-// From components and their options to a running stage.
+// Starts a stage from components and their options.
 #pragma once
 
 #include <memory>

@@ -28,7 +28,7 @@ namespace {
 
 using Arguments = std::vector<std::string>;
 
-/// The exit status of what ran or was answered; or an error, which nobody has told yet.
+/// The exit status of what ran or was answered; or an error, which nobody has reported yet.
 using Answer = Result<int>;
 
 // The asked-for answer: all of it on stdout, or a failure.
@@ -70,7 +70,7 @@ struct Chosen : ChosenType {
 
 constexpr std::string_view kProperties = "--properties";
 
-// Asks for a text or gives properties, which may hold secrets: no stranger's program answers.
+// Asks for a text or gives properties, which may hold secrets: no foreign program may answer.
 bool concerns_properties(const std::string& word) {
   return word == "--check" || word == "--print-command" || word == kProperties ||
          word.starts_with(std::string(kProperties) + "=");
@@ -120,7 +120,7 @@ class ToolRun {
     };
     const auto end = std::find(arguments.begin(), arguments.end(), "--");
     const Result<std::size_t> type = first_positional(arguments, stage_set_);
-    // A subcommand answers on stdout; even where it fails, what most of them write is no stream.
+    // A subcommand answers on stdout; even where it fails, what most of them write is not a stream.
     const CommandType* const command =
         type && *type < arguments.size() ? find_command(arguments[*type]) : nullptr;
     if (command != nullptr && !command->stage) {
@@ -160,7 +160,7 @@ class ToolRun {
     return tool_.kind == ComponentKind::interceptor ? run_chain(arguments) : run_typed(arguments);
   }
 
-  // Stage options before TYPE, TYPE, and what is behind it.
+  // Stage options before TYPE, TYPE, and what follows it.
   struct Split {
     Arguments before;
     std::string type;

@@ -55,7 +55,7 @@ std::string sentence(std::string text) {
 
 std::string escaped_paragraphs(std::string_view text) { return scdoc_escaped(text) + "\n\n"; }
 
-// Between fences scdoc takes the text as it is, but for backslashes.
+// Between fences scdoc takes the text as it is, except for backslashes.
 std::string examples_page(const std::vector<Example>& examples) {
   std::string out;
   for (const Example& example : examples) {

@@ -25,8 +25,8 @@ std::string tool_help(const Tool& tool, const std::vector<Listed>& list);
 /// `all`: with the options of every stage, not only its own.
 std::string component_help(const Tool& tool, const ComponentType& type, bool all);
 std::string command_help(const Tool& tool, const CommandType& command);
-/// The first call of `type` in the examples, without what stands before and after it in the
-/// pipeline; "" if there is none.
+/// The first call of `type` in the examples, without what precedes and follows it in the pipeline;
+/// "" if there is none.
 std::string example_call(const Tool& tool, std::string_view type,
                          const std::vector<Example>& examples);
 /// The types, and the subcommands below them.
