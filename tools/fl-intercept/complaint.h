@@ -1,4 +1,4 @@
-// What is said about events that an interceptor cannot treat: the first one with its reason, the
+// What is logged about events that an interceptor cannot treat: the first one with its reason, the
 // others as a number at the end.
 #pragma once
 

@@ -88,7 +88,7 @@ class ExecInterceptor final : public Interceptor {
           if (Status status = filter(batch, row); !status) {
             return status;
           }
-          i += batch.size() - before;  // lines that were added stand before it
+          i += batch.size() - before;  // lines that were added precede it
           row.clear();
         }
         headers = std::move(own);

@@ -18,7 +18,7 @@ struct FilterLimits {
 
 /// Runs `words`, gives it `input` as stdin and fills `output` with its stdout; returns its status
 /// as of wait(2). Reads and writes at once, so that neither waits for the other. A command that
-/// closes its stdin early is no error.
+/// closes its stdin early is not an error.
 ///
 /// The command has a process group of its own, signals at their defaults (SIGPIPE too), our stderr
 /// and what else we were started with (`sed -f <(…)`), none of what we opened. When this returns,

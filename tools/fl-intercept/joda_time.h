@@ -20,8 +20,8 @@ namespace fl {
 /// clocks repeats, the first one is meant, and one that it leaves out is an error.
 class JodaTime {
  public:
-  /// Errors of class config: a letter that is none, or one that we do not read (C, G, w, x, z).
-  /// `zone`: as in PathTimeOptions.
+  /// Errors of class config: an invalid letter, or one that we do not read (C, G, w, x, z). `zone`:
+  /// as in PathTimeOptions.
   static Result<JodaTime> parse(std::string_view pattern, const std::string& zone);
 
   /// Milliseconds since 1970; nothing if the whole text is not a time of this pattern. `gap_zone`,

@@ -119,7 +119,7 @@ class JsonInterceptor final : public Interceptor {
     return fields_.value(f)->size() <= context_->limits.value_bytes;
   }
 
-  // Counts what the last body lacks, and says it of the first; nothing: it has all.
+  // Counts what the last body lacks, and names the first of it; empty: it has all.
   std::string lack() {
     std::string why;
     for (std::size_t f = 0; f < names_.size(); ++f) {

@@ -12,7 +12,7 @@
 
 namespace fl {
 
-/// One text after the other; each is read to its end, so that a text that is no JSON is recognised
+/// One text after the other; each is read to its end, so that a text that is not JSON is recognised
 /// wherever it goes wrong, and numbers keep their spelling (1.10, 20 digits).
 class JsonFields {
  public:
@@ -21,10 +21,11 @@ class JsonFields {
   JsonFields(JsonFields&&) noexcept;
   JsonFields& operator=(JsonFields&&) noexcept;
 
-  /// Another field to look for; its number is that of the calls before. Class config for a path
-  /// that is none.
+  /// Another field to look for; its number is that of the calls before. Class config for an invalid
+  /// path.
   Status add(std::string_view path);
-  /// Looks for all of them. Class input: `text` is no JSON object or array; the message says where.
+  /// Looks for all of them. Class input: `text` is not a JSON object or array; the message says
+  /// where.
   Status find(std::string_view text);
   /// The field with this number in the last text: a string without quotes and escapes, a number or
   /// a boolean as it is spelled, an object or an array as its text. Nothing: it is missing or null.

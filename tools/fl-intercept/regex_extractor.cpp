@@ -49,7 +49,7 @@ constexpr std::string_view kPassThrough =
 constexpr std::string_view kMillis =
     "org.apache.flume.interceptor.RegexExtractorInterceptorMillisSerializer";
 
-/// What becomes of one group.
+/// How one group becomes a header.
 struct Serializer {
   std::string header;
   std::optional<JodaTime> time;  // else the text as it is
@@ -169,7 +169,7 @@ class RegexExtractorInterceptor final : public Interceptor {
     batch.replace(i, headers, body);
   }
 
-  /// Nothing, said and counted, if the group cannot become a value.
+  /// Nothing, reported and counted, if the group cannot become a value.
   std::optional<std::string> value_of(const Serializer& serializer, std::string_view text) {
     if (serializer.time) {
       std::string gap_zone;

@@ -50,7 +50,7 @@ Result<std::vector<std::string>> split(std::string_view text, const std::string&
   Regex::Match match = Regex::Match::no;
   while ((match = regex->next()) == Regex::Match::yes) {
     const Regex::Span span = *regex->group(0);
-    if (span.end > 0) {  // an empty match at the start parts nothing
+    if (span.end > 0) {  // an empty match at the start splits nothing
       pieces.emplace_back(text.substr(begin, span.begin - begin));
       begin = span.end;
     }

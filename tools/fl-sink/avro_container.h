@@ -21,8 +21,8 @@ class AvroPacker {
   static Result<std::shared_ptr<AvroPacker>> make(std::string_view codec);
 
   std::string_view codec() const { return block_codec_name(codec_); }
-  /// `block` as it stands in the file, valid until the next call. A codec's library that has no
-  /// memory is std::bad_alloc.
+  /// `block` as it is in the file, valid until the next call. A codec's library that has no memory
+  /// throws std::bad_alloc.
   std::string_view pack(std::string_view block);
 
  private:

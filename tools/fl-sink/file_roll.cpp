@@ -346,7 +346,7 @@ bool FileRollSink::is_removed() const {
   return fd_ && fstat(fd_.get(), &about) == 0 && about.st_nlink == 0;
 }
 
-// Takes back what the file holds behind `from`: it belongs into the next one, before what is in the
+// Takes back what the file holds after `from`: it belongs in the next one, before what is in the
 // buffer.
 Status FileRollSink::take_back(std::uint64_t from) {
   std::string rest(written_ - from, '\0');

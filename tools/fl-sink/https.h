@@ -20,7 +20,7 @@ class Https {
   Status open(const TlsOptions& options, bool is_used);
   /// For new connections, certificates as they are now; none without such a URL.
   std::optional<HttpPosts::Security> security() const;
-  /// Reads the files again; if that fails, what there was goes on.
+  /// Reads the files again; if that fails, the old ones stay in use.
   void reopen();
 
  private:

@@ -20,7 +20,7 @@
 namespace fl {
 namespace {
 
-/// What the keeper tells us, written at once.
+/// What the keeper reports to us, written at once.
 struct Report {
   int exec_error = 0;
   int status = 0;
@@ -57,7 +57,7 @@ void end_group(pid_t group, int child_signals) {
     return;
   }
   ::kill(-group, SIGTERM);
-  ::kill(-group, SIGCONT);  // a stopped one hears it, too
+  ::kill(-group, SIGCONT);  // a stopped one gets it, too
   const std::int64_t deadline = monotonic_ms() + Command::kTermMs;
   while (!is_over()) {
     const std::int64_t left = deadline - monotonic_ms();
@@ -83,7 +83,7 @@ void end_group(pid_t group, int child_signals) {
 // Waits for the command's end and for ours. All signals are blocked.
 [[noreturn]] void be_keeper(char* const* words, int control, int result, int output, int errors) {
   ::setpgid(0, 0);                   // Ctrl-C at the terminal is for us; we tell the keeper
-  (void)::signal(SIGCHLD, SIG_DFL);  // one that our parent ignores would take the statuses away
+  (void)::signal(SIGCHLD, SIG_DFL);  // if our parent ignores it, the statuses would be lost
   ::prctl(PR_SET_NAME, "fl-keeper");
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   int exec_error[2];

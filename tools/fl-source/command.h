@@ -9,7 +9,7 @@
 
 namespace fl {
 
-/// Between us and the command stands a small process, its keeper: it ends the command's process
+/// Between us and the command there is a small process, its keeper: it ends the command's process
 /// group when we ask for it, and also when we are gone (SIGKILL), which it sees at a pipe that only
 /// we hold open. Should the keeper be killed, the kernel kills the command.
 ///
@@ -20,7 +20,7 @@ class Command {
  public:
   Command() = default;
   /// Starts it. `capture_errors`: its stderr comes through errors(), else it is ours. The word 0 is
-  /// looked up in PATH; that it could not be executed is told by result().
+  /// looked up in PATH; result() reports if it could not be executed.
   static Result<Command> start(const std::vector<std::string>& words, bool capture_errors);
   Command(Command&&) = default;
   Command& operator=(Command&&) = default;
@@ -42,7 +42,7 @@ class Command {
   /// How it ended; does not wait. Its group may still have members, which may still write.
   const Ended& result();
   /// The same as far as it has been read. After is_over() it is known of a command that had ended
-  /// before the keeper heard of stop().
+  /// before the keeper learned of stop().
   const Ended& told() const { return ended_; }
 
   /// TERM to the process group, KILL to what is left of it after kTermMs. Returns at once.

@@ -320,7 +320,7 @@ void ExecSource::log_errors(bool rest) {
 }
 
 // The output is over. True when the command has ended, too. Does not wait: signals and
-// acknowledgements are heard meanwhile.
+// acknowledgements are handled meanwhile.
 Result<bool> ExecSource::finish_run() {
   if (!result_known_) {
     return false;

@@ -10,7 +10,7 @@
 
 namespace fl {
 
-/// How the characters of ASCII stand in an encoding: the byte itself, or in a unit of 2 or 4 bytes.
+/// How an encoding holds the characters of ASCII: the byte itself, or in a unit of 2 or 4 bytes.
 struct CodeUnit {
   std::size_t bytes = 1;
   bool is_little = false;  ///< the byte comes first in its unit

@@ -38,7 +38,7 @@ Status LineFile::skip_to(std::uint64_t offset) {
   return text_->seek(offset);
 }
 
-/// Reads more behind what is there. False: an error.
+/// Reads more after what is there. False: an error.
 bool LineFile::fill() {
   if (begin_ != 0 && end_ + kRead > capacity_) {
     std::memmove(buffer_.get(), buffer_.get() + begin_, end_ - begin_);

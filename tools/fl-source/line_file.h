@@ -46,7 +46,7 @@ class LineFile {
   /// Looks at the next event. Asking again without accept() gives the same one.
   Next peek();
   std::string_view body() const { return body_; }
-  /// The event was taken: offset() moves behind it.
+  /// The event was taken: offset() moves past it.
   void accept();
   /// Where the event after the last accepted one begins. Of a truncated line, or of rejected ones,
   /// nothing is left before it.
@@ -75,11 +75,11 @@ class LineFile {
   std::size_t capacity_ = 0;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
-  std::size_t searched_ = 0;  // bytes behind begin_ that hold no delimiter
+  std::size_t searched_ = 0;  // bytes after begin_ that hold no delimiter
   bool eof_ = false;
   bool peeked_ = false;
   bool in_line_ = false;  // the last piece of this line was accepted, its rest follows
-  bool drop_ = false;     // the bytes up to the next delimiter are nobody's
+  bool drop_ = false;     // the bytes up to the next delimiter are dropped
   std::string_view body_;
   std::size_t taken_ = 0;  // bytes that accept() consumes
   bool drop_after_ = false;

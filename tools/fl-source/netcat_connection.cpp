@@ -57,7 +57,7 @@ bool NetcatConnection::read() {
   return true;
 }
 
-// The order of bytes, if the client tells it.
+// The order of bytes, if the client sends it.
 void NetcatConnection::see_mark() {
   if (!is_mark_due_ || buffer_.size() < unit_.bytes) {
     return;
@@ -75,7 +75,7 @@ void NetcatConnection::see_mark() {
   }
 }
 
-// Where the next newline stands in `text`, which begins with a unit; npos: it has none.
+// Where the next newline is in `text`, which begins with a unit; npos: it has none.
 std::size_t NetcatConnection::find_newline(std::string_view text, std::size_t from) const {
   if (unit_.bytes == 1) {
     return text.find('\n', from);

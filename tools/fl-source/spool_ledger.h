@@ -23,7 +23,7 @@ namespace fl {
 ///   settled    the last files that were renamed or marked, to notice when one grows afterwards: a
 ///              writer had it open, and what it wrote then is not delivered.
 ///
-/// One line a record, appended with one write; a torn last line is passed over. Memory and file are
+/// One line a record, appended with one write; a torn last line is skipped. Memory and file are
 /// bounded by kMaxSettled, and by the files that cannot be settled.
 class SpoolLedger {
  public:
@@ -46,8 +46,8 @@ class SpoolLedger {
   Status add_unsettled(const std::string& path, const Identity& identity);
   Status remove_unsettled(const std::string& path);
 
-  /// Records a settled file. The oldest record that has to go for it is returned, to be looked at
-  /// a last time.
+  /// Records a settled file. The oldest record that has to make room for it is returned, to be
+  /// checked a last time.
   Result<std::optional<Record>> add_settled(const std::string& path, const Identity& identity);
   /// Removes and returns the record of a settled file.
   std::optional<Record> take_settled(std::string_view path);

@@ -42,7 +42,7 @@ class SpoolScan {
 
   /// Regular files below `root` whose names pass the rules and for which `skip` (asked with the
   /// relative path) is false, in reading order. Symbolic links, names with a leading dot and the
-  /// directory with the identity of `not_into` are passed over. `more`: there were too many.
+  /// directory with the identity of `not_into` are skipped. `more`: there were too many.
   Result<std::vector<SpoolFile>> list(const LocalDir& root, int not_into,
                                       const std::function<bool(std::string_view)>& skip,
                                       const OnDirectory& on_directory, bool& more);
@@ -64,7 +64,7 @@ class SpoolScan {
   std::optional<Regex> ignore_;   // not set: none
 };
 
-/// The part behind the last slash.
+/// The part after the last slash.
 std::string_view base_name(std::string_view path);
 /// The part before the last slash; empty if there is none.
 std::string_view parent_of(std::string_view path);

@@ -29,7 +29,7 @@ struct SpoolMark {
 /// metadata names the data file (key `file`) and whose last whole record counts. Flume reads ours
 /// and we read Flume's. The keys fl.size, fl.mtime and fl.text are ours.
 ///
-/// A record is appended with one write; a torn one at the end is passed over by readers. A new data
+/// A record is appended with one write; a torn one at the end is skipped by readers. A new data
 /// file, or 64 KiB of records, starts a new tracker file, which replaces the old one in one step.
 class SpoolTracker {
  public:

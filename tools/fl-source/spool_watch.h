@@ -9,9 +9,9 @@
 
 namespace fl {
 
-/// Watches a directory and those below it that it is shown. Without inotify (no more instances or
-/// watches allowed), and on file systems that others change behind the kernel's back, it is not
-/// complete(): the directory must then be looked at again and again.
+/// Watches a directory and those below it that are given to watch(). Without inotify (no more
+/// instances or watches allowed), and on file systems that others change behind the kernel's back,
+/// it is not complete(): the directory must then be looked at again and again.
 class SpoolWatch {
  public:
   /// What happened since the last call.
@@ -22,7 +22,7 @@ class SpoolWatch {
   struct Changes {
     std::vector<File> files;  ///< a file may be there several times
     bool rescan = false;      ///< events were lost, or a directory came, moved or went
-    bool removed = false;     ///< a directory was removed beside the root, or the root itself
+    bool removed = false;     ///< a directory next to the root was removed, or the root itself
   };
 
   /// `directories`: those that come are of interest too. False: inotify cannot be used; the reason

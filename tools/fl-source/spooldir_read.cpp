@@ -60,7 +60,7 @@ Result<UniqueFd> SpooldirSource::open_file(std::string_view path) const {
   return fd;
 }
 
-/// Opens file.path. False: it is gone, none of ours or cannot be opened, and that was said.
+/// Opens file.path. False: it is gone, not ours or cannot be opened, and that was logged.
 bool SpooldirSource::open_candidate(Candidate& file) {
   int number = 0;
   const auto directory = directory_of(file.path, file.directory, &number);
@@ -194,7 +194,7 @@ Result<TextForm> SpooldirSource::form_of(const Candidate& file) const {
   return form(*chosen);
 }
 
-/// Class input for text that is none.
+/// Class input for what is not text.
 Status SpooldirSource::check_text(const Candidate& file, const TextForm& form) const {
   std::string decoded;
   if (!form.plain()) {

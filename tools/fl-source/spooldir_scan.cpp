@@ -161,7 +161,7 @@ Status SpooldirSource::again_when_due() {
   return {};
 }
 
-/// When there may be something new that wait_fd() does not tell; -1: never.
+/// When there may be something new that wait_fd() does not report; -1: never.
 std::int64_t SpooldirSource::next_look_ms() const {
   std::int64_t at = poll_at_ms_;
   for (const auto& [path, state] : unfinished_) {

@@ -33,7 +33,7 @@ Status SpooldirSource::settle() {
       if (Status status = complete(file.path, file.identity); !status) {
         fail_in_flight(file, status.error());
         if (status.error().kind != ErrorClass::input) {
-          // Delivered for all that: the next run must not do it again.
+          // Delivered nevertheless: the next run must not do it again.
           file.delivered = true;
           if (Status noted = ledger_->add_unsettled(file.path, file.identity); !noted) {
             log(noted.error());
@@ -190,7 +190,7 @@ Status SpooldirSource::record_progress(InFlight& file) {
                           file.identity.mtime_ns, form(file.compression).name()});
 }
 
-/// The byte of the text behind the file's last event below number `events`.
+/// The byte of the text after the file's last event below number `events`.
 Result<std::uint64_t> SpooldirSource::offset_of(const InFlight& file, std::uint64_t events) {
   Checkpoint from{file.first, file.start_offset};
   for (const Checkpoint& checkpoint : checkpoints_) {

@@ -81,7 +81,7 @@ class SpooldirSource final : public Source {
     std::string name;  // for positions
     Compression compression = Compression::none;
     std::uint64_t first = 0;         // number of its first event
-    std::uint64_t end = 0;           // number behind its last event so far
+    std::uint64_t end = 0;           // number after its last event so far
     std::uint64_t start_offset = 0;  // of its first event
     bool read = false;               // wholly
     bool failed = false;             // stays as it is

@@ -24,18 +24,18 @@ class DataFile {
         offset_(position) {}
 
   /// The next record is in record() and at pointer(). False: there is no further one. Damage goes
-  /// to `complain`, and the records behind it are found.
+  /// to `complain`, and the records after it are found.
   Result<bool> next();
   const Record& record() const { return record_; }
   Pointer pointer() const { return pointer_; }
 
  private:
   enum class Found { record, disabled, filler, end, damage };
-  /// What stands at `offset`; `size` is that of the record with its frame.
+  /// What is at `offset`; `size` is that of the record with its frame.
   Result<Found> look(std::uint64_t offset, Record& record, std::uint64_t& size);
   /// The offset of the next record from `offset` on, or the end of the file.
   Result<std::uint64_t> search(std::uint64_t offset);
-  /// Nothing but filler stands from `offset` on, or zeros, which a power loss leaves.
+  /// From `offset` on there is nothing but filler, or zeros, which a power loss leaves.
   Result<bool> is_unwritten(std::uint64_t offset);
   std::uint64_t end() const;
 

@@ -13,7 +13,7 @@ namespace fl {
 
 class FileWindow {
  public:
-  /// Errors: cannot be opened; no regular file.
+  /// Errors: cannot be opened; not a regular file.
   static Result<FileWindow> open(const std::string& path);
 
   std::uint64_t size() const { return size_; }
@@ -31,7 +31,7 @@ class FileWindow {
   std::string path_;
   std::uint64_t size_ = 0;
   std::string bytes_;
-  std::uint64_t begin_ = 0;  // where bytes_ stand in the file
+  std::uint64_t begin_ = 0;  // where bytes_ are in the file
 };
 
 }  // namespace fl

@@ -150,7 +150,7 @@ std::optional<Record> decode_record(std::string_view payload, std::uint64_t size
   std::string_view body = rest;
   const std::optional<std::uint64_t> length = take_varint(body);
   const std::uint64_t before = payload.size() - body.size();
-  // Behind the body comes an empty footer: its length.
+  // After the body comes an empty footer: its length.
   if (!length || *length >= size || before + *length + 1 != size) {
     return std::nullopt;
   }

@@ -1,4 +1,4 @@
-// What stands in the files of a file channel of Flume 1.4 to 1.11 (format version 3).
+// The contents of the files of a file channel of Flume 1.4 to 1.11 (format version 3).
 #pragma once
 
 #include <cstddef>
@@ -35,7 +35,7 @@ constexpr std::uint32_t offset_of(Pointer pointer) { return static_cast<std::uin
 
 enum class Kind : std::uint8_t { put = 1, take = 2, rollback = 3, commit = 4 };
 
-/// A record, but for the event of a put.
+/// A record, except for the event of a put.
 struct Record {
   Kind kind = Kind::put;
   std::uint64_t transaction = 0;
@@ -48,7 +48,7 @@ struct Record {
 inline constexpr std::size_t kRecordHeadBytes = 128;
 
 /// `payload`: the first bytes of `size`, at least kRecordHeadBytes of them or all. Nothing: it is
-/// no record.
+/// not a record.
 std::optional<Record> decode_record(std::string_view payload, std::uint64_t size);
 
 /// Loads zlib, which computes the checksums of events; before that decode_event() refuses events
@@ -80,7 +80,7 @@ struct CheckpointMeta {
 };
 Result<CheckpointMeta> decode_checkpoint_meta(std::string_view bytes);
 
-/// The number in "log-N"; nothing: it is no data file.
+/// The number in "log-N"; nothing: it is not a data file.
 std::optional<std::uint32_t> file_number(std::string_view name);
 
 }  // namespace fl::flume

@@ -20,7 +20,7 @@ struct ImportOptions {
   std::uint64_t capacity = 1'000'000;
 };
 
-/// Reads a channel's files and changes none. Damage is told at once and makes the end a failure
+/// Reads a channel's files and changes none. Damage is reported at once and makes the end a failure
 /// (class input).
 class FlumeSource final : public Source {
  public:

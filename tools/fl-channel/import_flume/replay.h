@@ -1,4 +1,4 @@
-// Which events are in a channel, from its checkpoint and the records behind it: committed, and not
+// Which events are in a channel, from its checkpoint and the records after it: committed, and not
 // taken by a committed transaction.
 #pragma once
 
@@ -52,7 +52,7 @@ class Replay {
     bool has_record = false;
     bool is_behind_checkpoint = false;  // all records that are read are
   };
-  // Keys are another's numbers: their places in the tables are not to be foreseen.
+  // Keys come from foreign files: their places in the tables must not be predictable.
   struct Mixed {
     std::uint64_t seed;
     std::size_t operator()(std::uint64_t value) const {

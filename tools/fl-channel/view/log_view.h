@@ -12,7 +12,7 @@
 
 namespace fl {
 
-/// A log that is looked at and not changed, whoever uses it meanwhile.
+/// A log that is read and not changed, even while others use it.
 struct LogView {
   std::unique_ptr<LogFiles> files;
   std::unique_ptr<LogReader> reader;
@@ -31,7 +31,7 @@ std::string utc_text(std::uint64_t ms);
 /// cat(1).)
 Result<int> print_out(std::string_view text);
 
-/// The option that all of them have in front.
+/// The option that all of them begin with.
 template <typename Options>
 void add_directory(OptionTable<Options>& table) {
   table.add("directory", &Options::directory, "DIR", "The log's directory.")

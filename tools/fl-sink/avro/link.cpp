@@ -64,7 +64,7 @@ void AvroLink::send(std::string_view events, std::uint64_t count) {
   pack();
 }
 
-// Puts the request where it is written from.
+// Frames the request, ready to be written.
 void AvroLink::pack() {
   std::string head = session_.head();
   append_varint(head, static_cast<std::int64_t>(count_));

@@ -17,14 +17,14 @@
 
 namespace fl {
 
-/// Owns the socket. Between calls a request is on its way (is_busy()), or not.
+/// Owns the socket. Between calls a request is in flight (is_busy()), or not.
 class AvroLink {
  public:
   /// `tls`: a session on `fd`, or null; `level`: of deflate; -1: connections are not compressed.
   AvroLink(UniqueFd fd, std::unique_ptr<TlsSession> tls, int level);
 
   int fd() const { return fd_.get(); }
-  /// What the socket is waited for, as poll(2) has it.
+  /// What to poll the socket for, as poll(2) has it.
   short events() const;
   /// Requests can be sent: where there is TLS, its handshake is done.
   bool is_ready() const { return is_ready_; }

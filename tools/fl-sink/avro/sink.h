@@ -42,9 +42,9 @@ struct AvroSinkOptions {
   TlsOptions tls;
 };
 
-/// Events wait as the requests that they will be sent in. The first one is on its way; those
-/// behind it are filled up to --batch-size. A request stays until it is answered with OK, whatever
-/// happens to its connection.
+/// Events wait as the requests that they will be sent in. The first one is in flight; those after
+/// it are filled up to --batch-size. A request stays until it is answered with OK, whatever happens
+/// to its connection.
 class AvroSink final : public Sink {
  public:
   explicit AvroSink(AvroSinkOptions options) : options_(std::move(options)) {}

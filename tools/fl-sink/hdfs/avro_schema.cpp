@@ -362,7 +362,7 @@ class AvroSchema::Reader {
   }
 
   bool skip_items(const Node& type, std::int64_t count, int depth) {
-    // Items without bytes (nulls) cost a reader memory for nothing.
+    // Items without bytes (nulls) cost a reader memory without need.
     constexpr std::int64_t kMaxEmpty = 65'536;
     for (; count > 0; --count) {
       const std::uint8_t* const start = next_;

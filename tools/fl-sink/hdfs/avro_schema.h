@@ -21,12 +21,12 @@ class AvroSchema {
   /// Schemas within schemas, and values within values.
   static constexpr int kMaxDepth = 64;
 
-  /// Errors of class input: longer than kMaxBytes, no JSON, no schema; the text says why.
+  /// Errors of class input: longer than kMaxBytes, not JSON, not a schema; the text says why.
   static Result<AvroSchema> parse(std::string_view json);
 
   /// The schema's text without the white space between its tokens.
   const std::string& text() const { return text_; }
-  /// Whether `bytes` are exactly one datum, nothing before and nothing behind it.
+  /// Whether `bytes` are exactly one datum, nothing before and nothing after it.
   bool is_datum(std::string_view bytes) const;
 
  private:

@@ -27,9 +27,9 @@ class BucketNames final : public BucketChooser {
   bool is_constant() const override { return is_constant_; }
   bool uses_clock() const override { return use_local_time_ && needs_time_; }
 
-  /// The first event is looked at for headers and a time that cannot be meant, which a warning
-  /// names. Allocates nothing in steady state. Errors, class input: no usable timestamp, a path
-  /// that is too long.
+  /// The first event is checked for missing headers and an implausible time, which a warning names.
+  /// Allocates nothing in steady state. Errors, class input: no usable timestamp, a path that is
+  /// too long.
   Result<bool> locate(const Event& event, std::int64_t now_ms) override;
   std::string_view key() const override { return key_; }
   /// Relative to fixed().

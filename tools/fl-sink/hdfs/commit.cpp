@@ -1,4 +1,4 @@
-// What becomes of a part that is rolled: it is stored in the background, tried again, and settled.
+// What happens to a part that is rolled: it is stored in the background, tried again, and settled.
 #include <sys/eventfd.h>
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// What is asked of an event's headers before it gets its place.
+// Checks of an event's headers before it gets its place.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace fl {
 
-/// The header timestamp; `what` needs it ("the path"). Class input: there is none, or it is no
+/// The header timestamp; `what` needs it ("the path"). Class input: there is none, or it is not a
 /// number.
 Result<std::int64_t> time_of(const Event& event, std::string_view what);
 

@@ -33,8 +33,8 @@ class FileFormat {
 
   /// True: examine() is called with each event before it is given to a serializer.
   bool examines() const { return sequence_ || schemas_ || rows_ != nullptr; }
-  /// True: the event belongs into a file of another kind() than the one before. Class input: no
-  /// file can take it; the text says why.
+  /// True: the event belongs in a file of another kind() than the one before. Class input: no file
+  /// can take it; the text says why.
   Result<bool> examine(const Event& event);
   /// What all events of a file have in common: the schema of an avro_schema file, else nothing.
   std::string_view kind() const {

@@ -43,7 +43,7 @@ class Place {
     return dir_;
   }
 
-  /// Makes the way from the base to a bucket's directory durable, unless it is known to be.
+  /// Makes the path from the base to a bucket's directory durable, unless it is known to be.
   Status sync_way_to(const std::string& directory) {
     const std::shared_ptr<const LocalDir> from = dir();
     const std::string identity = from->identity(directory);
@@ -73,7 +73,7 @@ class Place {
 
   std::mutex mutex_;
   std::shared_ptr<const LocalDir> dir_;
-  // Bucket directories whose whole way was on disk, and which directories those were.
+  // Bucket directories whose whole path was on disk, and which directories those were.
   std::unordered_map<std::string, std::string> synced_;
 };
 
@@ -103,7 +103,8 @@ class LocalPart final : public Part {
     buffer.erase(0, done);
     length_ += done;
     if (length_ - started_ >= kWriteback) {
-      // The disk begins now, so that the sync at the end has little left to wait for. Only a hint.
+      // The disk starts writing now, so that the sync at the end has little left to wait for. Only
+      // a hint.
       (void)sync_file_range(fd_.get(), static_cast<off_t>(started_),
                             static_cast<off_t>(length_ - started_), SYNC_FILE_RANGE_WRITE);
       started_ = length_;
@@ -147,7 +148,7 @@ class LocalPart final : public Part {
           }
           continue;
         }
-        // The directory or the temporary was taken away: nothing is wrong with the configuration.
+        // The directory or the temporary was removed: nothing is wrong with the configuration.
         Error error = renamed.error();
         error.kind = error.kind == ErrorClass::config ? ErrorClass::io : error.kind;
         return Outcome::fail(std::move(error));

@@ -10,7 +10,7 @@
 
 namespace fl {
 
-/// `base`: the directory the user chose; buckets lie below it and cannot leave it. `mode`: of
+/// `base`: the directory the user chose; buckets are below it and cannot leave it. `mode`: of
 /// files, else as the umask says.
 std::unique_ptr<Store> make_local_store(const std::string& base,
                                         std::optional<unsigned> mode = std::nullopt);

@@ -13,7 +13,7 @@ namespace fl {
 
 struct HdfsOptions;
 
-/// `base`: the directory there that buckets lie below. Errors: class config.
+/// `base`: the directory there that buckets are below. Errors: class config.
 Result<std::unique_ptr<Store>> make_store(const HdfsOptions& options, const HdfsLocation& location,
                                           const std::string& base, std::int64_t grace_ms);
 

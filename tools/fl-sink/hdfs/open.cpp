@@ -42,7 +42,7 @@ void HdfsSink::build_of(HdfsParts parts) {
   }
 }
 
-// What the table cannot say: a number that is no use.
+// What the table cannot say: a number that is of no use.
 Status HdfsSink::check_options() const {
   if (options_.max_open_files == 0) {
     return Error{ErrorClass::config, "--max-open-files 0: not even one file could be open", {}};

@@ -29,7 +29,7 @@ class SchemaSource {
   static Result<SchemaSource> make(const SerializerOptions& options);
 
   /// The event's schema; the same object for the same text while it is remembered. Errors of class
-  /// input: none, one that is not allowed or cannot be read, no schema.
+  /// input: none, one that is not allowed or cannot be read, not a schema.
   Result<std::shared_ptr<const AvroSchema>> find(const Event& event);
 
  private:

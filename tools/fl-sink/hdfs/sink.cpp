@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kWriteBytes = 256 << 10;   // one write(2)
 constexpr std::uint64_t kMemoryBytes = 8 << 20;  // gathered in memory over all parts
 constexpr std::size_t kFewParts = 8;             // so few keep their buffers' memory
-constexpr std::size_t kMaxRolled = 64;           // parts on their way before reading stops
+constexpr std::size_t kMaxRolled = 64;           // parts in flight before reading stops
 constexpr std::size_t kMaxSwept = 10'000;
 
 }  // namespace
@@ -128,7 +128,7 @@ Status HdfsSink::reject(const Event& event, const Error& why) {
 }
 
 HdfsSink::Bucket& HdfsSink::bucket_of_last_located() {
-  // Files of several kinds may lie in one directory under one prefix.
+  // Files of several kinds may be in one directory under one prefix.
   key_ = names_->key();
   if (!format_->kind().empty()) {
     key_ += '\0';
@@ -202,7 +202,7 @@ void HdfsSink::sweep_next() {
   sweeps_.pop_front();
 }
 
-// Moves the buffer to the part. A full disk is no error: the bytes stay and reading stops.
+// Moves the buffer to the part. A full disk is not an error: the bytes stay and reading stops.
 Status HdfsSink::write_out(Gather& gather) {
   if (full_parts_ != 0 || gather.buffer.empty()) {
     return {};

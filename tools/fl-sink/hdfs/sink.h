@@ -28,7 +28,7 @@
 
 namespace fl {
 
-/// What a sink that knows better puts in the place of what the options say; null: as they say.
+/// What a sink with rules of its own uses instead of the options; null: as they say.
 struct HdfsParts {
   std::unique_ptr<Store> store;
   std::unique_ptr<BucketChooser> names;

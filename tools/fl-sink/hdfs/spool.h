@@ -32,8 +32,8 @@ class Spool {
 };
 
 /// One part's bytes. A file on disk from its first write(); what was never written before
-/// complete() stays in memory. Behind the bytes some room is reserved, so that complete() works on
-/// a disk that has become full: only an upload makes room there again.
+/// complete() stays in memory. After the bytes some room is reserved, so that complete() works on a
+/// disk that has become full: only an upload makes room there again.
 class SpoolFile {
  public:
   explicit SpoolFile(Spool& spool) : spool_(spool) {}

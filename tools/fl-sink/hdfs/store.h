@@ -49,8 +49,8 @@ constexpr std::size_t kTemporaryExtra = 1 + 1 + 16 + 4;
 /// '.' and the largest counter.
 constexpr std::size_t kCounterExtra = 1 + 20;
 
-/// One file on its way. Calls come one at a time, from any thread. Nothing of it is visible under
-/// a final name before commit() returned done.
+/// One file in the making. Calls come one at a time, from any thread. Nothing of it is visible
+/// under a final name before commit() returned done.
 class Part {
  public:
   virtual ~Part() = default;
@@ -72,7 +72,7 @@ class Store {
  public:
   virtual ~Store() = default;
   /// Resolves and authenticates; makes the store's own place unless `dry_run`. Waits for a server
-  /// that is away, as long as the store was told; cancel() from another thread ends that.
+  /// that is away, as long as its settings say; cancel() from another thread ends that.
   virtual Status open(bool dry_run) = 0;
   /// open() may take long: call it where that does no harm.
   virtual bool is_remote() const { return false; }
@@ -80,7 +80,7 @@ class Store {
   virtual std::string_view rule() const = 0;
   /// The store for people, for example "hdfs at http://nn:9870 as eva".
   virtual std::string place() const = 0;
-  /// The directory that buckets lie below, after open().
+  /// The directory that buckets are below, after open().
   virtual std::string base() const = 0;
   /// A new part; nothing is created before its first write() or commit(). `names` outlives it;
   /// `counter` goes into the temporary name only.

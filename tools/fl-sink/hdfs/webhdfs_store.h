@@ -24,8 +24,7 @@ struct WebHdfsStoreSettings {
   std::int64_t grace_ms = 10'000;  ///< for open()
 };
 
-/// All but base and grace from the sink's options. Error of class config: an address map that is
-/// none.
+/// All but base and grace from the sink's options. Error of class config: an invalid address map.
 Result<WebHdfsStoreSettings> webhdfs_store_settings(const HdfsOptions& options,
                                                     const HdfsLocation& location);
 

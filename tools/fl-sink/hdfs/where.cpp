@@ -35,7 +35,7 @@ Result<Where> find_where(const HdfsOptions& options, bool terminal) {
                        (path.starts_with("file:") ? "file:///" : path + "/") + " for the root"};
     }
     if (where.path.empty()) {
-      where.path = "/";  // Flume puts a slash and the name behind it
+      where.path = "/";  // Flume appends a slash and the name
     }
     return where;
   }

@@ -41,7 +41,7 @@ struct HttpSinkOptions {
   TlsOptions tls;  ///< of https
 };
 
-/// Events wait as the requests that they will be sent in. The first one is on its way; those behind
+/// Events wait as the requests that they will be sent in. The first one is in flight; those after
 /// it are filled up to --batch-size. A request stays until an answer decides about it. One that the
 /// server refuses for good is cut in two, until the event is found that it refuses.
 class HttpSink final : public Sink {
@@ -100,7 +100,7 @@ class HttpSink final : public Sink {
 
   std::unique_ptr<HttpPosts> posts_;
   std::deque<Request> requests_;
-  std::string body_;  // of the request that is on its way
+  std::string body_;  // of the request that is in flight
   std::size_t held_ = 0;
   std::uint64_t safe_ = 0;
   std::int64_t not_before_ms_ = 0;

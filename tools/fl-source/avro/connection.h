@@ -18,7 +18,7 @@
 namespace fl {
 
 /// Reads and writes a connection that it does not own. It holds at most one request, the bytes of
-/// one read behind it, and the replies that are due; an idle one holds none of these.
+/// one read after it, and the replies that are due; an idle one holds none of these.
 ///
 /// Replies leave in the order of the requests: owe() notes one, pay() says that the oldest is due.
 class AvroConnection {
@@ -37,7 +37,7 @@ class AvroConnection {
   const std::string& name() const { return name_; }
 
   /// One read, unless a request is whole. False: the client has sent its last byte, or the
-  /// connection is broken. Class input: what came is no request.
+  /// connection is broken. Class input: what came is not a request.
   Result<bool> read();
   bool at_end() const { return at_end_; }
   /// A request is here: call() reads it.
@@ -48,7 +48,7 @@ class AvroConnection {
   /// What the request asks for; views into request().
   Result<RpcCall> call() { return session_.call(frame_.message()); }
   std::string& request() { return frame_.message(); }
-  /// The request is done with: the next one may be among the bytes that came. Class input.
+  /// The request is finished: the next one may be among the bytes that came. Class input.
   Status next();
   /// Bytes of requests that it holds.
   std::size_t held() const { return frame_.size() + plain_.size() + packed_.size(); }
@@ -64,7 +64,7 @@ class AvroConnection {
   std::size_t unsent() const { return out_.size(); }
   /// After the replies that are owed, the connection ends.
   bool is_refused = false;
-  /// Where it stands with the server (source.h).
+  /// Its state in the source (source.h).
   bool is_waiting = false;
   bool is_parked = false;
   /// Of held(), as the source has counted it.
@@ -96,7 +96,7 @@ class AvroConnection {
   RpcFrameReader frame_;
   std::optional<Inflater> inflater_;
   std::optional<Deflater> deflater_;
-  std::string plain_;   // came behind a whole request
+  std::string plain_;   // came after a whole request
   std::string packed_;  // the same, not unpacked yet
   bool at_end_ = false;
   std::uint64_t arrived_ = 0;

@@ -172,8 +172,8 @@ bool AvroSource::hand_on(BlockBuilder& out) {
   }
 }
 
-// The same where each event gets a header. Readers take the last of two with one name, so what the
-// client says of itself must go.
+// The same where each event gets a header. Readers take the last of two with one name, so the
+// client's own one must be removed.
 bool AvroSource::hand_on_with_header(BlockBuilder& out) {
   const std::string& name = options_.access.client_ip_header;
   std::string anew;
@@ -223,7 +223,7 @@ void AvroSource::take_request(Id id, AvroConnection& client) {
   }
 }
 
-// Notes what the request will be answered, and makes its events the next ones to hand on.
+// Notes the reply to the request, and makes its events the next ones to hand on.
 void AvroSource::begin(Id id, AvroConnection& client, RpcCall call) {
   const std::uint32_t serial = client.serial();
   RpcAnswer answer_with = RpcAnswer::ok;
@@ -401,7 +401,7 @@ void AvroSource::unpark() {
   parked_ = std::move(still);
 }
 
-// What the client sends is no request: nothing more of it can be understood.
+// What the client sends is not a request: nothing more of it can be understood.
 void AvroSource::fail(Id id, AvroConnection& client, const Error& why) {
   std::string text = client.name() + ": " + why.message;
   if (!why.hint.empty()) {

@@ -111,7 +111,7 @@ class AvroSource final : public Source {
   std::unique_ptr<TcpServer> server_;
   bool has_room_ = false;
   bool ready_ = false;
-  std::string spare_;  // memory of a request that is done with, for the next large one
+  std::string spare_;  // memory of a finished request, for the next large one
   std::unordered_map<Id, std::unique_ptr<AvroConnection>> clients_;
   std::deque<Id> waiting_;  // have a whole request
   std::deque<Id> parked_;   // are not read: too much is held

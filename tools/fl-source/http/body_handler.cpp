@@ -213,7 +213,7 @@ std::variant<EncodedEvents, HttpAnswer> BodyHandler::events(const BodyHead& head
   return outcome;
 }
 
-// What a client says of its own address must go.
+// What a client says of its own address must be removed.
 BodyHandler::Outcome BodyHandler::with_client(const EncodedEvents& events,
                                               const std::string& client) {
   EncodedEvents out;

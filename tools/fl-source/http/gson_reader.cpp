@@ -60,7 +60,7 @@ GsonReader::Token GsonReader::peek() {
   return token_;
 }
 
-// Blanks and comments are passed. The character is taken; kNone at the end, or after a fault.
+// Blanks and comments are skipped. The character is taken; kNone at the end, or after a fault.
 int GsonReader::next_nonblank() {
   while (at_ < text_.size()) {
     const char c = text_[at_++];
@@ -270,7 +270,7 @@ bool GsonReader::take_string(std::string& out) {
   return true;
 }
 
-// at_ is behind the opening quote.
+// at_ is after the opening quote.
 bool GsonReader::read_quoted(std::string* out) {
   const char stops[] = {quote_, '\\', '\0'};
   for (;;) {

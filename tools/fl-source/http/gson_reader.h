@@ -56,7 +56,7 @@ class GsonReader {
     empty_document,
     document,
   };
-  /// What stands at at_, once peeked.
+  /// What is at at_, once peeked.
   enum class Peeked { none, token, quoted, literal };
 
   Token find();

@@ -1,4 +1,4 @@
-// Who may send: a user with a password, or whoever has a token.
+// Who may send: a user with a password, or anybody with a token.
 #pragma once
 
 #include <optional>
@@ -15,10 +15,10 @@ class HttpAuth {
   /// Reads the secrets. Class config: a user without a password, or an empty secret.
   Status open(const std::string& user, const Secret& password, const Secret& token);
 
-  /// Somebody has to prove something.
+  /// Clients must authenticate.
   bool is_on() const { return basic_.has_value() || bearer_.has_value(); }
-  /// Whether this Authorization header opens the door. How long it takes does not depend on how
-  /// much of it is right.
+  /// Whether this Authorization header grants access. How long it takes does not depend on how much
+  /// of it is right.
   bool accepts(std::optional<std::string_view> header) const;
   /// For WWW-Authenticate.
   std::string_view challenge() const {

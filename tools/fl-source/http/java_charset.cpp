@@ -88,7 +88,7 @@ std::string decoded_utf16(std::string_view bytes) {
       code = 0x10000 + ((code - 0xD800) << 10) + (unit(i + 2) - 0xDC00);
       i += 2;
     } else if (is_high(code)) {
-      i += i + 4 <= bytes.size() ? 2u : 0u;  // replaced together with what stands in its place
+      i += i + 4 <= bytes.size() ? 2u : 0u;  // replaced together with what is in its place
       code = kReplacement;
     } else if (is_low(code)) {
       code = kReplacement;
