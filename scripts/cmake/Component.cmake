@@ -116,7 +116,7 @@ function(fl_add_program program)
 
   add_executable(${program} main.cpp ${registry})
   target_link_libraries(${program} PRIVATE ${program}_components fl_tool fl_settings fl_warnings)
-  # All programs stand in one folder, as they do when installed: they find each other there.
+  # All programs are in one folder, as they are when installed: they find each other there.
   if(FL_IS_TEST_TOOL)
     set(bin ${CMAKE_CURRENT_BINARY_DIR}/bin)
   else()

@@ -266,7 +266,7 @@ class Bench:
         fl = [self.fl("fl-source", "stdin", path),
               self.fl("fl-intercept", "regex_filter", "--regex", PATTERN, "--stream"),
               self.fl("fl-sink", "null", "--stream")]
-        # cat behind grep: with /dev/null as its stdout grep stops at the first match.
+        # cat after grep: with /dev/null as its stdout grep stops at the first match.
         runs = self.interleaved({
             "fl": (fl, None, None),
             "-E": ([["cat", path], ["grep", "-E", PATTERN], ["cat"]], None, None),

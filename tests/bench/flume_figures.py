@@ -41,7 +41,7 @@ a1.sinks.k1.hdfs.rollSize = 0
 a1.sinks.k1.hdfs.rollCount = 0
 a1.sinks.k1.hdfs.batchSize = 1000
 """
-# Its own defaults but for the sizes of transactions, which are larger than 100 here as above.
+# Its own defaults except for the sizes of transactions, which are larger than 100 here as above.
 FILE_TO_NULL = CONFIG + """
 a1.channels.c1.type = file
 a1.channels.c1.checkpointDir = {out}/checkpoint
@@ -93,7 +93,7 @@ def by_flume(bench, config, count, lib, high_water):
         wall = time.monotonic() - begin
         memory = high_water(one.process.pid)
         one.stop()  # closes the file
-    # Popen has waited for it: what it used stands in the sum of our children.
+    # Popen has waited for it: what it used is in the sum of our children.
     shutil.rmtree(directory)
     return started, memory, wall
 

@@ -15,7 +15,7 @@ CLUSTER = os.path.join(os.path.dirname(HERE), "peers", "hdfs", "cluster.py")
 CLUSTER_ROUNDS = 5  # at most: a real DataNode takes its time
 CLUSTER_LIMIT = 1200  # seconds; the first start fetches what it needs
 BUCKETS = 100
-SERVER_LIMIT = 60  # seconds until the server is said to hang
+SERVER_LIMIT = 60  # seconds until the server counts as hung
 ONE_FILE = ["--roll-size", "0", "--roll-interval", "0", "--idle-timeout", "0"]
 
 

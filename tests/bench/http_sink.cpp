@@ -1,5 +1,5 @@
-// A WebHDFS of one process that keeps nothing: what an upload costs without a file system behind.
-// Bodies are dropped in the kernel (MSG_TRUNC), so that the client is what is measured. A path
+// A WebHDFS of one process that keeps nothing: what an upload costs without a file system behind
+// it. Bodies are dropped in the kernel (MSG_TRUNC), so that the client is what is measured. A path
 // outside /webhdfs/v1 takes any PUT, for clients that know no WebHDFS.
 // usage: http_sink     prints "NAMENODE_PORT DATANODE_PORT", then a line for each request that was
 //                      answered, "OP BEGIN END BYTES" (monotonic ns); ends with its stdin

@@ -62,7 +62,7 @@ def commits(bench):
 
 
 def backlog(bench):
-    """Taking what lies in a log against reading its segments."""
+    """Taking what is in a log against reading its segments."""
     path, count = bench.lines_file(300)
     directory = os.path.join(bench.work, "log")
     bench.time_one([bench.fl("fl-source", "stdin", path),

@@ -34,7 +34,7 @@ std::vector<std::uint8_t> make_block(std::size_t body_bytes, std::size_t& events
   return {block.data, block.data + block.size};
 }
 
-// What the runner does with a block behind an interceptor that adds a header to all events.
+// What the runner does with a block after an interceptor that adds a header to all events.
 std::size_t run_stage(const std::vector<std::uint8_t>& block, fl::Batch& batch,
                       fl::BlockBuilder& builder) {
   const fl::EventLimits limits;

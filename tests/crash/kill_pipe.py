@@ -138,7 +138,7 @@ def wait_moment(kind: str, number: float, out: str, pipeline, duration: float) -
 
 
 def real_stage(process, wrapped: bool) -> int:
-    """The pid of the stage itself, behind timeout or sudo; 0 if it is not there (yet)."""
+    """The pid of the stage itself, below timeout or sudo; 0 if it is not there (yet)."""
     if not wrapped:
         return process.pid
     for pid in harness.children_of(process.pid):

@@ -102,7 +102,7 @@ class Interrupt(harness.Case):
             statuses = [p.returncode for p in pipeline.processes]
             left = [name for name in os.listdir(self.path(f"spool{i}"))
                     if not name.endswith(".COMPLETED") and not name.startswith(".")]
-            # The stages after the source hear that it stopped with files left.
+            # The stages after the source learn that it stopped with files left.
             self.assertEqual(statuses, [75 if left else 0] * 3, f"round {i}\n{pipeline.report()}")
             self.assertEqual(len(lines), len(set(lines)))
             done = 20000 * (3 - len(left))

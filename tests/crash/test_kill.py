@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs kill_pipe.py: 200 kills, and a few with the source behind timeout and sudo."""
+"""Runs kill_pipe.py: 200 kills, and a few with the source under timeout and sudo."""
 import os
 import subprocess
 import sys

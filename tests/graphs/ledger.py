@@ -116,7 +116,7 @@ class Ledger:
         for path in stage.route.files():
             lines, rest = read_lines(path)
             if rest and rest not in expected:
-                # Who is killed in the middle of a line leaves a part of it, if it does not rename.
+                # A sink killed in the middle of a line leaves a part of it, unless it renames.
                 if not any(body.startswith(rest) for body in expected):
                     faults.append(("damaged", f"{stage.name}: {path} ends with {rest[:60]!r}"))
             for line in lines:
@@ -175,7 +175,7 @@ class Ledger:
             split = next((each for each in reversed(stage.upstream())
                           if each.route.kind == "any"), None)
             if split:
-                # Who shares knows nothing of the others: together they must have everything.
+                # Stages that share know nothing of each other: together they must have everything.
                 shares = [each for each in self.graph.lasts() if split in each.upstream()]
                 if stage is shares[0] and not any(each.status for each in shares):
                     lacks = self.missing(split, set(self.coming[split]))

@@ -117,7 +117,7 @@ class Round:
                     pass
 
     def await_open(self, graph):
-        """Whoever opens a named pipe waits for the other end: nobody is hit before that."""
+        """Opening a named pipe waits for the other end: nobody is hit before that."""
         fifos = [edge for edge in graph.edges if edge.kind == "fifo"]
 
         def opened():
@@ -157,8 +157,8 @@ class Round:
 
     def do_kill(self, graph):
         stage = self.choose(graph)
-        # A writer that is killed before its header leaves an empty pipe, which nobody can tell from
-        # one without events.
+        # A writer that is killed before its header leaves an empty pipe, which looks like one
+        # without events.
         if stage and stage.writes:
             harness.poll(lambda: stage.written() >= HEADER * len(stage.writes) or
                          stage.status is not None, "a header on each output")

@@ -121,7 +121,7 @@ class Shape:
         return self.add(self.stage("fl-source", "stdin", Route(), stdin=path), events)
 
     def source_cat(self, number):
-        """Text straight into a stage that is no source."""
+        """Text straight into a stage that is not a source."""
         events = self.lines(number)
         path = self.keep(f"lines{number}", events)
         made = self.graph.stage("fl-intercept --text --grace 2s static text true", stdin=path)
@@ -191,7 +191,7 @@ class Shape:
         if kind == "two":
             return self.stage("fl-intercept", "host + remove_header k", Route())
         if kind == "filter":
-            # Events whose number ends with 4 go.
+            # Drops events whose number ends with 4.
             return self.stage("fl-intercept", r"regex_filter --exclude-events --regex '^\d*4(\.|$)'",
                               Route("filter", keep=lambda i: i % 10 != 4))
         if kind == "replace":

@@ -9,10 +9,10 @@ progress; then, where all sources can read again, the same graph without faults.
   lied       a stage ended with 0 although an event that came to it is not where it must be
   hung       something did not end
   invented, damaged, doubled, reordered   what is at a destination was not sent so
-  sick       a graph that nobody had touched ended with another status than 0
+  sick       a graph that nobody had touched ended with a status other than 0
   crash      an undocumented status
-Doubles are allowed behind balance and in groups when something failed, and after a recovery for events
-that the source had not forgotten.
+Doubles are allowed after balance and in groups when something failed, and after a recovery for
+events that the source had not forgotten.
 
 usage: test_graphs.py [SEED...]    rounds of these seeds alone, each with its report
 FL_TEST_LONG=1: 1,000 rounds instead of 60. FL_TEST_ROUNDS=N: N rounds.

@@ -1,7 +1,7 @@
 # Stages with several outputs, and groups of sinks.
 load helper
 
-# A sink that fails on command, plugged in as a stranger would do it: a program in PATH.
+# A sink that fails on command, plugged in as a third party would do it: a program in PATH.
 brittle() {
   mkdir -p bin
   cat > bin/fl-sink-brittle << 'END'
@@ -35,7 +35,7 @@ END
   said "does not acknowledge: nothing sent"
   [ "$(completed)" = 0 ]
   [ -z "$(ls y 2> /dev/null)" ]
-  # Optional, it is no reason.
+  # An optional output does not fail the stage.
   runs "0 0" "fl-source spooldir spool --once | fl-channel replicate --stream --optional 1 --ack-wait 300ms --out >(cat > taken) --out >(fl-sink hdfs --stream file://$DIR/z)"
   [ "$(completed)" = 1 ]
   [ "$(lines z | wc -l)" = 10 ]

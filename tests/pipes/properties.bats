@@ -1,4 +1,4 @@
-# Properties of Flume that no other test of this folder is about (tests/registry/test_coverage.py).
+# Properties of Flume that no other test of this folder covers (tests/registry/test_coverage.py).
 load helper
 
 # A sink of which a name decides whether it works: fl-sink brittle NAME fails while there is a file
@@ -18,8 +18,8 @@ END
 # Of numbers, one a line: how many follow their predecessor at most.
 longest_run() { awk 'NR == 1 || $1 != last + 1 { n = 0 } { last = $1; if (++n > most) most = n } END { print most }'; }
 
-# How often the last 16 bytes of a container, its marker, occur in it: once behind the header, and
-# once behind each block.
+# How often the last 16 bytes of a container, its marker, occur in it: once after the header, and
+# once after each block.
 markers() {
   local bytes
   bytes=$(od -An -v -tx1 "$1" | tr -d ' \n')

@@ -9,7 +9,7 @@ load helper
   said "2 events rejected"
   [ "$(fl-sink stdout --stream --format json < bad.avro | jq -r '.body + " " + .headers.a' | uniq)" = "no time b" ]
   fl-sink stdout --stream --format json < bad.avro | jq -r '.headers["fl.reject.reason"]' | grep -q timestamp
-  # Fed in again behind what was missing, and rejected ones of a second run are appended.
+  # Fed in again after what was missing, and rejected ones of a second run are appended.
   runs "0 0 0" "cat bad.avro | fl-intercept ts --stream | fl-sink hdfs --stream 'file://$DIR/again/%Y'"
   [ "$(cat again/*/* | wc -l)" = 2 ]
   runs "0 0" "cat first | fl-sink hdfs --stream 'file://$DIR/out/%Y' --reject bad.avro"

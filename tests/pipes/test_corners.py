@@ -74,8 +74,8 @@ class Nobody(harness.Case):
         return process
 
     def stranger(self, code, *arguments):
-        """A Python program of user nobody; it has begun its work when it has said a line."""
-        # Python itself may lie where nobody else may read it.
+        """A Python program of user nobody; it has begun its work when it has printed a line."""
+        # Python itself may be where nobody else may read it.
         code = (f"import ctypes, os, select, socket, sys, time\nos.setgroups([])\n"
                 f"os.setresgid({NOBODY}, {NOBODY}, {NOBODY})\n"
                 f"os.setresuid({NOBODY}, {NOBODY}, {NOBODY})\n{code}")
@@ -104,8 +104,7 @@ while True:
             sys.exit("cannot exchange them")
 """
 
-# Keeps many connections to a socket, says nothing, and comes back when it is thrown
-# out.
+# Keeps many connections to a socket, sends nothing, and reconnects when it is dropped.
 FLOOD = r"""
 path = sys.argv[1]
 held = []
@@ -153,7 +152,7 @@ class Deputy(Nobody):
         return listening
 
     def heard(self, listening) -> list:
-        """What was said by who has connected."""
+        """What those that have connected have sent."""
         said = []
         try:
             while True:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""fl-source exec: what becomes of the command, of its output, and of its processes."""
+"""fl-source exec: what happens to the command, its output, and its processes."""
 import os
 import signal
 import sys
@@ -86,7 +86,7 @@ class Exec(harness.Case):
         self.gone([left])
 
     def test_a_failure_that_is_not_known_yet_counts(self):
-        # The keeper, which waits for the command, is frozen until the stage has heard TERM.
+        # The keeper, which waits for the command, is frozen until the stage has received TERM.
         pipeline = self.shell("kill -STOP $PPID; echo $PPID; echo $$; exit 3")
         keeper, command = self.pids(pipeline, 2)
         harness.poll(lambda: not is_alive(command), "the command has ended")
@@ -100,7 +100,7 @@ class Exec(harness.Case):
         self.assertIn("exited with status 3", pipeline.errors(0))
 
     def test_a_signal_is_heard_while_the_rest_of_the_group_is_ended(self):
-        # The command has ended; what it left does not hear TERM and is killed 2 s later.
+        # The command has ended; what it left ignores TERM and is killed 2 s later.
         pipeline = self.shell("trap '' TERM; sh -c 'echo $$; exec sleep 1000' > pid 2>&1 & "
                               "while ! [ -s pid ]; do :; done; cat pid; echo $$")
         *left, command = self.pids(pipeline, 2)

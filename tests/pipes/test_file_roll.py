@@ -228,7 +228,7 @@ class FileRoll(harness.Case):
         self.enlarge()
         self.check(pipeline, 0, 0, limit=60)
         self.assertIn("was removed", pipeline.errors(1))
-        # What the removed file had as synced is gone with it; everything behind that is here.
+        # What the removed file had synced is gone with it; everything after that is here.
         rest = self.content()
         self.assertTrue(ALL.endswith(rest), rest[:100])
         self.assertGreaterEqual(saved.rindex(b"\n") + 1 + len(rest), len(ALL))

@@ -15,7 +15,7 @@ import harness
 
 
 class Reader:
-    """Reads a stream from a named pipe, as a stage would, and says what it is told to say."""
+    """Reads a stream from a named pipe, as a stage would, and sends what it is told to send."""
 
     def __init__(self, path: str):
         self.file = open(path, "rb", buffering=0)
@@ -125,7 +125,7 @@ class Case(harness.Case):
         return os.listdir(self.path("run"))
 
     def program(self, name: str, text: str) -> None:
-        """A sink of a stranger, in PATH."""
+        """A third party's sink, in PATH."""
         path = self.write(f"bin/fl-sink-{name}", text)
         os.chmod(path, 0o755)
 
@@ -240,7 +240,7 @@ class Acknowledged(Case):
         for reader in readers:
             self.assertEqual(reader.read(3), [b"1", b"2", b"3"])
         readers[1].say("ack 3")
-        readers[1].say("at something else")  # heard at the source, so that the ack was heard too
+        readers[1].say("at something else")  # it is at the source, so the ack is too
         readers[0].say("ack 2")
         # The source has still to ask: it has only got two.
         self.assertEqual(readers[0].hear(r"want \d+$"), "want 3")
@@ -370,7 +370,7 @@ while :; do sleep 0.01; done
             return "'stubborn' failed" in pipeline.errors(1)
 
         harness.poll(asked, "its end")
-        # While it is waited for, signals are heard.
+        # While it is waited for, signals are handled.
         before = pipeline.errors(1).split("'stubborn' failed")[0]
         self.assertGreater(before.count("in use"), 5, before)
         self.check(pipeline, 0, 0)

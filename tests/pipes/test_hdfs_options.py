@@ -160,7 +160,7 @@ class Refused(Case):
         def refuse(r):
             if r.op == "RENAME" and not seen:
                 seen.append(fake.serve(r))
-                return None, ""  # done, and nobody hears of it
+                return None, ""  # done, but the answer is lost
             return None
         fake.refuse = refuse
         self.check(self.sink(fake), 0, 0)

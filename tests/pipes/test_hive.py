@@ -309,7 +309,7 @@ class Hive(harness.Case):
     # ------------------------------------------------------------- servers that are away
 
     def test_an_answer_that_is_lost(self):
-        """The partition was added, and nobody heard of it."""
+        """The partition was added, but the answer was lost."""
         lost = []
 
         def after(name, _):
@@ -322,7 +322,7 @@ class Hive(harness.Case):
         self.assertEqual(self.rows(), [b"1,a"])
 
     def test_a_connection_that_was_closed_meanwhile(self):
-        """A new one is made, and nobody hears of it."""
+        """A new one is made, and nothing is logged."""
         reader, writer = os.pipe()
         pipeline = self.pipeline(["fl-source", "stdin", "--format", "json"],
                                  self.sink("--roll-count", "1", partition="%{p}"), stdin=reader)

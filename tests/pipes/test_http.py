@@ -563,7 +563,7 @@ class Options(HttpCase):
                 self.assertEqual(client.ask(b"[]")[0], 401)
                 self.assertIn("realm", client.response.headers["WWW-Authenticate"])
                 self.assertEqual(client.ask(method="GET", path="/health")[0], 200)
-                # Nobody has to send a large body to hear that.
+                # Nobody has to send a large body to learn that.
                 with self.raw(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10000000\r\n"
                               b"Expect: 100-continue\r\n\r\n") as link:
                     self.assertIn(b" 401 ", link.recv(1000))

@@ -113,7 +113,7 @@ class Source(Case):
         self.assertEqual(pipeline.output(), b"a\n" * 2001)
 
     def test_an_answer_that_waits_for_acknowledgements(self):
-        """No answer before; and one on TERM, with the end of TLS behind it."""
+        """No answer before; and one on TERM, followed by the end of TLS."""
         pipeline = self.serve(more="--ack-at sink")
         pipeline.processes[1].send_signal(signal.SIGSTOP)
         link = self.secure()
@@ -393,7 +393,7 @@ class Sink(Case):
                 self.stop(pipeline)
                 self.assertEqual(pipeline.output(), b"")
         pipeline = self.serve()
-        # Neither libcurl's list of CAs nor the system's counts beside --truststore.
+        # Neither libcurl's list of CAs nor the system's counts besides --truststore.
         self.refused(f"--truststore {self.shelf.other_ca.certificate}", "unable to get local issuer",
                      env=self.env(SSL_CERT_FILE=self.shelf.ca.certificate,
                                   CURL_CA_BUNDLE=self.shelf.ca.certificate))

@@ -111,7 +111,7 @@ class Listening(harness.Case):
 
     @staticmethod
     def program_of(pid):
-        """What a shell that is about to become a stage is called is still the shell."""
+        """The name of the program; a shell about to become a stage still has its own."""
         try:
             with open(f"/proc/{pid}/cmdline") as file:
                 return file.read().partition("\0")[0]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""fl-channel ls, cat, verify and groups: a log is looked at like a file, also while it is used."""
+"""fl-channel ls, cat, verify and groups: a log is read like a file, even while it is in use."""
 import json
 import os
 import signal

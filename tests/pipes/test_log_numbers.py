@@ -44,7 +44,7 @@ class Logged(harness.Case):
         return result.stdout.decode()
 
     def of_cat(self, status: int = 0, log: str = "log") -> dict:
-        """The number of each body, as fl-channel cat says it."""
+        """The number of each body, as fl-channel cat prints it."""
         rows = self.ask("cat", "--format", "json", log=log, status=status).splitlines()
         return {json.loads(row)["body"]: str(json.loads(row)["number"]) for row in rows}
 

@@ -192,7 +192,7 @@ class Metrics(harness.Case):
         feed.write(b"one\n")
         harness.poll(lambda: value(exposition.parse(self.get(address)),
                                    "fl_events_acknowledged_total") == 1, "an event")
-        # Its loop stands still in a write to a stderr that is full and that nobody reads.
+        # Its loop is blocked in a write to a full stderr that nobody reads.
         while select.select([], [writer], [], 0)[1]:
             os.write(writer, b"x" * 4096)
         process.send_signal(signal.SIGUSR1)

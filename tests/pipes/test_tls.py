@@ -108,7 +108,7 @@ class Both(Case):
         self.assertEqual(pipeline.output(), b"1\n2\n3\n4\n")
 
     def test_one_side_only(self):
-        """TLS to a port without it, and the other way round."""
+        """TLS to a port without it, and vice versa."""
         pipeline = self.listen("fl-sink stdout --stream")
         self.refused("--tls --trust-all-certs", "the TLS handshake failed: the peer has closed|"
                                                 "Connection reset")
@@ -367,7 +367,7 @@ class Strangers(Case):
 
     def test_a_slow_client_is_not_cut(self):
         """What counts is what comes through the network: one byte in each record, or a record that
-        comes in pieces, is slow only for who counts unpacked bytes."""
+        comes in pieces, is slow only for a server that counts unpacked bytes."""
         def web(body):
             return b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
 

@@ -96,7 +96,7 @@ class Unix(harness.Case):
         nobody = "setpriv --reuid 65534 --regid 65534 --clear-groups"
         os.chmod(self.dir, 0o777)
         reader = self.listening("fl-sink null --stream")
-        os.chmod(self.socket, 0o666)  # as if somebody had opened it
+        os.chmod(self.socket, 0o666)  # as if somebody had made it accessible
         writer = self.pipeline(f"{nobody} fl-source seq --count 3 --out unix:x.sock --grace 1s")
         harness.poll(lambda: "another user (65534)" in reader.errors(0), "a word")
         # It does not trust a reader of root less than root itself: it waits for one that takes it.
@@ -170,7 +170,7 @@ class Unix(harness.Case):
             other.sendall(b"Obj\1" + b"\xff" * 100)
             other.shutdown(socket.SHUT_WR)
             self.assertEqual(other.recv(1), b"")  # it has hung up
-        # The writer that was damaged comes back, and says it properly.
+        # The writer that was damaged comes back, and sends it properly.
         self.check(self.pipeline("fl-source seq --count 1 --out unix:x.sock"), 0)
         self.check(reader, 0)
         self.assertEqual(reader.output(), b"0\n")

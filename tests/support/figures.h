@@ -1,4 +1,4 @@
-// What a component tells of itself, as tests read it.
+// What a component reports about itself, as tests read it.
 #pragma once
 
 #include <string>

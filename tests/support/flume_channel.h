@@ -55,7 +55,7 @@ class FlumeLog {
     return pointer;
   }
 
-  /// Writes it and its .meta, with filler behind the records.
+  /// Writes it and its .meta, with filler after the records.
   void write(const std::string& directory, std::uint64_t position = 0, std::uint64_t order = 0,
              std::size_t filler = 64) const {
     const std::string path = directory + "/log-" + std::to_string(number_);

@@ -40,7 +40,7 @@ class NumberedEvents {
 
 using Numbers = std::vector<std::uint64_t>;
 
-/// The numbers in a block; a body that is no number is the largest one.
+/// The numbers in a block; a body that is not a number is the largest one.
 inline Numbers numbers_of(const Block& block) {
   Numbers numbers;
   const std::uint8_t* p = block.data;

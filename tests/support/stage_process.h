@@ -141,7 +141,7 @@ class StageProcess {
   std::optional<int> status_;
 };
 
-/// Polls until done(); false: it did not come about within `ms`.
+/// Polls until done(); false: it did not become true within `ms`.
 inline bool eventually(const std::function<bool()>& done, std::int64_t ms) {
   const std::int64_t end = monotonic_ms() + ms;
   while (!done()) {

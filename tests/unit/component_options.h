@@ -14,7 +14,7 @@ namespace fl::test {
 
 using Settings = std::vector<std::pair<std::string, std::string>>;
 
-/// Options of `type` with the defaults of the command line but for `settings` (key, value).
+/// Options of `type` with the defaults of the command line except for `settings` (key, value).
 inline std::shared_ptr<void> options_of(const ComponentType& type, const Settings& settings) {
   std::shared_ptr<void> options = type.options.make();
   for (const auto& [key, value] : settings) {

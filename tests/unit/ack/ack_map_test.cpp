@@ -66,7 +66,7 @@ TEST(InputMap, ForwardIsTheLeastOutputThatMakesTheInputsSafe) {
   EXPECT_EQ(8U, map.outputs_for(13));
 }
 
-// `all`: an output event?, inputs done behind it.
+// `all`: an output event?, inputs finished after it.
 std::uint64_t slow_safe_inputs(const std::vector<std::pair<bool, std::uint32_t>>& all,
                                std::uint64_t left) {
   std::uint64_t safe = 0;

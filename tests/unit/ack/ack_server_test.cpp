@@ -196,7 +196,7 @@ TEST_F(AckServerTest, AReaderThatKeepsNoPositionsHearsOfNone) {
   reader.at("printed");
   serve();
   EXPECT_FALSE(server_->kept_positions().has_value());
-  server_->position(1, {"a", "1"});  // whoever calls this nevertheless
+  server_->position(1, {"a", "1"});  // if it is called nevertheless
   reader.handle();
   EXPECT_FALSE(reader.take_position(1000).has_value());
 }

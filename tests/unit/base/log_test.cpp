@@ -108,7 +108,7 @@ TEST(Log, AFullStderrLosesLinesAndSaysHowMany) {
   set_log("fl-test", LogLevel::info, LogFormat::text);
   PipedStderr piped;
   PipedStderr::fill();
-  ::alarm(60);  // it would wait for ever
+  ::alarm(60);  // it would wait forever
   log(LogLevel::info, "one");
   log(LogLevel::info, "two");
   set_status_line("three");

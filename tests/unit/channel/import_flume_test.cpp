@@ -191,9 +191,9 @@ TEST_F(ImportFlume, ATornEnd) {
   EXPECT_EQ(zeros.bodies, (Bodies{"a"}));
 }
 
-// Each bit of a file: nothing is delivered that was not put, or twice; what is wrong is told. Flume
-// has no checksum over the numbers of a record. Those of a put's transaction and of what a take
-// takes are the only ones that nothing else shows.
+// Each bit of a file: nothing is delivered that was not put, or twice; what is wrong is reported.
+// Flume has no checksum over the numbers of a record. Those of a put's transaction and of what a
+// take takes are the only ones that nothing else shows.
 TEST_F(ImportFlume, EveryBitThatFlips) {
   FlumeLog log(1);
   std::set<std::size_t> unprotected;

@@ -141,8 +141,8 @@ TEST_P(BlockCodecs, BytesBehindABlockAreRefused) {
   }
 }
 
-// Damage that passes unseen changes neither memory nor the limit; where a checksum stands in the
-// format none passes, but in bits that mean nothing.
+// Damage that passes unseen changes neither memory nor the limit; where the format has a checksum
+// none passes, except in bits that mean nothing.
 TEST_P(BlockCodecs, EveryFlippedBitIsSeenOrHarmless) {
   const std::string block = lines(30);
   const std::string bytes = packed(block);
@@ -213,8 +213,8 @@ TEST(BlockCodecLevels, AreThoseOfTheLibraries) {
   EXPECT_FALSE(check_level({BlockCodec::zstandard, 0}));
 }
 
-// One block "hello, hello" of each codec by another hand: deflate from Python, snappy and zstandard
-// by their specifications.
+// One block "hello, hello" of each codec by other writers: deflate from Python, snappy and
+// zstandard by their specifications.
 TEST(BlockCodecBytes, OfOtherWritersAreRead) {
   const auto unpack = [](BlockCodec codec, std::string_view bytes) {
     auto decompressor = open_decompressor(codec);

@@ -231,7 +231,7 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& entry) { return std::string(entry.param.name); });
 
 // What servers say where the name tells nothing: the whole sentence, so that the word that is
-// looked for is seen where it stands.
+// looked for is seen in its context.
 INSTANTIATE_TEST_SUITE_P(
     Sentences, HdfsErrorTest,
     testing::Values(

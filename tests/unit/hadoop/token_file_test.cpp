@@ -60,7 +60,7 @@ TEST(TokenFile, WritablesAreRead) {
 
 TEST(TokenFile, CutOrForeignBytesAreErrors) {
   for (const std::string& whole : {version0(), version1()}) {
-    // Behind the tokens there are secrets that we do not read.
+    // After the tokens there are secrets that we do not read.
     const std::size_t end = whole[4] == 0 ? whole.size() - 11 : whole.size();
     for (std::size_t size = 0; size < end; ++size) {
       EXPECT_FALSE(parse_tokens(whole.substr(0, size)).ok()) << size;

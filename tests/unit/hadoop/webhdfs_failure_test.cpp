@@ -116,7 +116,7 @@ TEST_F(WebHdfsFailure, TransferAddressIsRememberedForWhenTheNameNodeNoLongerName
   int looks = 0;
   FakeServer namenode([&](const std::string& request) {
     if (has(request, "GET /jmx?")) {
-      // Taken for dead by the second look, and still offered.
+      // Considered dead by the second look, and still offered.
       return looks++ > 0
                  ? reply("200 OK", R"({"beans":[{"LiveNodes":"{}"}]})")
                  : reply("200 OK",
@@ -203,7 +203,7 @@ TEST_F(WebHdfsFailure, HttpFsTakesAnUploadInOneStep) {
 }
 
 TEST_F(WebHdfsFailure, RenameOnHttpFsIsSettledByLengthAndTime) {
-  // HttpFS tells no file number.
+  // HttpFS reports no file number.
   const auto status = [](int length) {
     return reply("200 OK", R"({"FileStatus":{"length":)" + std::to_string(length) +
                                R"(,"modificationTime":5,"pathSuffix":"","type":"FILE"}})");
@@ -237,7 +237,7 @@ TEST_F(WebHdfsFailure, WithoutATicketNothingIsSent) {
   ASSERT_FALSE(keytab.ok());
   EXPECT_EQ(keytab.error().kind, ErrorClass::permission);
   EXPECT_TRUE(has(keytab.error().message, "/nonexistent/keytab")) << keytab.error().message;
-  // A server that would take a name is not told one.
+  // A server that would accept a bare name is not sent one.
   EXPECT_TRUE(namenode.requests().empty());
 }
 

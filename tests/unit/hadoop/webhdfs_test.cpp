@@ -279,7 +279,7 @@ TEST(WebHdfsList, PagesAreJoinedAndAnUnhelpfulServerEnds) {
   const auto list = WebHdfs(settings_for({server.url()})).list("/x");
   ASSERT_TRUE(list.ok()) << list.error().message;
   EXPECT_EQ(list->size(), 3U);
-  // This one gives the same page for ever.
+  // This one gives the same page forever.
   FakeServer circle([](const std::string&) { return page(entry("a"), 9); });
   EXPECT_EQ(WebHdfs(settings_for({circle.url()})).list("/x")->size(), 1U);
 }

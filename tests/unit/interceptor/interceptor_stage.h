@@ -24,7 +24,7 @@ class Stage {
     append_map(map, headers);
     builder_.add(map, body);
   }
-  /// Before run(): for edits of interceptors that stand before.
+  /// Before run(): for edits of earlier interceptors.
   void fill() {
     test::fill(batch_, builder_.block());
     filled_ = true;

@@ -41,7 +41,7 @@ TEST(OffsetLedger, WhatBecomesNoEventIsSafeWithWhatCameBefore) {
   OffsetLedger ledger;
   const auto a = slot();
   const auto b = slot();
-  ledger.pass(b, 5);  // nothing is on its way
+  ledger.pass(b, 5);  // nothing is in flight
   EXPECT_EQ(b->safe, 5);
   ledger.add(a, 0);
   ledger.pass(a, 3);

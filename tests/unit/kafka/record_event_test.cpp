@@ -17,7 +17,7 @@ KafkaRecord record(std::optional<std::string_view> value) {
   return made;
 }
 
-/// The event's headers in their order, "k=v k=v", and " | body"; or what became of it.
+/// The event's headers in their order, "k=v k=v", and " | body"; or what happened to it.
 std::string text(const KafkaRecord& record, RecordEvent& event) {
   const RecordEvent::Outcome outcome = event.make(record);
   if (outcome != RecordEvent::Outcome::made) {

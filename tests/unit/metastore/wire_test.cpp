@@ -1,4 +1,4 @@
-// The bytes of requests, as a metastore took them, and what becomes of answers.
+// The bytes of requests, as a metastore took them, and how answers are read.
 #include "common/metastore/wire.h"
 
 #include <algorithm>

@@ -153,7 +153,7 @@ TEST_F(Server, MoreThanTheLimitWaitInSilence) {
     seen += due().size();
   }
   const std::uint64_t warnings = log_counts().warnings;
-  EXPECT_TRUE(due().empty());  // it hears that somebody waits
+  EXPECT_TRUE(due().empty());  // it sees that somebody waits
   EXPECT_EQ(log_counts().warnings, warnings + 1);
   EXPECT_TRUE(is_silent());
   EXPECT_GT(server_->deadline_ms(), monotonic_ms());  // reports again if it lasts
@@ -367,7 +367,7 @@ TEST_F(Handshakes, OneThatTakesTooLongIsEnded) {
   listen_with_tls(0);
   const UniqueFd client = connect();
   EXPECT_TRUE(due().empty());
-  EXPECT_TRUE(due_now().empty());  // late: it is told, and may close
+  EXPECT_TRUE(due_now().empty());  // late: the end is sent, and it may close
   ASSERT_EQ(server_->failed_handshakes(), 1u);
   char byte = 0;
   EXPECT_EQ(::recv(client.get(), &byte, 1, 0), 0);

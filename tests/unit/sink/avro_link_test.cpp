@@ -1,4 +1,4 @@
-// A request on its way to a server, on a socket that takes only a part of it at a time.
+// A request in flight to a server, on a socket that takes only a part of it at a time.
 #include "tools/fl-sink/avro/link.h"
 
 #include <fcntl.h>

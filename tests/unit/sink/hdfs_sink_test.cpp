@@ -357,7 +357,7 @@ TEST(HdfsSink, HeaderValuesNeverLeaveTheDirectoryAndNeverCollide) {
     }
     ASSERT_TRUE(drain(sink, sent).ok());
   }
-  // Three templates, each value in a file of its own that lies where the template says.
+  // Three templates, each value in a file of its own that is where the template says.
   EXPECT_EQ(dir.files("out").size(), 3 * values.size());
   EXPECT_EQ(dir.files("out/p").size(), values.size());
   EXPECT_EQ(dir.files("out/r").size(), values.size());

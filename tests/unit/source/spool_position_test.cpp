@@ -1,4 +1,4 @@
-// The words in which the spooldir source tells a durable stage where it is.
+// The words in which the spooldir source reports its place to a durable stage.
 #include "tools/fl-source/spool_position.h"
 
 #include <gtest/gtest.h>

@@ -582,7 +582,7 @@ TEST_F(SpooldirTest, AfterAFailureTheOthersAreReadAndANewFileOfThatName) {
   EXPECT_EQ(kind_of(source->close()), ErrorClass::input);
 }
 
-// ---------------------------------------------------------------- bytes that are no lines of text
+// ---------------------------------------------------------------- bytes that are not lines of text
 
 std::string gzip(const std::string& text) {
   std::string out;

@@ -58,7 +58,7 @@ TEST(RowForm, NumbersOfJson) {
            {"000.5", "0.5"},
            {"1e300", "1e300"},
            {"-1.5e-7", "-1.5e-7"},
-           // What is no number must not break the object.
+           // What is not a number must not break the object.
            {"", "\"\""},
            {"1,5", "\"1,5\""},
            {"nan", "\"nan\""},
@@ -80,7 +80,7 @@ TEST(RowForm, FloatsHaveTheirShortestDigits) {
   EXPECT_EQ(json(SqlKind::single, "3.4028234663852886e38"), "3.4028235e+38");
   EXPECT_EQ(json(SqlKind::single, "1.401298464324817e-45"), "1e-45");
   EXPECT_EQ(text(SqlKind::single, "0.10000000149011612"), "0.1");
-  // No float: it stays as it is.
+  // Not a float: it stays as it is.
   EXPECT_EQ(json(SqlKind::single, "0.1"), "0.1");
   EXPECT_EQ(json(SqlKind::single, "0.12345678901234"), "0.12345678901234");
   EXPECT_EQ(json(SqlKind::single, "1e999"), "1e999");

@@ -25,7 +25,7 @@ constexpr std::int64_t kLimitMs = 30'000;
 void note(const std::string& path) { std::ofstream(path) << "yes"; }
 bool noted(const std::string& path) { return !content_of(path).empty(); }
 
-/// Waits, and wants its acknowledgements when the sink has everything; notes that it has said so.
+/// Waits, and wants its acknowledgements when the sink has everything; notes that it did.
 class WantingSource final : public Source {
  public:
   explicit WantingSource(const StageDir& dir)
@@ -55,7 +55,7 @@ class WantingSource final : public Source {
   bool wants_ = false;
 };
 
-/// Fails on the turn on which it could hear that its events are wanted.
+/// Fails on the turn on which it could learn that its events are wanted.
 class FailingSink final : public Sink {
  public:
   explicit FailingSink(const StageDir& dir)

@@ -135,7 +135,7 @@ TEST_F(IntakeTest, TheStatusOfAWriterThatFailsIsHeard) {
     Writer writer(path);
     turn();
     writer.serve();  // accepts
-    writer.serve();  // hears who it is: a stage stays until then
+    writer.serve();  // learns who it is: a stage stays until then
     writer.server->fail(Failure(78, "no such directory"));
     ASSERT_TRUE(writer.server->last_word_sent());
   }

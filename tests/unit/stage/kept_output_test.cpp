@@ -175,7 +175,8 @@ TEST_F(KeptOutputTest, EachStreamHearsTheNumbersOfItsOwnEvents) {
   EXPECT_EQ(reader_->writer.numbers().of(1), (EventNumber{log, 200}));
 }
 
-// Whatever it acknowledges on its way out counts, though the writer sees its end in the same turn.
+// Whatever it acknowledges before it closes counts, though the writer sees its end in the same
+// turn.
 TEST_F(KeptOutputTest, ALastAcknowledgementIsHeard) {
   listen();
   open();

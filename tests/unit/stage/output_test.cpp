@@ -269,7 +269,7 @@ TEST_F(OutputTest, AClosedSocketIsNoticed) {
   EXPECT_TRUE(output.closed_early());
 }
 
-// A socket counts what lies in it with the memory that it takes: more than was written.
+// A socket counts what is in it with the memory that it takes: more than was written.
 TEST_F(OutputTest, AnUntouchedHeaderInASocketIsNotTaken) {
   std::array<int, 2> ends{};
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
@@ -287,7 +287,7 @@ TEST_F(OutputTest, AnUntouchedHeaderInASocketIsNotTaken) {
   EXPECT_EQ(output.reader(), Reader::foreign);
 }
 
-// What lay in the socket is gone with its reader, and was not handed over.
+// What was in the socket is lost with its reader, and was not handed over.
 TEST_F(OutputTest, AReaderThatClosesASocketUnreadHasTakenNothing) {
   std::array<int, 2> ends{};
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);

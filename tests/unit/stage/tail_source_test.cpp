@@ -31,8 +31,8 @@ constexpr std::size_t kMostDescriptors = 40;
 
 enum class Forgets { nothing, watch, handle, deadline, acked };
 
-/// Reads what is appended to the files of a directory; one inotify descriptor tells of all. Where
-/// it was in each file is appended to `state` as events are acknowledged.
+/// Reads what is appended to the files of a directory; one inotify descriptor reports all. Where it
+/// was in each file is appended to `state` as events are acknowledged.
 class TailSource final : public Source {
  public:
   TailSource(std::string directory, std::string state, Forgets forgets)
@@ -167,7 +167,7 @@ class Trial {
     if (const std::string problem = stop(ms); !problem.empty()) {
       return problem;
     }
-    // The next run goes on where the acknowledgements ended.
+    // The next run continues where the acknowledgements ended.
     append(files_ - 1, "later\n");
     start();
     if (!come(ms)) {

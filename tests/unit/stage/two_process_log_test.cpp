@@ -352,7 +352,7 @@ class ForgetfulTake final : public ChannelTake {
 };
 
 /// Numbers from 0 on; it keeps state, so nothing may be forgotten before it is acknowledged. What
-/// it has of its own is lost in every crash: only the log knows where it stood.
+/// it has of its own is lost in every crash: only the log knows where it was.
 class NumberSource final : public Source {
  public:
   explicit NumberSource(std::uint64_t end = kNumbers) : end_(end) {}
@@ -598,7 +598,7 @@ TEST(TwoProcessLog, FailsWhenACallOfTheContractIsLeftOut) {
   EXPECT_EQ(one_process_trial(Forgets::put_over, kForgetfulMs), "the channel does not end well");
 }
 
-// source | put, or source | interceptor | put. The put half never hears that its log is synced, so
+// source | put, or source | interceptor | put. The put half never learns that its log is synced, so
 // it acknowledges nothing, and all are killed when something is in the log: between the log's sync
 // and the source's own record. Then the same again, to the end.
 std::string kill_trial(Forgets forgets, bool with_interceptor) {

@@ -16,7 +16,7 @@ class WritersDoorTest : public testing::Test {
     door_ = std::move(*door);
     opened_ms_ = monotonic_ms();
   }
-  // The writers that have come in one turn of the loop.
+  // The writers that have connected in one turn of the loop.
   std::size_t turn() {
     PollSet set;
     door_->watch(set);
@@ -28,7 +28,7 @@ class WritersDoorTest : public testing::Test {
     }
     return writers;
   }
-  // A writer comes, begins its stream, and goes.
+  // A writer connects, begins its stream, and closes.
   void visit(std::optional<bool> whole) {
     const UniqueFd fd = UnixDialer(path_).dial();
     ASSERT_EQ(turn(), 1U);
@@ -87,7 +87,7 @@ TEST_F(WritersDoorTest, AWriterThatWasLostIsWaitedFor) {
   visit(true);
   visit(false);
   EXPECT_FALSE(is_over_in_time());
-  visit(std::nullopt);  // who says nothing is not it
+  visit(std::nullopt);  // one that sends nothing is not it
   EXPECT_FALSE(is_over_in_time());
   visit(true);
   EXPECT_TRUE(is_over_in_time());

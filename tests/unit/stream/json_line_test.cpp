@@ -178,13 +178,13 @@ TEST(JsonLine, AReaderOfTextCountsLines) {
   BlockBuilder out;
   Result<bool> read = reader.read(in, true, out);
   ASSERT_TRUE(read);
-  EXPECT_TRUE(*read);  // what stands before the fault goes first
+  EXPECT_TRUE(*read);  // what precedes the fault goes first
   EXPECT_EQ(out.count(), 2u);
   out.clear();
   read = reader.read(in, true, out);
   ASSERT_FALSE(read);
   EXPECT_EQ(read.error().message.substr(0, 17), "line 4: not JSON:");
-  read = reader.read(in, true, out);  // it is passed
+  read = reader.read(in, true, out);  // it is skipped
   ASSERT_TRUE(read);
   EXPECT_EQ(out.count(), 1u);
 }
