@@ -50,7 +50,7 @@ class InputMap {
             const std::vector<std::uint32_t>& done);
   void pop();
 
-  // A ring of those that are not wholly acknowledged; what is free keeps its memory for the next.
+  // A ring of those that are not wholly acknowledged; free ones keep their memory for the next.
   std::vector<Run> runs_;
   std::size_t first_ = 0;
   std::size_t used_ = 0;

@@ -39,7 +39,7 @@ class NumberMap {
   std::optional<EventNumber> of(std::uint64_t n) const;
   /// The first event after `n` that has a mark; UINT64_MAX: none.
   std::uint64_t next_mark(std::uint64_t n) const;
-  /// Events before `n` are not asked for any more.
+  /// Nobody will ask for events before `n`.
   void forget(std::uint64_t n);
 
  private:

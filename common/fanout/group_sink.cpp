@@ -269,7 +269,7 @@ void GroupSink::assign() {
   }
 }
 
-// What output `index` has said since the last time.
+// Takes in what output `index` has sent since the last time.
 void GroupSink::hear(std::size_t index) {
   Destination& destination = destinations_[index];
   std::optional<int> status = destination.member ? destination.member->ended() : std::nullopt;
@@ -313,7 +313,7 @@ void GroupSink::hear(std::size_t index) {
   check_output(index, status);
 }
 
-// What becomes of it after that. `status`: its process has ended.
+// Decides what happens to it after that. `status`: its process has ended.
 void GroupSink::check_output(std::size_t index, std::optional<int> status) {
   const Destination& destination = destinations_[index];
   if (destination.is_over || is_failing_) {
@@ -472,7 +472,7 @@ bool GroupSink::all_have_failed() const {
       });
 }
 
-// When a group of which no sink works is given up; -1: not now.
+// When to give up a group none of whose sinks works; -1: not now.
 std::int64_t GroupSink::give_up_at_ms() const {
   if (!is_group() || over_since_ms_ < 0 || kept_.empty() || stop_requested() ||
       !all_have_failed()) {

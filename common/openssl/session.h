@@ -12,7 +12,7 @@ class OpensslSession final : public TlsSession {
  public:
   /// `ssl` has its socket, and knows whether it accepts or connects.
   explicit OpensslSession(SslPtr ssl) : ssl_(std::move(ssl)) {}
-  /// Of no use from the start.
+  /// Failed from the start, for this reason.
   explicit OpensslSession(std::string why);
   ~OpensslSession() override;
 

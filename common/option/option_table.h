@@ -58,7 +58,7 @@ struct OptionSpec {
   std::vector<std::string> parts;
   bool is_cli_only = false;  ///< no Flume property
   bool is_path = false;      ///< the value names a file or directory
-  /// An empty value cannot be meant: it comes from a variable that is not set.
+  /// An empty value is never intended: it comes from a variable that is not set.
   bool refuses_empty = false;
   /// The key of the option that gets VALUE when this positional is alone and reads NAME=VALUE.
   std::string pair_key;

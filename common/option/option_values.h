@@ -13,7 +13,7 @@ namespace fl {
 /// and, for a choice, the nearest one; the caller says which option it is.
 Status set_option(const OptionSpec& spec, void* options, std::string_view text);
 
-/// An error of class usage if `text` is empty and the option is one for which that cannot be meant.
+/// An error of class usage if `text` is empty and that is never intended for the option.
 Status check_empty(const OptionSpec& spec, std::string_view text);
 
 /// The default of each option of the set, in its order, as set_option() reads it.

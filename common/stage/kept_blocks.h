@@ -85,7 +85,7 @@ class KeptBlocks {
   std::uint64_t safe() const { return safe_; }
   /// All events that came in.
   std::uint64_t events() const { return events_; }
-  /// What is kept takes so much memory.
+  /// The memory that kept events take.
   std::size_t bytes() const { return bytes_; }
   bool empty() const { return kept_.empty(); }
 

@@ -112,7 +112,7 @@ Result<bool> TextReader::add_formed(std::string_view line, BlockBuilder& out) {
   return true;
 }
 
-// The bytes up to the delimiter, or (`ends`: no) to the end of the input, are passed.
+// The bytes up to the delimiter, or (`ends`: no) to the end of the input, are skipped.
 Status TextReader::end_drop(bool ends) {
   if (std::exchange(rest_, Rest::line) != Rest::drop) {
     return {};

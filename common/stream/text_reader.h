@@ -45,7 +45,7 @@ class TextReader {
 
   /// Moves lines from `in` to `out` until `out` is full or no whole line is left (with `eof`: until
   /// nothing is left). Returns true if `out` has no room for the next line. An error: a line is not
-  /// of the form, with its number, or could not be kept; it is passed.
+  /// of the form, with its number, or could not be kept; it is skipped.
   Result<bool> read(InputBuffer& in, bool eof, BlockBuilder& out);
 
   /// Lines longer than max_line so far.

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Values that cannot be meant: empty paths, unknown escapes, zones; events in the place that is meant.
+"""Values that nobody intends: empty paths, unknown escapes, zones; events in the intended place.
 
 The first class goes over all options of all programs, as `--generate options-json` lists them.
 """

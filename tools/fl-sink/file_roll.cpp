@@ -26,7 +26,7 @@ namespace {
 
 /// Written data is synced at the latest after this, also if nobody asks for it.
 constexpr std::int64_t kSyncMs = 1000;
-/// As much as has to be read back at most when a file is removed behind our back.
+/// The most that has to be read back when a file is removed behind our back.
 constexpr std::uint64_t kSyncBytes = 64 << 20;
 constexpr std::int64_t kFullRetryMs = 500;
 /// Names that may be taken by files of others before we give up.

@@ -78,7 +78,7 @@ void LineFile::consume(std::size_t bytes) {
   }
 }
 
-/// True: the line is passed. False: an error.
+/// True: the line is skipped. False: an error.
 bool LineFile::drop_rest_of_line() {
   const bool rejects = rules_.long_line == LongLine::reject;
   const auto end = [&](bool has_delimiter) {

@@ -35,7 +35,7 @@ struct LineFormat {
 /// stored: a client that never reads them costs nothing.
 ///
 /// The two directions end independently. A client that cannot be answered any more, because it has
-/// closed without reading, is read on to the end of what it sent; the answers are dropped and
+/// closed without reading, is still read to the end of what it sent; the answers are dropped and
 /// counted.
 class NetcatConnection {
  public:

@@ -315,7 +315,7 @@ class Trial {
     return fd;
   }
 
-  // Turns of the loop until `done`; false: it did not come about.
+  // Turns of the loop until `done`; false: it did not become true.
   bool turn_until(const std::function<bool()>& done) {
     const std::int64_t end = monotonic_ms() + limit_ms_;
     while (!done()) {

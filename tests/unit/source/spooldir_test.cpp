@@ -796,7 +796,7 @@ TEST_F(SpooldirTest, ALineThatCannotBeKeptEndsTheSource) {
   EXPECT_TRUE(exists("a"));
 }
 
-// ---------------------------------------------------------------- what cannot be meant
+// ---------------------------------------------------------------- what nobody intends
 
 TEST_F(SpooldirTest, EmptyStringsAreUsageErrors) {
   const test::Settings wrong[] = {{{"spoolDir", ""}},

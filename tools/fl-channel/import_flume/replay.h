@@ -33,7 +33,7 @@ class Replay {
   Replay(std::vector<FoundFiles> directories, std::optional<Checkpoint> checkpoint,
          std::uint64_t most, Complaint complain);
 
-  /// Goes on by some records. False: that was all, and events() are there.
+  /// Reads some more records. False: that was all, and events() are there.
   Result<bool> step();
   /// The events, oldest first. Once.
   std::vector<Pointer> events();

@@ -267,7 +267,7 @@ Result<AvroSchema> AvroSchema::parse(std::string_view json) {
   return schema;
 }
 
-// Walks over one datum. What it reads is untrusted: each length is held against what is left.
+// Walks over one datum. What it reads is untrusted: each length is checked against what is left.
 class AvroSchema::Reader {
  public:
   Reader(const AvroSchema& schema, std::string_view bytes)
