@@ -19,11 +19,11 @@ struct AccessOptions {
 template <typename Options>
 void add_access_options(OptionTable<Options>& table, AccessOptions Options::*part) {
   table.add("ipFilter", part, &AccessOptions::ip_filter, "BOOL",
-            "Who may connect is decided by --ip-filter-rules.");
+            "Check clients against --ip-filter-rules.");
   table.add("ipFilterRules", part, &AccessOptions::ip_filter_rules, "RULES",
             "Rules allow|deny:ip|name:PATTERN with commas between; the first that matches decides, "
             "and where none does, the client may connect. * stands for any characters, ? for one. "
-            "A name is asked of the resolver, and counts if it leads back to the address; "
+            "A name counts if it resolves back to the address; "
             "localhost is every address of this host.");
   table.add("clientIPHeader", part, &AccessOptions::client_ip_header, "NAME",
             "Each event gets this header with the address of its client, without the port; one "

@@ -165,8 +165,7 @@ Result<std::shared_ptr<TlsContext>> open_tls(const TlsOptions& options, TlsSide 
     log(LogLevel::warning, note);
   }
   if (options.trust_all_certs && side == TlsSide::client) {
-    log(LogLevel::warning,
-        "--trust-all-certs: any server is believed to be the right one, whoever it is");
+    log(LogLevel::warning, "--trust-all-certs: the identity of the server is not checked");
   }
   return context;
 }

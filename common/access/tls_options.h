@@ -94,8 +94,9 @@ void add_tls_url_options(OptionTable<Options>& table, TlsOptions Options::*part)
                    "The password of --truststore, if it is PKCS12.");
   table.add("truststore-type", part, &TlsOptions::truststore_type, "TYPE", "")
       .ignored("the file shows whether it is PEM or PKCS12");
-  table.add("trust-all-certs", part, &TlsOptions::trust_all_certs, "BOOL",
-            "Accepts any certificate: whoever answers gets the events. Logged at each start.");
+  table.add(
+      "trust-all-certs", part, &TlsOptions::trust_all_certs, "BOOL",
+      "Accepts any certificate: the identity of the server is not checked. Logged at each start.");
   tls_detail::add_keystore(table, part,
                            "A certificate and its key, for a server that asks clients for one:");
   tls_detail::add_rules(table, part);

@@ -105,7 +105,8 @@ OptionSet stage_options() {
       .add("giveUpAfter", &Options::give_up_after, "TIME",
            "End the stage when events wait and nothing moves for TIME: nothing is taken or "
            "acknowledged by the next stage or the destination. The status is that of what is "
-           "missing (69, 74, 75 or 77). A stage that only waits for input goes on. Choose TIME "
+           "missing (69, 74, 75 or 77). A stage that only waits for input keeps running. Choose "
+           "TIME "
            "longer than the destination needs for one file; 0: never.")
       .cli_only();
   table

@@ -189,8 +189,7 @@ class PathTemplate::Parser {
   Status check_fixed(const std::string& component) const {
     const std::string refused = "refused the path '" + std::string(text_) + "': ";
     if (component == "..") {
-      return Error{ErrorClass::config, refused + "it holds '..'",
-                   "write the directory that is meant"};
+      return Error{ErrorClass::config, refused + "it holds '..'", "write the intended directory"};
     }
     if (component.find('\0') != std::string::npos || component.size() > max_component_) {
       return Error{ErrorClass::config, refused + "a part of it is too long or holds NUL"};

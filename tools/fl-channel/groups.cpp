@@ -96,7 +96,7 @@ Result<std::uint64_t> target(LogView& view, const Options& options,
   if (!next) {
     return Error{ErrorClass::input,
                  fmt::format("the position of group '{}' is damaged", printable(options.group)),
-                 "--to says where it goes on"};
+                 "set the position with --to"};
   }
   const std::uint64_t end = view.reader->durable_sequence();
   return std::min(std::max(end, *next), *next + std::min(options.skip, UINT64_MAX - *next));
@@ -162,7 +162,7 @@ CommandType groups_command() {
       "Prints a line for each group that takes from the log in DIR: the number of its next event, "
       "how many events it has left, how long ago the oldest of these was put, and when it moved "
       "last. The log may be in use.\n\n"
-      "With --to or --skip the group given by --group goes on elsewhere, and how many events it "
+      "With --to or --skip the group given by --group continues elsewhere, and how many events it "
       "skips or gets again is printed; with --remove it is forgotten, and what only it needed is "
       "freed. That is refused (75) while somebody takes for the group. Nothing else skips an "
       "event: a sink that can never take one ends each time, until --skip 1 is given. A log "

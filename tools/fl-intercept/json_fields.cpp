@@ -326,7 +326,7 @@ Status JsonFields::find(std::string_view text) {
     return refused(simdjson_message(error));
   }
   if (const char* behind = nullptr; document.current_location().get(behind) == simdjson::SUCCESS) {
-    return refused("something stands after its end");
+    return refused("there is text after its end");
   }
   return {};
 }

@@ -151,7 +151,7 @@ Status SpoolScan::list_directory(int fd, const std::string& prefix, int depth, W
         continue;
       }
       if (depth == kMaxDepth) {
-        log(LogLevel::warning, "passed over '" + path + "': nested too deep");
+        log(LogLevel::warning, "skipped '" + path + "': nested too deep");
         continue;
       }
       const UniqueFd child(

@@ -139,7 +139,7 @@ Status Replay::apply(const Lane& lane) {
   if (has_checkpoint_ && record.order <= order_) {
     if (lane.is_behind_checkpoint) {
       complain_(
-          fmt::format("the record at {} of log-{} is damaged: it stands behind the "
+          fmt::format("the record at {} of log-{} is damaged: it is after the "
                       "checkpoint and claims to be older",
                       offset_of(pointer), file_of(pointer)));
     }
@@ -194,7 +194,7 @@ void Replay::commit(const Record& record, const Transaction& transaction) {
 std::vector<Pointer> Replay::events() {
   if (!taken_.empty()) {
     complain_(count_of(taken_.size(), "taken event") +
-              " stand nowhere in the files: what was meant is delivered again");
+              " are not in the files: these events are delivered again");
   }
   for (const auto& [number, transaction] : open_) {
     uncommitted_ += transaction.puts.size();

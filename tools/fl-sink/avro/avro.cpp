@@ -65,10 +65,9 @@ OptionSet options() {
   table.add("max-attempts", &Options::max_attempts, "N", "")
       .ignored("hosts are tried until one takes the events; see --give-up-after");
   table
-      .add(
-          "attempts", &Options::attempts, "N",
-          "Ends with 69 after so many failures in a row; 0: goes on. Each of several hosts is left "
-          "after this many, at least one.")
+      .add("attempts", &Options::attempts, "N",
+           "Ends with 69 after so many failures in a row; 0: never. Each of several hosts is left "
+           "after this many, at least one.")
       .cli_only();
   add_capacity(table, &Options::capacity);
   add_tls_client_options(table, &Options::tls);

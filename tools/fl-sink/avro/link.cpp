@@ -102,7 +102,7 @@ Result<std::optional<RpcOutcome>> AvroLink::move() {
     }
     is_answered_ = true;
     if (!is_busy_ || has_unsent() || frame_.serial() != serial_) {
-      return Error{ErrorClass::config, "a reply came that nobody has asked for", {}};
+      return Error{ErrorClass::config, "unexpected reply", {}};
     }
     Result<RpcOutcome> outcome = session_.reply(frame_.message());
     frame_.next();

@@ -150,7 +150,8 @@ ComponentType http_source() {
       "A sink that gathers events into files, such as hdfs, would have to complete a file for each "
       "request. Before such a sink this source therefore stops with 78 unless a stage between "
       "stores events, as fl-channel file does, or --ack-at put or sink is given.\n\n"
-      "On a signal nobody is accepted any more; requests that were handed on are answered 200 when "
+      "On a signal no new connections are accepted; requests that were handed on are answered 200 "
+      "when "
       "they are acknowledged, all others 503. The status is 0.";
   type.examples = {
       {"fl-source http --port 5140 | fl-sink logger --stream",

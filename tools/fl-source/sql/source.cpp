@@ -106,8 +106,7 @@ Status SqlSource::check_options() {
     log(LogLevel::warning, "certificates have no effect without --tls: nothing is encrypted");
   }
   if (options_.tls && options_.trust_all_certs) {
-    log(LogLevel::warning,
-        "--trust-all-certs: any server is believed to be the right one, whoever it is");
+    log(LogLevel::warning, "--trust-all-certs: the identity of the server is not checked");
   }
   if (options_.keystore.empty() && !options_.keystore_key.empty()) {
     return Error{ErrorClass::config, "--keystore-key needs the certificate of the key",

@@ -75,8 +75,9 @@ void add_server(OptionTable<Options>& table) {
       .add("truststore", &Options::truststore, "FILE",
            "The CAs that are trusted, in PEM; without it those of the system.")
       .path();
-  table.add("trust-all-certs", &Options::trust_all_certs, "BOOL",
-            "Accepts any certificate: whoever answers gets the password. Logged at each start.");
+  table.add(
+      "trust-all-certs", &Options::trust_all_certs, "BOOL",
+      "Accepts any certificate: any server that answers gets the password. Logged at each start.");
   table
       .add("keystore", &Options::keystore, "FILE",
            "A certificate and its key in PEM, for a server that asks clients for one.")
