@@ -29,7 +29,7 @@ def run_example(program, command, directory):
     environment = {name: value for name, value in os.environ.items()
                    if not name.startswith(("FL_", "HADOOP_"))}
     environment["PATH"] = program.bin + os.pathsep + environment["PATH"]
-    environment["HOME"] = directory
+    environment["HOME"] = environment["TMPDIR"] = directory
     if is_sanitized(program):
         environment["PATH"] = os.path.join(HERE, "sanitized") + os.pathsep + environment["PATH"]
     process = subprocess.Popen(["bash", "-c", command], cwd=directory, env=environment,

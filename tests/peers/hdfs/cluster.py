@@ -153,7 +153,8 @@ class Cluster:
     def command(self, main, *args, lib="lib", conf=None, memory=192, flags=()):
         if self.state["kdc"] and main != CLASSES["kdc"]:
             flags = [*flags, f"-Djava.security.krb5.conf={self.dir}/kdc/krb5.conf"]
-        return [jars.program("java"), f"-Xmx{memory}m", *jars.JVM, *flags, "-cp",
+        return [jars.program("java"), f"-Xmx{memory}m", *jars.JVM,
+                f"-Djava.io.tmpdir={self.dir}", *flags, "-cp",
                 f"{conf or self.conf}:{jars.JARS}/{lib}/*", main, *args]
 
     def format(self):

@@ -68,7 +68,7 @@ def session(folder, **more):
         "sql.shuffle.partitions": "1", "default.parallelism": "1",
         "sql.catalogImplementation": "in-memory", "sql.session.timeZone": "UTC",
         "sql.warehouse.dir": f"{folder}/warehouse", "local.dir": f"{folder}/tmp",
-        "driver.extraJavaOptions": JVM, **more}
+        "driver.extraJavaOptions": f"{JVM} -Djava.io.tmpdir={folder}", **more}
     builder = SparkSession.builder.master("local[1]").appName("fl")
     for name, value in settings.items():
         builder = builder.config(f"spark.{name}", value)
