@@ -6,7 +6,7 @@ commit it any more: it was killed, or the group has taken the partition from it,
 their number.
 
 The latter is common with librdkafka before 2.10: a commit that a rebalance overtakes is refused, and
-the library then gives up all partitions of the member (confluentinc/librdkafka issue 4059).
+the library then gives up all partitions of the member.
 """
 import collections
 import os
