@@ -215,7 +215,8 @@ std::string scdoc_escaped(std::string_view text) {
   constexpr std::string_view kSpecial = "\\*_#[]|`~.;+";
   std::string out;
   for (const char c : text) {
-    if (kSpecial.find(c) != std::string_view::npos) {
+    const bool begins_line = out.empty() || out.back() == '\n';  // there '-' begins a list
+    if (kSpecial.find(c) != std::string_view::npos || (c == '-' && begins_line)) {
       out += '\\';
     }
     out += c;
