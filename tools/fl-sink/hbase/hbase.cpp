@@ -192,9 +192,10 @@ ComponentType hbase_sink() {
       "with --increment-column also to the one that counts it. HBase has it in its log then. What "
       "is sent again after a lost answer is the same cells; only counters count it twice.";
   type.examples = {
-      {"tail -F access.log | fl-intercept ts + regex_extractor '^(\\S+)' client | fl-sink hbase "
-       "web:log --column-family f --row-key '%{client}-%{timestamp}' --rest http://gateway:8080",
-       "A row for each line, by client and time."},
+      {"tail -F access.log | fl-intercept ts + uuid + regex_extractor '^(\\S+)' client | fl-sink "
+       "hbase web:log --column-family f --row-key '%{client}-%{timestamp}-%{id}' --rest "
+       "http://gateway:8080",
+       "A row for each line, by client and time; the id keeps lines of the same time apart."},
       {"fl-sink hbase orders --column-family f --serializer regex --regex '([^,]*),([^,]*),(.*)' "
        "--col-names ROW_KEY,customer,items --row-key-index 0 --rest http://gw1:8080 --rest "
        "http://gw2:8080 < orders.csv",
