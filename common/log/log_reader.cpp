@@ -190,7 +190,8 @@ Status LogReader::open_segment_at(std::uint64_t sequence) {
   return {};
 }
 
-LogReader::Got LogReader::gap_to(std::uint64_t to, std::string why) {
+LogReader::Got LogReader::gap_to(std::uint64_t to, std::string why, bool is_freed) {
+  is_freed_ = is_freed;
   first_ = sequence_;
   count_ = to - sequence_;
   why_ = std::move(why);
@@ -221,7 +222,7 @@ Result<LogReader::Got> LogReader::step() {
         if (to <= sequence_) {
           return Got::nothing;
         }
-        return gap_to(to, "their segments were removed");
+        return gap_to(to, "their segments were removed", true);
       }
     }
     const std::uint64_t end = end_of_segment();

@@ -65,6 +65,8 @@ class LogReader {
   std::uint64_t count() const { return count_; }
   std::uint64_t time_ms() const { return time_ms_; }
   const std::string& why() const { return why_; }
+  /// After Got::gap: the oldest segments were removed since the reader began.
+  bool is_freed() const { return is_freed_; }
   /// Where the block's first record stands.
   std::uint64_t segment_first() const { return segment_ ? segment_->first : 0; }
   std::uint64_t record_offset() const { return record_offset_; }
@@ -82,7 +84,7 @@ class LogReader {
   Result<Got> step();
   Result<bool> was_replaced();
   Status pass_damage();
-  Got gap_to(std::uint64_t to, std::string why);
+  Got gap_to(std::uint64_t to, std::string why, bool is_freed = false);
   Result<bool> unpack(RecordHeader& header, std::uint8_t*& payload);
   bool trim(RecordHeader& header, std::uint8_t*& payload);
   void join();
@@ -109,6 +111,7 @@ class LogReader {
   std::uint64_t time_ms_ = 0;
   std::uint64_t record_offset_ = 0;
   std::string why_;
+  bool is_freed_ = false;
   std::uint64_t missing_ = 0;
   std::uint8_t guarded_[Block::kAfter] = {};  // what a frame around block_ overwrites
   std::uint8_t* guard_at_ = nullptr;

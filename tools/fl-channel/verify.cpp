@@ -32,6 +32,7 @@ Result<int> run(const std::shared_ptr<void>& erased) {
   std::uint64_t events = 0;
   std::uint64_t records = 0;
   std::uint64_t bytes = 0;
+  std::uint64_t freed = 0;
   for (;;) {
     Result<LogReader::Got> got = reader.next();
     if (!got) {
@@ -39,6 +40,10 @@ Result<int> run(const std::shared_ptr<void>& erased) {
     }
     if (*got == LogReader::Got::nothing) {
       break;
+    }
+    if (*got == LogReader::Got::gap && reader.is_freed() && !notices.empty()) {
+      freed += reader.count();  // the log is in use, and nobody needs them any more
+      notices.pop_back();
     }
     if (*got == LogReader::Got::block) {
       events += reader.block().count;
@@ -68,13 +73,13 @@ Result<int> run(const std::shared_ptr<void>& erased) {
     }
     out = fmt::format(
         "{{\"events\":{},\"records\":{},\"bytes\":{},\"missing\":{},\"problems\":[{}]}}\n", events,
-        records, bytes, reader.missing(), problems);
+        records, bytes, reader.missing() - freed, problems);
   } else {
     for (const LogNotice& notice : notices) {
       out += printable(notice.text) + "\n";
     }
     out += fmt::format("{} in {}, {} bytes, {} missing\n", count_of(events, "event"),
-                       count_of(records, "record"), bytes, reader.missing());
+                       count_of(records, "record"), bytes, reader.missing() - freed);
   }
   if (Result<int> printed = print_out(out); !printed) {
     return printed;

@@ -114,6 +114,7 @@ TEST_F(SpareSegmentTest, AReaderThatStillHasTheSegmentOpenFindsThatItIsGone) {
   const std::string end =
       " " + std::to_string(second) + "-" + std::to_string(writer_->next_sequence() - 1);
   EXPECT_NE(taken.find(" gap "), std::string::npos) << taken;
+  EXPECT_TRUE(reader.is_freed());
   EXPECT_NE(taken.find("-" + std::to_string(second - 1) + end), std::string::npos) << taken;
   EXPECT_EQ(taken.find("wrong"), std::string::npos) << taken;
 }
