@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "common/component/first_event.h"
 #include "common/kafka/settings.h"
 
 namespace fl {
@@ -80,6 +81,9 @@ Result<std::string_view> TopicNames::of(const Event& event) {
   } else if (pattern_.is_constant()) {
     name = pattern_.fixed();
   } else {
+    if (!std::exchange(has_looked_, true)) {
+      look_at_first(event, pattern_.headers(), clock_.has_value());
+    }
     if (Status expanded = expand(event); !expanded) {
       return expanded.error();
     }

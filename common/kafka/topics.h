@@ -30,6 +30,7 @@ class TopicNames {
   Status expand(const Event& event);
 
   std::string text_;
+  bool has_looked_ = false;
   std::string header_;
   PathTemplate pattern_;
   std::optional<PathClock> clock_;

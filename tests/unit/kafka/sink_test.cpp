@@ -262,6 +262,26 @@ TEST(TopicNames, TakeHeadersAndTimesAsTheyAre) {
   EXPECT_FALSE(TopicNames::make("%Q", "").ok());
 }
 
+// A header that no event has, and seconds where milliseconds are meant: said once.
+TEST(TopicNames, WhatTheFirstEventLacksIsReportedOnce) {
+  std::string bytes;
+  append_event(bytes, {{"host", "web"}, {"timestamp", "1700000000"}}, "x");
+  Event event;
+  const char* why = nullptr;
+  const auto* const at = reinterpret_cast<const std::uint8_t*>(bytes.data());
+  ASSERT_NE(scan_event(at, at + bytes.size(), EventLimits{}, event, why), nullptr);
+  auto names = TopicNames::make("log-%{hsot}-%Y", "");
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(*names->of(event), "log--1970");
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_NE(said.find("no header 'hsot'"), std::string::npos) << said;
+  EXPECT_NE(said.find("%{host}"), std::string::npos) << said;
+  EXPECT_NE(said.find("looks like seconds"), std::string::npos) << said;
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(*names->of(event), "log--1970");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+}
+
 TEST(FlumeEventWriter, WritesOneBlockInJavasOrder) {
   std::string bytes;
   append_map_block(bytes, {{"host", "old"}});

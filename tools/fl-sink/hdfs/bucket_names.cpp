@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/base/log.h"
+#include "common/component/first_event.h"
 #include "tools/fl-sink/hdfs/event_facts.h"
 #include "tools/fl-sink/hdfs/options.h"
 #include "tools/fl-sink/hdfs/store.h"

@@ -2,9 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <string_view>
-#include <vector>
 
 #include "common/base/error.h"
 #include "common/event/event.h"
@@ -14,9 +12,5 @@ namespace fl {
 /// The header timestamp; `what` needs it ("the path"). Class input: there is none, or it is not a
 /// number.
 Result<std::int64_t> time_of(const Event& event, std::string_view what);
-
-/// Warns of headers in `wanted` that the first event lacks, and, if it is `timed`, of a timestamp
-/// that looks like seconds.
-void look_at_first(const Event& event, const std::vector<std::string>& wanted, bool timed);
 
 }  // namespace fl

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <utility>
 
+#include "common/component/first_event.h"
 #include "tools/fl-sink/hdfs/event_facts.h"
 #include "tools/fl-sink/hive/options.h"
 
