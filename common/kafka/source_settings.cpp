@@ -294,6 +294,11 @@ std::string KafkaSource::status() const {
 
 std::string KafkaSource::summary() const {
   const RecordEvent::Counts counts = event_ ? event_->counts() : RecordEvent::Counts{};
+  // A job of cron that finds nothing sends no mail.
+  if (options_.once && !context_.terminal && produced_ == 0 && counts.tombstones == 0 &&
+      counts.skipped == 0 && expired_ == 0) {
+    return {};
+  }
   std::string text = count_of(produced_, "event");
   if (counts.tombstones > 0) {
     text += ", " + count_of(counts.tombstones, "tombstone");

@@ -405,6 +405,10 @@ std::string SqlSource::status() const {
 }
 
 std::string SqlSource::summary() const {
+  // A job of cron that finds nothing sends no mail.
+  if (!context_.terminal && options_.poll.ms == 0 && produced_ == 0 && refused_ == 0) {
+    return {};
+  }
   return count_of(produced_, "row") + (refused_ == 0 ? "" : fmt::format(", {} rejected", refused_));
 }
 
