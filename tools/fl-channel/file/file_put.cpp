@@ -27,6 +27,7 @@ constexpr std::uint64_t kSpaceAtMost = 4 << 20;  // the same while much is free
 constexpr std::int64_t kLookMs = 1'000;          // between two looks at the groups
 constexpr std::int64_t kLastLookMs = 32'000;     // the same while nothing is put
 constexpr std::int64_t kLookWhenFullMs = 100;
+constexpr std::int64_t kRateMs = 1'000;   // of syncs are counted at least for so long
 constexpr std::int64_t kStuckMs = 1'000;  // a limit that lasts longer is reported
 constexpr std::int64_t kFirstRetryMs = 100;
 constexpr std::int64_t kLastRetryMs = 2'000;
@@ -295,6 +296,9 @@ Status FilePut::finish_job() {
   const bool flows = writer_->unsynced_bytes() >= kFlowBytes;
   gather_until_ms_ = flows ? monotonic_ms() + kGatherMs : -1;
   ++syncs_;
+  if (const std::int64_t now = monotonic_ms(); now - rate_.since_ms >= kRateMs) {
+    rate_ = {now, syncs_, syncs_per_second(now)};
+  }
   ++shared_->published;
   last_sync_ms_ = sync_.took_ms;
   if (sync_.full) {
@@ -523,6 +527,13 @@ std::string FilePut::status() const {
   }
 }
 
+// Since a second ago, or longer.
+std::uint64_t FilePut::syncs_per_second(std::int64_t now) const {
+  const std::int64_t ms = now - rate_.since_ms;
+  return ms < kRateMs ? rate_.value
+                      : (syncs_ - rate_.syncs) * 1000 / static_cast<std::uint64_t>(ms);
+}
+
 void FilePut::figures(FigureList& out) const {
   out.gauge("events", "Events held for the slowest group; without groups, all.", held())
       .said("held");
@@ -539,8 +550,11 @@ void FilePut::figures(FigureList& out) const {
     }
   }
   out.counter("syncs_total", "Syncs.", syncs_);
+  out.gauge("syncs_per_second", "Syncs a second, of late.", syncs_per_second(monotonic_ms()))
+      .said("syncs a second");
   out.gauge("last_sync_ms", "Milliseconds of the last sync.",
-            static_cast<std::uint64_t>(last_sync_ms_));
+            static_cast<std::uint64_t>(last_sync_ms_))
+      .said("milliseconds for the last");
   out.counter("events_dropped_total", "Events removed before every group had acknowledged them.",
               dropped_)
       .said_if_any("dropped");

@@ -70,6 +70,7 @@ class FilePut final : public ChannelPut {
   void start_freeing(bool drops);
   std::uint64_t needed() const;
   std::uint64_t held() const;
+  std::uint64_t syncs_per_second(std::int64_t now) const;
   Full limit_reached() const;
   void watch_limit();
   Full space_reached();
@@ -117,6 +118,12 @@ class FilePut final : public ChannelPut {
   RepeatedWarning freeing_warning_;
 
   std::uint64_t syncs_ = 0;
+  struct Rate {
+    std::int64_t since_ms = 0;
+    std::uint64_t syncs = 0;  // until then
+    std::uint64_t value = 0;  // in the second before
+  };
+  Rate rate_;
   std::int64_t last_sync_ms_ = 0;
   std::uint64_t dropped_ = 0;
   bool is_dry_run_ = false;

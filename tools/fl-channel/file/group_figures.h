@@ -18,8 +18,8 @@ inline void add_group_figures(FigureList& out, const std::string& group, std::ui
   out.gauge("group_age_seconds",
             "Seconds for which the group has had events to take and has not moved; 0: it has "
             "acknowledged everything.",
-            lag > 0 && age_ms > 0 ? static_cast<std::uint64_t>(age_ms) / 1000 : 0,
-            {"group", group});
+            lag > 0 && age_ms > 0 ? static_cast<std::uint64_t>(age_ms) / 1000 : 0, {"group", group})
+      .said_if_any("seconds without progress");
 }
 
 }  // namespace fl
