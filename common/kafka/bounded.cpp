@@ -29,13 +29,13 @@ bool ends_within(std::int64_t ms, std::function<void()> work) {
   try {
     thread = std::thread([end, work]() mutable {
       work();
-      work = nullptr;  // what it owns goes before anybody is told
+      work = nullptr;  // destroys what it owns before anybody is notified
       const std::lock_guard<std::mutex> lock(end->mutex);
       end->is_over = true;
       end->changed.notify_all();
     });
   } catch (const std::system_error&) {
-    work();  // no more threads: then without a bound
+    work();  // no more threads: run it without a bound
     return true;
   }
   work = nullptr;

@@ -7,7 +7,7 @@
 namespace fl {
 
 /// Calls `work` on a thread of its own and waits for its end, `ms` at most. False: it still runs,
-/// and may do so until the process ends; everything that it touches has to be its own.
+/// and may do so until the process ends; everything that it touches must be its own.
 bool ends_within(std::int64_t ms, std::function<void()> work);
 
 /// From now on the process ends without the exit handlers of libraries, whose threads still run.

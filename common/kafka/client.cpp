@@ -33,7 +33,7 @@ Error refused_value(const KafkaSettings& settings, const std::string& name,
           {}};
 }
 
-// 1: needs a look; 0: for those who look for the cause of something.
+// Warnings need attention; debug lines are for those who look for a cause.
 LogLevel level_of(int syslog_level, std::string_view facility) {
   // Errors come as events, too. A coordinator that is still starting is waited for.
   if (facility == "FAIL" || facility == "ERROR" || facility == "GETPID" || facility == "FATAL") {
@@ -98,7 +98,7 @@ Result<std::unique_ptr<KafkaClient>> KafkaClient::make(const KafkaSettings& sett
   KafkaQueue main(rd_kafka_queue_get_main(client->handle_));
   (void)rd_kafka_set_log_queue(client->handle_, main.get());
   rd_kafka_queue_io_event_enable(client->queue_.get(), client->wake_.get(), &kOne, sizeof kOne);
-  // What came before that has told nobody.
+  // Events that came before that have notified nobody.
   (void)eventfd_write(client->wake_.get(), 1);
   for (const std::string& note : settings.notes()) {
     log(LogLevel::warning, note);

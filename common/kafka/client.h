@@ -1,5 +1,5 @@
-// A client of librdkafka within the loop of a stage: its threads are the library's, what it has to
-// say comes as events, and a descriptor tells when.
+// A client of librdkafka within the loop of a stage: its threads are the library's, it reports by
+// events, and a descriptor shows when.
 #pragma once
 
 #include <librdkafka/rdkafka.h>
@@ -76,7 +76,7 @@ class KafkaClient {
 
   static constexpr std::int64_t kCloseMs = 5000;
   /// Ends the handle: what is in its queues is lost. Takes up to a few ms with threads to join. If
-  /// the library does not return (2.0 to 2.3 may wait for ever for a broker that was away), the
+  /// the library does not return (2.0 to 2.3 may wait forever for a broker that was away), the
   /// handle is abandoned after `ms`. False: it is abandoned, and its threads may still read what it
   /// was given.
   bool close(std::int64_t ms = kCloseMs);

@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::uint64_t kOne = 1;
 constexpr int kCloseStepMs = 50;
-// The lock and the clock are looked at for each call; large records must not add up.
+// Each call takes a lock and reads the clock; large records must not add up.
 constexpr std::size_t kTakenAtOnce = 64;
 constexpr std::uint64_t kDefaultQueueKib = 65'536;  // the library's
 constexpr int kSafeVersion = 0x020300ff;
@@ -318,14 +318,14 @@ void KafkaConsumer::close(std::int64_t until_ms) {
       }
       change.reset();
     }
-    // The end of it makes nothing readable.
+    // Its end makes nothing readable.
     set.clear();
     client_->watch(set);
     set.wake_at(monotonic_ms() + kCloseStepMs);
     set.wait();
     client_->clear();
   }
-  // To destroy the handle of a member that has not left yet may take for ever, and before 2.3
+  // Destroying the handle of a member that has not left yet may take forever, and before 2.3
   // librdkafka aborts the process there if no partition was ever given.
   const bool has_left = rd_kafka_consumer_closed(client_->handle()) != 0;
   if (!has_left || (!was_assigned_ && rd_kafka_version() < kSafeVersion)) {

@@ -30,7 +30,7 @@ struct KafkaOffset {
 /// fetches no more, and nothing that was fetched is thrown away.
 ///
 /// Records are taken from that queue several at a time. What was fetched of a partition before it
-/// is begun anew or given up must not come after that: the library sees to it in its queue, and
+/// is restarted or given up must not come after that: the library ensures this in its queue, and
 /// what was taken already is dropped here.
 class KafkaConsumer {
  public:
@@ -66,7 +66,7 @@ class KafkaConsumer {
   void pause(const KafkaPartition& partition);
   /// next() gives the result.
   Status commit(const std::vector<KafkaOffset>& offsets);
-  /// The end of the partition as far as it is known; -1: not at all.
+  /// The end of the partition as far as it is known; -1: unknown.
   std::int64_t end_of(const KafkaPartition& partition) const;
 
   /// Readable when records have come to an empty queue, until clear_records().

@@ -24,7 +24,7 @@ struct FirstPlace {
   static Result<FirstPlace> parse(const std::string& text);
 
   /// The offset in a partition that holds [low, high); `at_time`: that of the time, -1 if no record
-  /// is so young.
+  /// is that recent.
   std::int64_t in(std::int64_t low, std::int64_t high, std::int64_t at_time) const;
 };
 

@@ -12,7 +12,7 @@ namespace fl {
 /// the order of Java's HashMap, then the body.
 class FlumeEventWriter {
  public:
-  /// Whether the event stands in a stream as Flume would write it: then there is nothing to do.
+  /// Whether the event is already encoded as Flume would write it: then there is nothing to do.
   static bool is_as_in_flume(const Event& event) { return event.map_size == 1; }
   void append(std::string& out, const Event& event);
 

@@ -31,7 +31,7 @@ std::uint64_t HeldEvents::add(const Batch& batch) {
   Held& added = batches_.back();
   std::uint8_t* to = allocate(std::max<std::size_t>(size_of(batch), 1));
   for (std::size_t i = 0; i < batch.size();) {
-    // A run of events that stand one behind the other.
+    // A run of adjacent events.
     const std::uint8_t* const begin = batch[i].data;
     const std::uint8_t* end = begin;
     for (; i < batch.size() && batch[i].data == end; ++i) {

@@ -1,4 +1,4 @@
-// The events that are on their way: their bytes, and which of them have arrived.
+// The events in flight: their bytes, and which of them have arrived.
 #pragma once
 
 #include <cstddef>
@@ -14,10 +14,10 @@
 namespace fl {
 
 /// Events have numbers in the order in which they came. Bytes stay where they are until all events
-/// up to those of their batch have ended, since whoever sends them has only pointers.
+/// up to those of their batch have ended, since the sender has only pointers.
 class HeldEvents {
  public:
-  /// What an event costs beside its bytes, here and in the library.
+  /// What an event costs besides its bytes, here and in the library.
   static constexpr std::size_t kPerEvent = 200;
 
   /// Copies the events; returns the number of the first.

@@ -70,7 +70,7 @@ std::string tidied(std::string_view text) {
   return out;
 }
 
-// With TLS 1.3 a client hears only after the handshake that its certificate is refused, from a
+// With TLS 1.3 a client learns only after the handshake that its certificate is refused, from a
 // connection that the broker then closes.
 bool is_refusal_of_certificate(std::string_view text) {
   constexpr std::string_view kAlert = "SSL alert number ";

@@ -10,21 +10,21 @@
 
 namespace fl {
 
-/// What an error code means for whoever uses the client.
+/// What an error code means for the user of the client.
 struct KafkaProblem {
   enum class Kind {
-    away,     ///< a broker is not there now: the library goes on trying
+    away,     ///< a broker is not there now: the library keeps trying
     refused,  ///< the same, but a person has to act: credentials, certificates, permissions
-    message,  ///< this message will never be taken; others may
+    message,  ///< this message will never be accepted; others may
     topic,    ///< there is no such topic or partition, or its name is illegal
-    fatal,    ///< the client is of no use any more
+    fatal,    ///< the client is unusable
   };
 
   Kind kind = Kind::away;
   Error error = {};
 };
 
-/// `text`: what the library says of it, for example of which broker; may be empty.
+/// `text`: what the library says about it, for example which broker; may be empty.
 KafkaProblem kafka_problem(rd_kafka_resp_err_t code, std::string_view text);
 
 /// Whether one client can log in with SCRAM to any broker: librdkafka before 2.6.1 cannot log in to

@@ -38,7 +38,7 @@ struct KafkaAnswer {
     KafkaPartition partition;
     std::int64_t low = -1;
     std::int64_t high = -1;       ///< of what may be read
-    std::int64_t at_time = -1;    ///< -1: no record is so young
+    std::int64_t at_time = -1;    ///< -1: no record is that recent
     std::int64_t committed = -1;  ///< -1: none
   };
   std::vector<Place> places;  ///< of a question for topics only the partitions
@@ -66,9 +66,9 @@ class KafkaQueries {
   /// The same without a thread, one attempt of at most `ms`. A question for nothing asks whether a
   /// broker answers. Errors: class unavailable.
   static Result<KafkaAnswer> ask_once(rd_kafka_t* handle, const KafkaQuestion& question, int ms);
-  /// The same for --dry-run: the error is what stands in the way, as far as the client has heard.
+  /// The same for --dry-run: the error is what prevents an answer, as far as the client knows.
   static Result<KafkaAnswer> ask_dry(KafkaClient& client, const KafkaQuestion& question);
-  /// Whether brokers make topics that are missing; nothing: they do not say.
+  /// Whether brokers create missing topics; nothing: they do not say.
   static std::optional<bool> makes_topics(rd_kafka_t* handle);
 
  private:

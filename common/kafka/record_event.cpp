@@ -285,7 +285,7 @@ void RecordEvent::add(BlockBuilder& out) const {
   }
 }
 
-// ---------------------------------------------------------------- what is no event
+// ---------------------------------------------------------------- what is not an event
 
 RecordEvent::Outcome RecordEvent::refuse(const KafkaRecord& record, KafkaPolicy policy,
                                          std::string why, std::string hint) {

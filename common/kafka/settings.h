@@ -19,15 +19,15 @@ enum class KafkaRole { producer, consumer };
 struct KafkaProperties {
   std::string servers;       ///< HOST:PORT,... of kafka.bootstrap.servers
   PropertyMap java = {};     ///< kafka.producer.* or kafka.consumer.*
-  PropertyMap library = {};  ///< -X: librdkafka's names; they win
-  std::string call = {};  ///< how the component is called, for messages; empty: as sink or source
+  PropertyMap library = {};  ///< -X: librdkafka's names; they take precedence
+  std::string call = {};  ///< what the component is called, for messages; empty: as sink or source
 };
 
 /// The properties of librdkafka, with their secrets. A component adds what it needs before a client
 /// is made of them.
 class KafkaSettings {
  public:
-  /// Reads the secrets. What has no effect is no error but a note. Errors: class config, or the
+  /// Reads the secrets. What has no effect is not an error but a note. Errors: class config, or the
   /// system's where a file cannot be read; none of them holds a secret.
   static Result<KafkaSettings> make(KafkaRole role, const KafkaProperties& properties);
 
@@ -41,11 +41,11 @@ class KafkaSettings {
   /// The same brokers and login for a client that only asks. It is a consumer: when a producer asks
   /// for a topic that is not there, brokers may make it.
   KafkaSettings to_ask() const;
-  /// Java's buffer.memory, which is a matter of the component; 0: not given.
+  /// Java's buffer.memory, which is up to the component; 0: not given.
   std::uint64_t buffer_bytes() const { return buffer_bytes_; }
 
   const std::map<std::string, std::string>& values() const { return values_; }
-  /// How the user calls the property, for messages.
+  /// What the user calls the property, for messages.
   std::string origin(const std::string& name) const;
   /// One sentence for each property that has no effect, to be logged as warnings.
   const std::vector<std::string>& notes() const { return notes_; }

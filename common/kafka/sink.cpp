@@ -16,9 +16,9 @@
 namespace fl {
 namespace {
 
-constexpr std::int64_t kStallMs = 1'000;     // with an error: so long it may pass by itself
+constexpr std::int64_t kStallMs = 1'000;     // with an error: for so long it may pass by itself
 constexpr std::int64_t kSilenceMs = 10'000;  // without one
-constexpr std::int64_t kAlarmMs = 30'000;    // how often a lasting one is looked at
+constexpr std::int64_t kAlarmMs = 30'000;    // how often a lasting one is checked
 constexpr std::size_t kFirstGroup = 1'000;   // after the library had no room
 constexpr std::size_t kMaxTopics = 10'000;
 constexpr std::size_t kMaxNamedTopics = 100;  // in figures
@@ -106,7 +106,7 @@ Status KafkaSink::open(const StageContext& context) {
 
 // What a run would be refused for. Nothing is made or written.
 Status KafkaSink::dry_run(const KafkaSettings& settings) const {
-  // The producer's own properties are looked at by a producer, which asks nobody.
+  // A producer checks its own properties, and asks nobody.
   if (const auto producer = KafkaClient::make(settings, 0); !producer) {
     return producer.error();
   }
@@ -187,7 +187,7 @@ Status KafkaSink::send(std::uint64_t number) {
     unsent_.push_front(number);
     return {};
   }
-  // The library has looked at this message only.
+  // The library has refused this message only.
   return failed(number, code, rd_kafka_topic_name(address->topic), address->partition, true);
 }
 
@@ -340,7 +340,7 @@ KafkaSink::KafkaHeaders KafkaSink::headers_of(const Event& event) const {
 rd_kafka_resp_err_t KafkaSink::produce(const Event& event, const Address& address,
                                        std::uint64_t number) {
   const std::string_view value = value_of(event);
-  // The library only reads it, though it takes what may be written.
+  // The library only reads it, though it takes a pointer to non-const.
   void* const bytes = const_cast<char*>(value.data());
   void* const tag = reinterpret_cast<void*>(static_cast<std::uintptr_t>(number));
   KafkaHeaders headers;
@@ -349,7 +349,7 @@ rd_kafka_resp_err_t KafkaSink::produce(const Event& event, const Address& addres
   }
   if (!headers && address.timestamp == 0) {
     const std::string_view key = address.key.value_or(std::string_view());
-    // A key of no bytes is one, unless its address is null.
+    // An empty key counts as a key unless its address is null.
     const char* const key_bytes = address.key ? (key.empty() ? "" : key.data()) : nullptr;
     return rd_kafka_produce(address.topic, address.partition, 0, bytes, value.size(), key_bytes,
                             key.size(), tag) == 0

@@ -66,7 +66,7 @@ class KafkaSink final : public Sink {
   };
   using KafkaHeaders = std::unique_ptr<rd_kafka_headers_t, HeadersDeleter>;
 
-  // What becomes of an event beside its value.
+  // What a message has besides its value.
   struct Address {
     rd_kafka_topic_t* topic = nullptr;
     std::int32_t partition = RD_KAFKA_PARTITION_UA;

@@ -14,7 +14,7 @@
 namespace fl {
 namespace {
 
-/// Records looked at between two blocks: those that become no event take time, too.
+/// Records examined between two blocks: those that become no event take time, too.
 constexpr int kRecordsAtOnce = 2000;
 
 }  // namespace
@@ -359,7 +359,7 @@ bool KafkaSource::is_finished() const {
   if (options_.once && has_no_topic_ && !had_partitions_) {
     return true;
   }
-  // A member that is to finish may have got none.
+  // A member that is to finish may have got no partitions.
   const bool has_begun = had_partitions_ || (is_finishing_ && has_joined_);
   return options_.once && has_begun && awaited_.empty() && outrun_.empty() && !wants_ends_ &&
          !is_asking_ends_ && !is_gain_open_ && !loss_ && !current_ &&

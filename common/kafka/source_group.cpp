@@ -16,9 +16,9 @@ namespace {
 
 /// How long the others of the group wait for acknowledgements of what we give up.
 constexpr std::int64_t kLossMs = 5000;
-/// For the last commits. Then for leaving the group, since who does not leave keeps its partitions
-/// from others; and for everything that the library ends with. A sink that heard the same signal
-/// waits for --grace, 10 seconds, until it hears of our end.
+/// For the last commits. Then for leaving the group, since a member that does not leave keeps its
+/// partitions from others; and for everything that the library does at its end. A sink that got the
+/// same signal waits for our end for --grace, 10 seconds.
 constexpr std::int64_t kCloseMs = 5000;
 constexpr std::int64_t kLeaveMs = 2000;
 constexpr std::int64_t kEndMs = 4000;
@@ -35,7 +35,7 @@ std::string names_of(const std::vector<KafkaPartition>& partitions) {
 
 }  // namespace
 
-// What the group has to say.
+// Handles what the group reports.
 Status KafkaSource::hear() {
   consumer_->client().clear();
   std::optional<KafkaConsumer::Change> change;
@@ -70,7 +70,7 @@ Status KafkaSource::take_change(const KafkaConsumer::Change& change) {
     }
     return {};
   }
-  // A gain that was not answered yet is over with it.
+  // It also ends a gain that was not answered yet.
   is_gain_open_ = false;
   awaited_.clear();
   if (change.is_lost) {
@@ -87,7 +87,7 @@ Status KafkaSource::take_change(const KafkaConsumer::Change& change) {
   return serve_loss();
 }
 
-// What their next owner begins with was handed on here.
+// Warns that their next owner begins with records that were handed on here.
 void KafkaSource::tell_repeated(const std::vector<KafkaPartition>& partitions) {
   std::uint64_t records = 0;
   for (const KafkaPartition& partition : partitions) {
@@ -104,7 +104,8 @@ void KafkaSource::tell_repeated(const std::vector<KafkaPartition>& partitions) {
   }
 }
 
-// The partitions go when all of their events are acknowledged and that is committed, or in the end.
+// Gives the partitions up when all of their events are acknowledged and that is committed, or at
+// the deadline.
 Status KafkaSource::serve_loss() {
   if (!loss_) {
     return {};
@@ -317,7 +318,7 @@ void KafkaSource::take_ends(const KafkaAnswer& answer) {
   }
 }
 
-// Records that the group had not read have expired, or the topic was made anew.
+// Records that the group had not read have expired, or the topic was recreated.
 Status KafkaSource::go_on(const KafkaAnswer& answer) {
   std::vector<KafkaOffset> places;
   for (const KafkaAnswer::Place& place : answer.places) {
@@ -452,8 +453,9 @@ Status KafkaSource::close() {
   return status;
 }
 
-// Leaves the group and ends the client, on another thread: everything is committed by now, or said
-// to be not, and whatever the library still waits for must not hold up the stages below.
+// Leaves the group and ends the client, on another thread: everything is committed by now, or
+// reported as not committed, and whatever the library still waits for must not hold up the stages
+// below.
 void KafkaSource::end_client() {
   if (!consumer_) {
     return;
@@ -529,7 +531,7 @@ Status KafkaSource::look_at_problem() {
                                  problem->error.message);
     log(LogLevel::warning, away_->message + ", trying again until it works");
   }
-  // A group at rest says nothing when its brokers are back.
+  // An idle group reports nothing when its brokers are back.
   if (!queries_->is_busy() && awaited_.empty() && outrun_.empty()) {
     ask({options_.topics, {}, false, std::nullopt});
   }

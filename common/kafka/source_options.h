@@ -1,4 +1,4 @@
-// What a user can say to the kafka source.
+// What a user sets of the kafka source.
 #pragma once
 
 #include <string>
@@ -29,7 +29,7 @@ struct KafkaSourceOptions : KafkaProperties {
   std::string undecodable = "reject";
   std::string registry_prefix = "keep";
 
-  // As a channel is set, which passes events on as they were put.
+  // Set differently by a channel, which passes events on as they were put.
   bool sets_place = true;
   std::string key_header = "key";
   std::string raw_option = "--use-flume-event-format=false";

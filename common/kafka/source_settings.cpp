@@ -234,8 +234,8 @@ std::vector<KafkaSource::Lag> KafkaSource::lags() const {
   return lags;
 }
 
-// The largest first, as many as a line bears: "trades [2] 1200, trades [0] 7". One partition alone
-// has all of it, which is said anyway.
+// The largest first, as many as fit into a line: "trades [2] 1200, trades [0] 7". One partition
+// alone has all of it, which is shown anyway.
 std::string KafkaSource::lag_words() const {
   constexpr std::size_t kMost = 8;
   std::vector<Lag> lags = this->lags();

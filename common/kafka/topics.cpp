@@ -14,7 +14,7 @@ int hex(char c) {
   return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-// A path makes values safe by %XX; topics have rules of their own, which look at the value itself.
+// A path makes values safe by %XX; topics have rules of their own, which apply to the value itself.
 void undo_escapes(std::string_view text, std::string& out) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const int high = text[i] == '%' && i + 2 < text.size() ? hex(text[i + 1]) : -1;

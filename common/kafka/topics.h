@@ -15,10 +15,10 @@ namespace fl {
 class TopicNames {
  public:
   /// `header`: empty: nothing overrides the pattern. Errors: class usage for a name that Kafka does
-  /// not take, config for an escape that is none.
+  /// not take, config for an invalid escape.
   static Result<TopicNames> make(const std::string& pattern, const std::string& header);
 
-  /// No event decides.
+  /// The topic does not depend on the event.
   bool is_constant() const { return pattern_.is_constant() && header_.empty(); }
   /// The pattern as it was given.
   const std::string& pattern() const { return text_; }

@@ -6,7 +6,7 @@
 
 namespace fl {
 
-/// The checksum of `size` more bytes behind those whose checksum is `crc` (0: none before).
+/// The checksum of `size` more bytes after those whose checksum is `crc` (0: none before).
 /// ISA-L computes it, loaded at the first call; where it cannot be loaded, a table does, slowly.
 std::uint32_t crc32c(std::uint32_t crc, const void* bytes, std::size_t size);
 

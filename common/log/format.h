@@ -22,7 +22,7 @@ inline constexpr const char* kHeadName = "head";
 inline constexpr const char* kGroupsName = "groups";
 inline constexpr const char* kGroupsLockName = "groups/.lock";
 inline constexpr const char* kQuarantineName = "quarantine";
-/// A segment that nobody needs any more, to be written over.
+/// A segment that nobody needs any more, to be overwritten.
 inline constexpr const char* kSpareName = "spare";
 
 /// "00000000000000000042.seg"
@@ -35,7 +35,7 @@ bool is_group_name(std::string_view name);
 // ---------------------------------------------------------------- segments
 
 inline constexpr std::string_view kSegmentMagic{"fl-log\r\n", 8};
-/// The first record's offset: before it stands the header, and zeros.
+/// The first record's offset: the header precedes it, and zeros.
 inline constexpr std::size_t kSegmentHeaderBytes = 4096;
 
 struct SegmentHeader {
@@ -43,8 +43,8 @@ struct SegmentHeader {
   std::uint64_t segment_id = 0;  ///< random in each life of a file, never 0
   std::uint64_t first_sequence = 0;
   std::uint64_t created_ms = 0;  ///< since 1970
-  /// So long was the file when this life of it began: what no record of this life has overwritten
-  /// is of an earlier one.
+  /// The file's length when this life of it began: what no record of this life has overwritten is
+  /// of an earlier one.
   std::uint64_t stale_bytes = 0;
 
   friend bool operator==(const SegmentHeader&, const SegmentHeader&) = default;
@@ -100,7 +100,7 @@ constexpr std::uint64_t record_bytes(std::uint64_t length) {
 /// Writes the header into `to` (kRecordHeaderBytes), with the checksum over it and `payload`.
 void encode(const RecordHeader& header, std::string_view payload, std::uint8_t* to);
 /// Reads the numbers at `from` (kRecordHeaderBytes). False: no record can begin like this, whatever
-/// follows. True says nothing of the payload.
+/// follows. True says nothing about the payload.
 bool decode(const std::uint8_t* from, RecordHeader& header);
 /// The checksum holds; `from` is followed by the payload.
 bool checks(const std::uint8_t* from, const RecordHeader& header);
@@ -111,7 +111,7 @@ inline constexpr std::size_t kSlotBytes = 64;
 inline constexpr std::size_t kHeadBytes = 8192;
 inline constexpr std::size_t kHeadSlotDistance = 4096;
 inline constexpr std::size_t kCursorSlotDistance = 64;
-/// Behind a cursor's slots: the text of the lock's holder.
+/// After a cursor's slots: the text of the lock's holder.
 inline constexpr std::size_t kCursorHolderOffset = 128;
 inline constexpr std::size_t kCursorBytes = 512;
 
@@ -146,8 +146,8 @@ SlotBytes encode(const CursorSlot& slot);
 Decoded decode(std::string_view bytes, HeadSlot& slot);
 Decoded decode(std::string_view bytes, CursorSlot& slot);
 
-/// The newer of the two valid slots in a file's bytes, which may be too short; `distance` parts
-/// them. Decoded::damaged: neither is valid.
+/// The newer of the two valid slots in a file's bytes, which may be too short; they are `distance`
+/// apart. Decoded::damaged: neither is valid.
 template <typename Slot>
 Decoded newest_slot(std::string_view file, std::size_t distance, Slot& slot) {
   Decoded found = Decoded::damaged;
@@ -167,7 +167,7 @@ Decoded newest_slot(std::string_view file, std::size_t distance, Slot& slot) {
   return found;
 }
 
-/// One of the two slots was written, and not whole.
+/// One of the two slots was written only in part.
 inline bool has_torn_slot(std::string_view file, std::size_t distance) {
   for (std::size_t at = 0; at + kSlotBytes <= file.size() && at <= distance; at += distance) {
     const std::string_view bytes = file.substr(at, kSlotBytes);
@@ -181,13 +181,13 @@ inline bool has_torn_slot(std::string_view file, std::size_t distance) {
 }
 
 /// The counter of a slot that is to be written after the one with `counter`. A slot that is not
-/// `synced` is written over; so one that is on disk stays until another is, and a power loss that
-/// tears what is being written leaves that.
+/// `synced` is overwritten; so one that is on disk stays until another is, and survives a power
+/// loss that tears the one being written.
 constexpr std::uint64_t next_counter(std::uint64_t counter, bool synced) {
   return counter + (synced ? 1 : 2);
 }
 
-/// Where the slot with this counter stands.
+/// The offset of the slot with this counter.
 constexpr std::uint64_t slot_offset(std::uint64_t counter, std::size_t distance) {
   return counter % 2 == 1 ? 0 : distance;
 }

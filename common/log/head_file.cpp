@@ -56,7 +56,7 @@ Status HeadFile::read() {
       }
       break;
     case Decoded::ok:
-      // A head that was made anew counts from 1 again; what is durable only grows.
+      // A recreated head counts from 1 again; what is durable only grows.
       if (state_ != State::ok || found.counter > slot_.counter ||
           found.durable_sequence > slot_.durable_sequence) {
         slot_ = found;

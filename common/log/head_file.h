@@ -9,7 +9,7 @@
 namespace fl {
 
 /// A reader's view of `head`, or a writer's. It never goes back: a slot that is being written while
-/// it is read does not check, and the other one is older.
+/// it is read fails its checksum, and the other one is older.
 class HeadFile {
  public:
   /// What the file says; nothing found is not an error.
@@ -26,7 +26,7 @@ class HeadFile {
   /// Writes the next slot in place; its counter is set here.
   Status publish(HeadSlot slot);
   Status sync();
-  /// Makes the file anew, durable with its name when the log's directory is synced.
+  /// Creates the file anew; it is durable, name included, once the log's directory is synced.
   Status create(HeadSlot slot);
 
  private:

@@ -28,7 +28,7 @@ Error no_such_group(const LogFiles& files, const std::string& group) {
   return {ErrorClass::input, "'" + files.path() + "' has no group '" + printable(group) + "'", {}};
 }
 
-// Makes a group's file, durable with its name. 0 or -errno.
+// Makes a group's file, durable, name included. 0 or -errno.
 int make_cursor(LogFiles& files, const std::string& group, const CursorSlot& slot) {
   const std::string name = name_of(group);
   const std::string made = name_of("." + group + ".tmp");
@@ -70,7 +70,8 @@ Status write_slot(LogFiles& files, LogFile& file, const std::string& name, const
 }
 
 // Syncs `slot`, which is in the file. After a failure it is written again: what a failed sync
-// leaves in the page cache is clean, so the next one, whoever's, would succeed and store nothing.
+// leaves in the page cache is clean, so the next one, even another process's, would succeed and
+// store nothing.
 Status sync_slot(LogFiles& files, LogFile& file, const std::string& name, const CursorSlot& slot) {
   const int synced = sync_fully(file);
   if (synced == 0) {
@@ -80,7 +81,7 @@ Status sync_slot(LogFiles& files, LogFile& file, const std::string& name, const 
   return log_error(files, "sync", name, synced);
 }
 
-// The same for what was read, which may be what a failed sync of somebody else has left.
+// The same for what was read, which may be what a failed sync of another process has left.
 Status sync_what_is_read(LogFiles& files, LogFile& file, const std::string& name, Decoded how,
                          const CursorSlot& slot) {
   if (how != Decoded::ok) {

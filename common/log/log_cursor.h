@@ -16,7 +16,7 @@ namespace fl {
 /// The names of all groups, sorted. A log without any has an empty list.
 Result<std::vector<std::string>> list_groups(LogFiles& files);
 
-/// A group as its file says it, whoever uses it. `how` is not ok: the numbers mean nothing.
+/// A group as its file has it, in use or not. `how` is not ok: the numbers mean nothing.
 struct GroupState {
   std::string name;
   Decoded how = Decoded::damaged;
@@ -35,10 +35,10 @@ std::uint64_t highest_cursor(LogFiles& files);
 Result<std::unique_ptr<LogFile>> lock_groups(LogFiles& files);
 
 /// The cursor of one group, held by one taker until it is destroyed. A move is in the file at once,
-/// and on disk after sync(): a crash between both costs nothing but events that come again. What is
-/// on disk is never written over before something newer is, so no power loss takes the cursor away.
-/// A failed sync leaves in the page cache what is not on disk and what no later sync would store:
-/// it is written again after the failure, and so is what open() reads before it is synced.
+/// and on disk after sync(): a crash between the two only makes events come again. What is on disk
+/// is never overwritten before something newer is on disk, so no power loss destroys the cursor. A
+/// failed sync leaves in the page cache what is not on disk and what no later sync would store: it
+/// is written again after the failure, and so is what open() reads before it is synced.
 class LogCursor {
  public:
   struct Settings {
@@ -46,7 +46,7 @@ class LogCursor {
     LogId log{};
     std::uint64_t durable_sequence = 0;  ///< no cursor is behind it
     std::uint64_t oldest = 0;            ///< the first event that the log has
-    /// Where a group begins that is new, or whose file is damaged.
+    /// Where a group begins if it is new or its file is damaged.
     std::function<Result<std::uint64_t>()> start;
     LogNotify notify;
     /// Becomes true if open() fails because the disk has no space for a new group: that passes.
@@ -63,8 +63,8 @@ class LogCursor {
   std::uint64_t created_ms() const { return slot_.created_ms; }
   /// All before `sequence` are acknowledged.
   Status move(std::uint64_t sequence);
-  /// What was moved is on disk after success. Nothing to do is no system call. After a failure the
-  /// cursor is of no more use.
+  /// What was moved is on disk after success. Makes no system call if there is nothing to do. After
+  /// a failure the cursor is unusable.
   Status sync();
   /// The same in three steps, of which the second may run in another thread. What is moved
   /// meanwhile is in the file after the third, which comes only if the second has succeeded.

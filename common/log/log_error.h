@@ -13,13 +13,13 @@ namespace fl {
 /// "cannot write '/var/lib/fl/app/head': No space left on device"; `result`: -errno.
 Error log_error(const LogFiles& files, const char* action, const std::string& name,
                 std::int64_t result);
-/// ENOSPC, EDQUOT: no fault of the log, and it passes.
+/// ENOSPC, EDQUOT: not a fault of the log, and temporary.
 bool is_full(std::int64_t result);
 
-/// What somebody should know and nobody asked for.
+/// What a person should know and no call returns.
 struct LogNotice {
   enum class Kind {
-    torn_tail,  ///< what a crash cut off at the end; nobody was told that it was safe
+    torn_tail,  ///< what a crash cut off at the end; it was never reported as safe
     damage,     ///< a record or a segment cannot be read
     missing,    ///< events that are gone, and their numbers stay: `first` and `count`
     state,      ///< head or a cursor was damaged, and what was done instead

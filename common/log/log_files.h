@@ -28,8 +28,8 @@ class LogFile {
   /// pwritev(2): bytes written.
   virtual std::int64_t pwritev(std::span<const iovec> parts, std::uint64_t offset) = 0;
   virtual int fdatasync() = 0;
-  /// sync_file_range(2): the disk begins with these bytes, so that a later sync has less to wait
-  /// for. It promises nothing, and what fails is that sync's to report.
+  /// sync_file_range(2): the disk starts on these bytes, so that a later sync has less to wait for.
+  /// It promises nothing; failures are reported by that sync.
   virtual void start_writing(std::uint64_t offset, std::uint64_t size) {
     (void)offset;
     (void)size;
@@ -43,7 +43,7 @@ class LogFile {
 
 /// What a file system has room for, and which one it is.
 struct LogSpace {
-  std::uint64_t free_bytes = 0;  ///< for whoever runs this program
+  std::uint64_t free_bytes = 0;  ///< for the user who runs this program
   std::uint64_t total_bytes = 0;
   std::int64_t type = 0;  ///< statfs(2): f_type
 };

@@ -1,5 +1,4 @@
-// Whole reads and writes on the seam: what the system does in parts, or interrupts, is gone on
-// with.
+// Whole reads and writes on the seam: what the system does in parts, or interrupts, is continued.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +19,7 @@ std::int64_t read_fully(LogFile& file, std::string& to, std::size_t size, std::u
 int write_fully(LogFile& file, std::span<iovec> parts, std::uint64_t offset);
 int write_fully(LogFile& file, std::string_view bytes, std::uint64_t offset);
 
-/// fdatasync() that goes on when it was interrupted. 0, or -errno: what was not synced is lost to
+/// fdatasync() that continues when it was interrupted. 0, or -errno: what was not synced is lost to
 /// this program, and another try would prove nothing.
 int sync_fully(LogFile& file);
 

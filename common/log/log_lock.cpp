@@ -81,7 +81,7 @@ Result<LogLock> LogLock::take(LogFiles& files, std::unique_ptr<LogFile> file,
   if (locked != 0 && locked != -EWOULDBLOCK) {
     return log_error(files, "lock", name, locked);
   }
-  // The text is for people: a disk without room for it is no reason to stop.
+  // The text is for people: a disk without room for it is not a reason to stop.
   (void)write_fully(*file, holder_text(files.now_ms()), offset);
   LogLock lock;
   lock.file_ = std::move(file);

@@ -141,7 +141,7 @@ std::uint64_t LogReader::end_of_segment() const {
   return next == segments_.end() ? durable_sequence() : std::min(*next, durable_sequence());
 }
 
-// Behind the durable end of the segment in use a record may be half written.
+// After the durable end of the segment in use a record may be half written.
 Status LogReader::set_limit() {
   if (!segment_) {
     return {};
@@ -331,7 +331,7 @@ bool LogReader::trim(RecordHeader& header, std::uint8_t*& payload) {
 }
 
 // A writer that opened the log may have put a new file in the place of the open one; or it was
-// removed, and may be written over.
+// removed, and may be overwritten.
 Result<bool> LogReader::was_replaced() {
   if (Result<bool> newer = head_.refresh(); !newer) {
     return newer;
@@ -350,7 +350,7 @@ Result<bool> LogReader::was_replaced() {
   return !*now || (*now)->id != segment_->id;
 }
 
-// No record is at offset_: goes on with the next one that is whole. The numbers between are gone.
+// No record is at offset_: continues with the next one that is whole. The numbers between are gone.
 Status LogReader::pass_damage() {
   const Result<bool> replaced = was_replaced();
   if (!replaced) {
@@ -428,7 +428,7 @@ void LogReader::join() {
   }
 }
 
-// Whoever writes the block puts a marker behind it, where the next record may begin.
+// The output that writes the block puts a marker after it, where the next record may begin.
 void LogReader::guard() {
   guard_at_ = block_.data + block_.size;
   std::memcpy(guarded_, guard_at_, sizeof guarded_);

@@ -15,12 +15,12 @@
 
 namespace fl {
 
-/// For events of a log: what any stage may have let pass.
+/// For events of a log: the widest limits that a stage may have had.
 EventLimits widest_limits();
 
 /// Reads a log while it is written, or not. Owns no position on disk (log_cursor.h). Every record
-/// is checked; what cannot be read is set aside, reported, and is a gap: nothing is skipped in
-/// silence. A block that was handed out stays valid until the next call of next().
+/// is checked; what cannot be read is set aside, reported, and is a gap: nothing is skipped
+/// silently. A block that was handed out stays valid until the next call of next().
 class LogReader {
  public:
   struct Settings {
@@ -31,7 +31,7 @@ class LogReader {
     LogNotify notify = log_notice;
   };
 
-  /// A log that does not exist yet is no error: refresh() finds it when it does.
+  /// A log that does not exist yet is not an error: refresh() finds it later.
   static Result<LogReader> open(LogFiles& files, const Settings& settings);
 
   /// False: there is no log yet.
@@ -58,20 +58,21 @@ class LogReader {
 
   enum class Got { block, gap, nothing };
   Result<Got> next();
-  /// After Got::block. Room for a frame stands around it.
+  /// After Got::block. There is room for a frame around it.
   Block& block() { return block_; }
-  /// After Got::block and Got::gap: the first number, how many, when it was put, and why not.
+  /// After Got::block and Got::gap: the first number, how many, when they were put, and why they
+  /// are missing.
   std::uint64_t first() const { return first_; }
   std::uint64_t count() const { return count_; }
   std::uint64_t time_ms() const { return time_ms_; }
   const std::string& why() const { return why_; }
   /// After Got::gap: the oldest segments were removed since the reader began.
   bool is_freed() const { return is_freed_; }
-  /// Where the block's first record stands.
+  /// Where the block's first record is.
   std::uint64_t segment_first() const { return segment_ ? segment_->first : 0; }
   std::uint64_t record_offset() const { return record_offset_; }
 
-  /// Events that were missing so far.
+  /// Events missing so far.
   std::uint64_t missing() const { return missing_; }
 
  private:

@@ -60,7 +60,7 @@ Result<std::unique_ptr<LogWriter>> LogWriter::open(LogFiles& files, const Settin
   writer->log_ = end->log;
   writer->segment_ = std::make_shared<Segment>(std::move(end->segment));
   writer->offset_ = writer->started_ = end->offset;
-  // What follows is the room of a writer that was killed.
+  // What follows is room that a killed writer has made.
   writer->room_end_ =
       static_cast<std::uint64_t>(std::max<std::int64_t>(writer->segment_->file->size(), 0));
   writer->sequence_ = end->sequence;
@@ -191,7 +191,7 @@ void LogWriter::make_room() {
   }
   const int written = write_fully(
       *segment_->file, pieces, seeded(Bug::room_over_records) ? durable_.durable_offset : offset_);
-  if (written != 0 && !is_full(written)) {  // without room it is slower, and as good
+  if (written != 0 && !is_full(written)) {  // without room it is slower, and as safe
     sync_error_ = log_error(files_, "write", segment_name(segment_->first), written);
   }
 }

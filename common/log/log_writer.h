@@ -19,10 +19,10 @@
 namespace fl {
 
 /// The one writer of a log, which it locks. Appending is one system call and does not wait for the
-/// disk; a sync does, so it is in three parts: begin_sync() and finish_sync() belong to whoever
-/// appends, run_sync() may run in another thread while blocks are appended. At most one sync is
-/// between begin and finish. After an error of any of them the log takes no more, and nothing after
-/// durable().durable_sequence counts: the next writer finds out what is on disk.
+/// disk; a sync does, so it is in three parts: begin_sync() and finish_sync() belong to the caller
+/// that appends, run_sync() may run in another thread while blocks are appended. At most one sync
+/// is between begin and finish. After an error of any of them the log takes no more, and nothing
+/// after durable().durable_sequence counts: the next writer finds out what is on disk.
 ///
 ///   begin_sync  what is appended now is what this sync is about
 ///   run_sync    fdatasync of the segment; only then the head says so; then, for a roll, the next
@@ -33,7 +33,7 @@ class LogWriter {
   struct Settings {
     std::uint64_t segment_bytes = 64ull << 20;
     /// The head is synced when this much has become durable since the last time, so that opening
-    /// never has more to look through.
+    /// never has more to scan.
     std::uint64_t head_sync_bytes = 8ull << 20;
     /// Small commits, one after the other, find this much room in the segment; 0: none.
     std::uint64_t room_bytes = 1ull << 20;
@@ -72,7 +72,7 @@ class LogWriter {
   /// The newest one; empty: none yet.
   const std::string& positions() const { return positions_; }
 
-  /// One sync on its way.
+  /// One sync in flight.
   struct Sync {
     std::shared_ptr<Segment> segment;
     HeadSlot slot;  ///< to be published
@@ -86,7 +86,7 @@ class LogWriter {
   /// `rolls`: and begin the next segment; until finish_sync() nothing is appended. Where every sync
   /// is small, one now and then makes room for more: zeros in the file, after what was appended.
   Sync begin_sync(bool rolls);
-  /// Once it has failed it fails: a second sync of the same data would succeed and lie.
+  /// Once it has failed it keeps failing: a second sync of the same data would succeed and lie.
   Status run_sync(Sync& sync);
   void finish_sync(const Sync& sync);
 
@@ -95,8 +95,8 @@ class LogWriter {
   /// Segments before the one that begins with `first` are gone (retention.h).
   void forget_before(std::uint64_t first);
 
-  /// Syncs everything, and the head, and takes the room away that is left. Nothing is appended
-  /// after it.
+  /// Syncs everything, and the head, and removes the room that is left. Nothing is appended after
+  /// it.
   Status close();
 
  private:
@@ -126,7 +126,7 @@ class LogWriter {
   std::shared_ptr<Segment> segment_;
   std::vector<std::uint64_t> segments_;
   std::uint64_t offset_ = 0;
-  std::uint64_t started_ = 0;   // the disk has begun with what stands before it
+  std::uint64_t started_ = 0;   // the disk has started on what is before it
   std::uint64_t room_end_ = 0;  // zeros were written up to here
   unsigned small_syncs_ = 0;    // in a row
   std::uint64_t sequence_ = 0;

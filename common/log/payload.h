@@ -10,7 +10,7 @@
 
 namespace fl {
 
-/// What a record's flags say of its payload.
+/// What a record's flags say about its payload.
 enum class PayloadCodec : std::uint16_t { none = 0, zstd = 1 };
 
 constexpr std::uint16_t kFlagCodecMask = 0x0f;
@@ -20,7 +20,7 @@ class PayloadPacker {
  public:
   Status open(PayloadCodec codec);
   /// Points `payload` to its packed form and returns the flags that say so, if that is shorter;
-  /// else 0. What `payload` points to then holds until the next call.
+  /// else 0. What `payload` points to then is valid until the next call.
   Result<std::uint16_t> pack(std::string_view& payload);
 
  private:
@@ -32,10 +32,10 @@ class PayloadPacker {
 class PayloadUnpacker {
  public:
   static bool is_packed(const RecordHeader& header) { return (header.flags & kFlagCodecMask) != 0; }
-  /// For a packed one: points `payload` to the unpacked bytes, which hold until the next call and
-  /// may be written on, and sets header.length. Errors: class input for bytes that the codec did
-  /// not write, or more than a record may have; config for a codec of a later version, or if its
-  /// library is not installed.
+  /// For a packed one: points `payload` to the unpacked bytes, which are valid until the next call
+  /// and may be overwritten, and sets header.length. Errors: class input for bytes that the codec
+  /// did not write, or more than a record may have; config for a codec of a later version, or if
+  /// its library is not installed.
   Status unpack(RecordHeader& header, std::uint8_t*& payload);
 
  private:

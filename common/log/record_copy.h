@@ -1,4 +1,4 @@
-// Records on their way from one segment into another one that is not named yet.
+// Copies records from one segment into another one that is not named yet.
 #pragma once
 
 #include <string>
@@ -26,7 +26,7 @@ class RecordCopy {
   std::uint64_t first() const { return first_; }
   /// Of the next event.
   std::uint64_t sequence() const { return sequence_; }
-  /// Where the next record will stand.
+  /// The offset of the next record.
   std::uint64_t offset() const { return offset_ + buffer_.size(); }
   std::uint64_t positions_offset() const { return positions_offset_; }
   const std::string& newest_positions() const { return positions_; }

@@ -37,7 +37,7 @@ class Recovery {
     if (status) {
       status = publish();
     }
-    // What is tried again is found again: it is reported once.
+    // A retry finds the same again: it is reported once.
     for (const LogNotice& notice : notices_) {
       if (notify_ && !(!status && full_)) {
         notify_(notice);
@@ -176,8 +176,8 @@ class Recovery {
     }
   }
 
-  // Something other than zeros stands behind the last whole record, up to torn_end_. In a file that
-  // was written over only a record's beginning is known.
+  // Something other than zeros follows the last whole record, up to torn_end_. In a file that was
+  // overwritten only the beginning of a record counts.
   Result<bool> has_torn_tail() {
     std::string bytes;
     torn_end_ = static_cast<std::uint64_t>(size_);
@@ -235,8 +235,8 @@ class Recovery {
                        copy.empty() ? "" : "; kept in '" + copy + "'"),
            tail_sequence_);
     }
-    // In a file that was written over, and not cut at a clean end, records of this life may stand
-    // further on, which no new one may come to meet.
+    // In a file that was overwritten, and not cut at a clean end, records of this life may follow
+    // further on; new records must never reach them.
     const bool has_stale =
         size_ > static_cast<std::int64_t>(tail_end_) && tail_end_ < old_.stale_bytes;
     const bool clean =
@@ -252,7 +252,7 @@ class Recovery {
     return finish_fresh();
   }
 
-  // Goes on where the last writer stopped.
+  // Continues where the last writer stopped.
   Status go_on() {
     if (seeded(Bug::tail_synced_again)) {
       (void)sync_fully(*old_.file);
@@ -299,7 +299,7 @@ class Recovery {
       }
       offset = end;
     }
-    // No number is given twice, also if its record is gone.
+    // No number is given twice, even if its record is gone.
     if (const std::uint64_t taken = highest_cursor(files_); taken > copy_->sequence()) {
       add_gap(taken, "the end of the log");
     }
@@ -379,7 +379,7 @@ class Recovery {
     } else if (Status synced = head_.sync(); !synced) {  // a killed writer may not have
       return synced;
     }
-    // Also a name that was found: whoever made it may have been killed before it was synced.
+    // Also a name that was found: its maker may have been killed before it was synced.
     if (const int synced = uninterrupted([&] { return files_.sync_dir(""); }); synced != 0) {
       return log_error(files_, "sync", "", synced);
     }

@@ -9,7 +9,7 @@
 
 namespace fl {
 
-/// Where writing goes on.
+/// Where writing continues.
 struct LogEnd {
   LogId log{};
   Segment segment;
@@ -20,14 +20,14 @@ struct LogEnd {
 };
 
 /// Finds the end of the log, makes everything before it durable, and publishes it. A new log is
-/// made where none is. The number of system calls does not depend on the size of the log.
+/// made if there is none. The number of system calls does not depend on the size of the log.
 ///
-/// What stands behind the durable end may have been acknowledged, since the slot that says so may
-/// not have survived, so whole records there are kept (one
-/// with kFlagHasSecond only if its second is whole, too). But after a failed sync the cache may
-/// show what the disk lacks, and another sync of that file would prove nothing: those records are
-/// copied to a new segment, and that one is synced. What follows them is a torn tail, which nobody
-/// was told to be safe; it is set aside. The same happens again if this is interrupted.
+/// What follows the durable end may have been acknowledged, since the slot that says so may not
+/// have survived, so whole records there are kept (one with kFlagHasSecond only if its second is
+/// whole, too). But after a failed sync the cache may show what the disk lacks, and another sync of
+/// that file would prove nothing: those records are copied to a new segment, and that one is
+/// synced. What follows them is a torn tail, which was never reported as safe; it is set aside. The
+/// same happens again if this is interrupted.
 ///
 /// `full`: the error is a full disk; nothing has changed, and it can be tried again.
 Result<LogEnd> recover_log(LogFiles& files, HeadFile& head, const LogNotify& notify, bool& full);

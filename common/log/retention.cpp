@@ -117,7 +117,7 @@ Result<LogUse> free_segments(LogFiles& files, const std::vector<std::uint64_t>& 
     if (!drops && (!is_passed(i) || is_kept(i))) {
       break;
     }
-    // A spare that is there goes. Nothing is written into the new one before its old name is gone
+    // An existing spare is removed. Nothing is written into the new one before its old name is gone
     // for good.
     const std::string name = segment_name(segments[i]);
     int removed = -EINVAL;

@@ -24,11 +24,11 @@ using KnownSegments = std::map<std::uint64_t, SegmentFacts>;
 struct RetentionSettings {
   std::uint64_t keep_bytes = 0;  ///< segments that every group has passed are kept up to this size
   std::int64_t keep_ms = 0;      ///< ... or up to this age
-  bool drops_oldest = false;     ///< the oldest segment goes, whoever still wants it
-  bool keeps_spare = false;      ///< the one that went last stays as the spare of the next segment
+  bool drops_oldest = false;     ///< the oldest segment is removed, needed or not
+  bool keeps_spare = false;      ///< the one removed last stays as the spare of the next segment
 };
 
-/// What one look at the log has found.
+/// What one check of the log has found.
 struct LogUse {
   std::vector<GroupState> groups;
   /// Events before this one have been acknowledged by every group; without groups the oldest one
@@ -37,7 +37,7 @@ struct LogUse {
   std::string slowest;  ///< the group that needs it; empty: there is none
   /// Of the oldest segment that is there now.
   std::uint64_t first = 0;
-  std::uint64_t sealed_bytes = 0;  ///< in all segments but the one in use
+  std::uint64_t sealed_bytes = 0;  ///< in all segments except the one in use
   std::uint64_t segments_freed = 0;
   std::uint64_t events_dropped = 0;  ///< not acknowledged by the slowest group, and gone
   /// The writer must end: what a failed sync has lost another one would not bring back.
@@ -45,11 +45,11 @@ struct LogUse {
 };
 
 /// Looks at all groups, and removes segments that no group needs. A cursor that allows it is synced
-/// first: no state that still wants a segment comes back after a power loss. Called by the writer
+/// first: no state that still needs a segment comes back after a power loss. Called by the writer
 /// alone, with its list of segments, of which the last one always stays. A group that cannot be
-/// read needs everything. `known` is for the next call, so that each segment is looked at once.
-/// Errors: of the system, but of a sync; what was removed before is gone, the rest for the next
-/// call.
+/// read needs everything. `known` is for the next call, so that each segment is examined once.
+/// Errors: of the system, except of a sync; what was removed before is gone, the rest is left for
+/// the next call.
 Result<LogUse> free_segments(LogFiles& files, const std::vector<std::uint64_t>& segments,
                              const RetentionSettings& settings, KnownSegments* known = nullptr);
 

@@ -91,7 +91,7 @@ bool SegmentWindow::find(std::uint64_t& offset, std::uint64_t segment_id, std::u
         return false;
       }
       if (held(from + i) < kRecordHeaderBytes || start_ > from) {
-        // It was another piece of memory that was looked at: go on behind this place.
+        // Another piece of the file is in memory now: continue after this place.
         i += kRecordAlign;
         break;
       }

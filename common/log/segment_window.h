@@ -10,9 +10,9 @@
 namespace fl {
 
 /// Reads a segment in large pieces, and looks for records in them. Owns the memory, which is used
-/// again for the next piece; a pointer into it holds until the next call. Who asks may write on the
-/// bytes it got and kSlack bytes before and after them, but those are not read again: after they
-/// were changed, only what stands behind them may be asked for, or forget() first.
+/// again for the next piece; a pointer into it is valid until the next call. The caller may
+/// overwrite the bytes it got and kSlack bytes before and after them, but those are not read again:
+/// after a change, ask only for what follows them, or call forget() first.
 class SegmentWindow {
  public:
   static constexpr std::size_t kSlack = 64;
@@ -35,7 +35,7 @@ class SegmentWindow {
   Found record(std::uint64_t offset, std::uint64_t segment_id, RecordHeader& header,
                std::uint8_t*& payload, std::int64_t& result);
 
-  /// The first record at or behind `offset` with this segment's id and a first sequence of at least
+  /// The first record at or after `offset` with this segment's id and a first sequence of at least
   /// `sequence`, at most `last`. False: none.
   bool find(std::uint64_t& offset, std::uint64_t segment_id, std::uint64_t sequence,
             std::uint64_t last, std::int64_t& result);

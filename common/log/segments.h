@@ -35,15 +35,15 @@ Result<std::optional<Segment>> open_segment(LogFiles& files, std::uint64_t first
 class NewSegment {
  public:
   /// Makes the file and writes its header. `result`: -errno, or 0. A spare of at most `spare_bytes`
-  /// is taken for it (0: none is): a file that does not grow is written and synced faster. What
-  /// stands in it has another segment's id, which no reader takes.
+  /// is taken for it (0: none is): a file that does not grow is written and synced faster. What is
+  /// in it has another segment's id, which no reader accepts.
   static std::optional<NewSegment> begin(LogFiles& files, const LogId& log, std::uint64_t first,
                                          int& result, std::uint64_t spare_bytes = 0);
   LogFile& file() { return *segment_.file; }
   std::uint64_t id() const { return segment_.id; }
-  /// Syncs the file, names it and syncs the directory: then it is there for good. After a failure
-  /// nothing that is in it counts. `full`: the disk had no room for the name. A sync that fails is
-  /// never a full disk that one waits for, whatever its reason: what it should have kept is lost.
+  /// Syncs the file, names it and syncs the directory: then it is durable. After a failure nothing
+  /// that is in it counts. `full`: the disk had no room for the name. A sync that fails never
+  /// counts as a full disk to wait for, whatever its reason: what it should have kept is lost.
   Status finish(LogFiles& files, Segment& segment, bool& full);
 
  private:
@@ -54,9 +54,9 @@ class NewSegment {
   std::string name_;
 };
 
-/// Copies what stands from `from` to `to` in a segment to quarantine/, for people; `name` gets the
+/// Copies the bytes from `from` to `to` of a segment to quarantine/, for people; `name` gets the
 /// copy's name, or stays empty where that is not possible (a full disk, no right to write): the log
-/// goes on without. A copy that is there already stays.
+/// continues without. A copy that is there already stays.
 void set_aside(LogFiles& files, LogFile& segment, std::uint64_t sequence, std::uint64_t from,
                std::uint64_t to, std::string& name);
 

@@ -1,4 +1,4 @@
-// Cursors: a group goes on where it was, and two takers never share it.
+// Cursors: a group continues where it was, and two takers never share it.
 #include "common/log/log_cursor.h"
 
 #include <filesystem>
@@ -82,7 +82,7 @@ TEST_F(LogCursorTest, EachDamagedBitLeavesTheSlotBefore) {
   EXPECT_EQ(notices(), "");
 }
 
-// However often it moves between two syncs: what is on disk is not written over.
+// However often it moves between two syncs: what is on disk is not overwritten.
 TEST_F(LogCursorTest, WhatIsSyncedStaysUntilSomethingNewerIs) {
   std::uint64_t synced = 7;
   auto cursor = open();
@@ -217,7 +217,7 @@ TEST_F(LogCursorTest, IsMovedAndRemovedOnlyWhileNobodyUsesIt) {
   EXPECT_FALSE(remove_group(*files_, "default").ok());
 }
 
-// A log below tells by it that what it remembers of the group is void.
+// A log below knows by it that what it remembers of the group is void.
 TEST_F(LogCursorTest, AMovedGroupCountsAsANewOne) {
   const std::uint64_t created = open()->created_ms();
   EXPECT_EQ(open()->created_ms(), created);

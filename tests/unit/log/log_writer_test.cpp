@@ -73,7 +73,7 @@ TEST_F(LogWriterTest, SmallSyncsFindRoomInTheSegment) {
   EXPECT_EQ(std::filesystem::file_size(file), writer->segment_bytes() + (1 << 20));
   const std::uint64_t last = writer->next_sequence();
   writer = nullptr;
-  writer = open_writer();  // the room is no torn tail, and it is written into
+  writer = open_writer();  // the room is not a torn tail, and it is written into
   EXPECT_EQ(writer->next_sequence(), last);
   put(*writer, 10);
   sync(*writer);

@@ -19,7 +19,7 @@ namespace fl {
 class SharedBytes {
  public:
   SharedBytes() = default;
-  /// Shares them with whoever else has them.
+  /// Shares them with their other owners.
   explicit SharedBytes(std::shared_ptr<const std::string> bytes) : bytes_(std::move(bytes)) {}
   const std::string& get() const { return *bytes_; }
   std::shared_ptr<const std::string> share() const { return bytes_; }

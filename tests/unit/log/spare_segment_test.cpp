@@ -1,5 +1,5 @@
-// A segment that nobody needs any more is written over: what stands in it from its earlier life is
-// never taken for an event.
+// A segment that nobody needs any more is overwritten: what is in it from its earlier life is never
+// taken for an event.
 #include <filesystem>
 #include <optional>
 
@@ -44,7 +44,7 @@ class SpareSegmentTest : public test::LogTest {
     writer_->forget_before(use->first);
   }
 
-  // A segment that is written over, with `blocks` of three events in it.
+  // A segment that is overwritten, with `blocks` of three events in it.
   void begin_used(int blocks) {
     const std::uint64_t second = fill_segment();
     pass(second);
@@ -65,7 +65,7 @@ class SpareSegmentTest : public test::LogTest {
 
   std::unique_ptr<LogWriter> writer_;
   std::optional<LogCursor> cursor_;
-  std::uint64_t first_ = 0;  // of the segment that is written over
+  std::uint64_t first_ = 0;  // of the segment that is overwritten
 };
 
 TEST_F(SpareSegmentTest, TheNextSegmentIsWrittenOverTheOneThatWasFreedLast) {
@@ -107,7 +107,7 @@ TEST_F(SpareSegmentTest, AReaderThatStillHasTheSegmentOpenFindsThatItIsGone) {
   ASSERT_TRUE(got.ok() && *got == LogReader::Got::block);
   pass(second);
   fill_segment();
-  fill_segment();  // all of the old one is written over
+  fill_segment();  // all of the old one is overwritten
   ASSERT_TRUE(reader.refresh().ok());
   const std::string taken = take(reader);
   // What it had read is handed out; the rest of the segment is announced as missing.

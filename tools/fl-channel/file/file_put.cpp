@@ -22,9 +22,9 @@ constexpr std::uint64_t kUnsyncedBytes = 32 << 20;  // more waits for the sync t
 constexpr std::uint64_t kFlowBytes = 512 << 10;
 constexpr std::uint64_t kGatherBytes = 2 << 20;
 constexpr std::int64_t kGatherMs = 2;
-constexpr std::uint64_t kSpaceEvery = 64 << 10;  // bytes between two looks at the file system
+constexpr std::uint64_t kSpaceEvery = 64 << 10;  // bytes between two checks of the file system
 constexpr std::uint64_t kSpaceAtMost = 4 << 20;  // the same while much is free
-constexpr std::int64_t kLookMs = 1'000;          // between two looks at the groups
+constexpr std::int64_t kLookMs = 1'000;          // between two checks of the groups
 constexpr std::int64_t kLastLookMs = 32'000;     // the same while nothing is put
 constexpr std::int64_t kLookWhenFullMs = 100;
 constexpr std::int64_t kRateMs = 1'000;   // of syncs are counted at least for so long
@@ -262,7 +262,7 @@ Status FilePut::finish_job() {
   if (job == Job::freeing) {
     look_at_ms_ = -1;
     if (!*freed_) {
-      // Nothing was freed; the log goes on without.
+      // Nothing was freed; the log continues without.
       if (freeing_warning_.happened(monotonic_ms())) {
         log(LogLevel::warning, freed_->error().message + "; no space is freed");
         freeing_warning_.reported(monotonic_ms());
@@ -344,7 +344,7 @@ std::uint64_t FilePut::held() const {
   return writer_ ? writer_->next_sequence() - std::min(needed(), writer_->next_sequence()) : 0;
 }
 
-// After a look at the groups: when to look again, and whether a limit has to be reported.
+// After a check of the groups: when to check again, and whether a limit has to be reported.
 void FilePut::watch_limit() {
   const Full limit = limit_reached();
   const std::int64_t now = monotonic_ms();

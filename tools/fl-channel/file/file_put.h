@@ -25,7 +25,8 @@ struct FileShared {
 };
 
 /// Appends in the stage's loop. A thread of its own syncs: what is appended while a sync runs
-/// shares the next one. When there is no room it stops reading, says so, and goes on by itself.
+/// shares the next one. When there is no room it stops reading, reports it, and continues by
+/// itself.
 ///
 /// A block that could not be appended at once (`pending_`) waits here until the segment is rolled
 /// or the disk has room; meanwhile nothing more is taken.
@@ -104,7 +105,7 @@ class FilePut final : public ChannelPut {
   LogUse use_;
   KnownSegments known_;                // the job's while it runs
   std::int64_t gather_until_ms_ = -1;  // before that a flow gathers; -1: it does not
-  std::int64_t look_at_ms_ = -1;       // when to look at groups again
+  std::int64_t look_at_ms_ = -1;       // when to check the groups again
   std::int64_t look_after_ms_ = 0;     // grows while nothing happens
   std::uint64_t space_at_ = 0;         // bytes appended when the file system is asked again
   std::uint64_t appended_bytes_ = 0;

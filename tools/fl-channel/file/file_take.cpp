@@ -158,7 +158,7 @@ void FileTake::watch(PollSet& set, bool room) {
 
 std::int64_t FileTake::deadline_ms() const {
   if (failed_) {
-    return 1;  // handle() has to say it
+    return 1;  // handle() has to report it
   }
   const std::int64_t sync_at = worker_.busy() ? -1 : sync_at_ms_;
   if (look_at_ms_ < 0 || sync_at < 0) {
@@ -218,13 +218,13 @@ Status FileTake::look() {
     return newer.error();
   }
   if (!*newer && monotonic_ms() >= look_at_ms_) {
-    watch_.start(files_->path());  // it may have been made anew
+    watch_.start(files_->path());  // it may have been recreated
   }
   look_at_ms_ = monotonic_ms() + watch_.look_every_ms();
   return {};
 }
 
-// In one process the put half says when there is more.
+// In one process the put half reports when there is more.
 void FileTake::look_if_more() {
   if (!shared_ || shared_->published == published_seen_) {
     return;

@@ -1,4 +1,4 @@
-// What is told of a group of takers, by whichever half knows it.
+// The figures of a group of takers, from whichever half knows them.
 #pragma once
 
 #include <cstdint>

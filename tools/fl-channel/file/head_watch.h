@@ -9,10 +9,10 @@
 namespace fl {
 
 /// Watches the file `head` of a log by inotify(7). Without inotify, and for what inotify does not
-/// show (a head made anew), its user looks again after look_every_ms().
+/// show (a recreated head), its user looks again after look_every_ms().
 class HeadWatch {
  public:
-  /// Watches DIR/head. Again: after the file was made anew. Never fails: then it only polls.
+  /// Watches DIR/head. Call it again after the file was recreated. Never fails: then it only polls.
   void start(const std::string& directory);
   /// Readable when the file was written; -1: it must be polled.
   int fd() const { return is_watching_ ? fd_.get() : -1; }

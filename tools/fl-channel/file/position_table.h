@@ -1,4 +1,4 @@
-// Where the sources above a log stand, as the log keeps it.
+// The positions of the sources above a log, as the log keeps them.
 #pragma once
 
 #include <cstddef>

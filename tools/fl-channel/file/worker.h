@@ -12,9 +12,9 @@
 
 namespace fl {
 
-/// Runs jobs that were started by the stage's loop, each until it is through. fd() becomes readable
-/// when the result is there; take() gets it. What a job touches is its own from start() to take().
-/// The destructor waits for the job that runs.
+/// Runs jobs that were started by the stage's loop, each to its end. fd() becomes readable when the
+/// result is there; take() gets it. What a job touches is its own from start() to take(). The
+/// destructor waits for the job that runs.
 class Worker {
  public:
   using Job = std::function<Status()>;

@@ -40,7 +40,7 @@ struct KafkaChannelOptions {
 
 OptionSet kafka_channel_options();
 
-/// The topic is there, and is the name of one. Errors: class usage.
+/// The topic is given, and is a valid name. Errors: class usage.
 Status check_topic(const KafkaChannelOptions& options);
 
 /// What the two halves are made of.

@@ -13,7 +13,8 @@
 
 namespace fl {
 
-/// A kafka sink whose acknowledgement is the broker's: whoever takes is another process, or none.
+/// A kafka sink whose acknowledgement is the broker's: the take half may be another process, or
+/// missing.
 class KafkaPut final : public ChannelPut {
  public:
   explicit KafkaPut(const KafkaChannelOptions& options)

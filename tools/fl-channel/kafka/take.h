@@ -42,7 +42,7 @@ class KafkaTake final : public ChannelTake {
   BlockBuilder builder_;
   Block block_;
   bool has_ended_ = false;
-  std::optional<Error> failed_;  // for handle() to say
+  std::optional<Error> failed_;  // for handle() to report
 };
 
 }  // namespace fl

@@ -15,13 +15,13 @@ enum class HBaseAnswer {
   exists,   ///< 304: the row was there (--put-if-absent)
   refused,  ///< 400: one of the rows is bad, and none was stored
   again,    ///< it passes by itself
-  blocked,  ///< it is tried again, but somebody has to act
+  blocked,  ///< it is tried again, but a person has to act
   ends,     ///< the sink ends: table, family or rights are not as they must be
 };
 
 HBaseAnswer hbase_answer(long status);
 
-/// The error of an answer that is not `stored`, in the words of who reads it. `shown`: the gateway.
+/// The error of an answer that is not `stored`, in words for the user. `shown`: the gateway.
 Error hbase_error(const PostOutcome& outcome, const std::string& shown, const std::string& table,
                   const std::string& family);
 
@@ -30,7 +30,7 @@ Error hbase_error(const PostOutcome& outcome, const std::string& shown, const st
 bool hbase_is_disabled(const PostOutcome& outcome);
 
 /// Whether the answer to GET /TABLE/schema names the family. Class config: it does not, or
-/// it is no schema.
+/// it is not a schema.
 Status check_hbase_schema(std::string_view json, const std::string& shown, const std::string& table,
                           const std::string& family);
 

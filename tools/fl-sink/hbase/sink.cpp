@@ -132,7 +132,7 @@ Status HBaseSink::open(const StageContext& context) {
   return is_dry_run_ ? look() : Status();
 }
 
-// --dry-run: gateway, login, table and column family, as a run looks at them; and, by a put that
+// --dry-run: gateway, login, table and column family, as a run checks them; and, by a put that
 // stores nothing, whether the table is enabled and may be written.
 Status HBaseSink::look() {
   limits_.ended_ms = monotonic_ms();
@@ -468,7 +468,7 @@ Status HBaseSink::take_outcome(const PostOutcome& outcome) {
     case HBaseAnswer::ends:
       break;
   }
-  // A request that was cut off on its way is answered so, too, and any while HBase starts.
+  // A request that was cut off in transit is answered so, too, and so is any while HBase starts.
   if (outcome.status == 500 && ++unread_ < kUnreadTries) {
     asks_state_ = asking_ != Asking::schema;
     return trouble(error_of(outcome), false, outcome);

@@ -47,7 +47,7 @@ struct HBaseSinkOptions {
 };
 
 /// An event becomes a row when it comes in, so whatever is sent again is the same cells. Rows wait
-/// as the requests that they will be sent in; the first is on its way, the last is filled up to
+/// as the requests that they will be sent in; the first is in flight, the last is filled up to
 /// --batch-size. A request that the gateway refuses is cut in two, until the row is found.
 class HBaseSink final : public Sink {
  public:
@@ -138,7 +138,7 @@ class HBaseSink final : public Sink {
   bool asks_state_ = false;  // whether the table is disabled is asked next
   int unread_ = 0;           // requests in a row that the gateway says it cannot read
   std::deque<Request> requests_;
-  std::string body_;  // of the request that is on its way
+  std::string body_;  // of the request that is in flight
   HBaseRow row_;
   std::size_t held_ = 0;
   std::uint64_t safe_ = 0;

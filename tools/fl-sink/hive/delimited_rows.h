@@ -14,7 +14,7 @@ namespace fl {
 
 struct DelimitedTable {
   std::string delimiter;  ///< between the fields of a body
-  /// The column of each field of a body, from 0; -1: the field is passed over.
+  /// The column of each field of a body, from 0; -1: the field is skipped.
   std::vector<int> fields;
   /// Whether a column is a text or number (else a list, map or struct, which is taken as it is).
   std::vector<bool> is_plain;
@@ -23,8 +23,8 @@ struct DelimitedTable {
   std::string null = "\\N";
 };
 
-/// A field that is missing becomes NULL, further ones are passed over, and so is the end of a line
-/// (LF, CR LF) at the end of the body.
+/// A field that is missing becomes NULL, further ones are skipped, and so is the end of a line (LF,
+/// CR LF) at the end of the body.
 class DelimitedRows final : public RowForm {
  public:
   explicit DelimitedRows(DelimitedTable table);

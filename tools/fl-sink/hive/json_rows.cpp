@@ -16,7 +16,7 @@ Status JsonRows::form(const Event& event) {
   if (parsed->type != Json::Type::object) {
     return Error{ErrorClass::input, "the body of an event is JSON, but not an object", {}};
   }
-  // Ends of lines can only stand between the tokens.
+  // Ends of lines can only be between the tokens.
   row_ = body;
   std::replace_if(
       row_.begin(), row_.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');

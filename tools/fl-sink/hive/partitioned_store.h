@@ -1,4 +1,4 @@
-// A store whose files lie in partitions: a file is stored when its partition is in the metastore,
+// A store whose files are in partitions: a file is stored when its partition is in the metastore,
 // too.
 #pragma once
 

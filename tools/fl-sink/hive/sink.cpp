@@ -44,7 +44,7 @@ Result<Where> where_of(const HiveOptions& options, const std::string& location) 
   return where;
 }
 
-// Readers of Hive pass over names that begin with '_' or '.'; HDFS has no ':' in names.
+// Readers of Hive skip names that begin with '_' or '.'; HDFS has no ':' in names.
 Status check_file_names(const HdfsOptions& files) {
   const std::string& prefix = files.file_prefix;
   if (prefix.find('%') != std::string::npos) {

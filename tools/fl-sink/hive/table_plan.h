@@ -27,7 +27,7 @@ struct TablePlan {
   std::string text() const;
 };
 
-/// Looks at a table. Class config: it is of a kind or form that we do not write, or it does not fit
+/// Examines a table. Class config: it is of a kind or form that we do not write, or it does not fit
 /// the options; the hint says what to change.
 Result<TablePlan> plan_table(MetastoreTable table, const HiveOptions& options,
                              std::vector<PartitionPattern> patterns);

@@ -58,7 +58,7 @@ OptionSet options() {
   table.add("requiredAcks", &O::required_acks, "N", "")
       .ignored("an event is acknowledged when all in-sync replicas have it");
   OptionSet set = std::move(table).erased();
-  // Names of headers are no secrets.
+  // Names of headers are not secrets.
   std::erase_if(set.options, [](const OptionSpec& spec) {
     return spec.name == "header-env" || spec.name == "header-file";
   });

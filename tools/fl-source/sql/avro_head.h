@@ -1,4 +1,4 @@
-// How the schema of a row goes with its event: in the headers that Flume's AvroEventSerializer
+// How the schema of a row travels with its event: in the headers that Flume's AvroEventSerializer
 // reads.
 #pragma once
 

@@ -26,7 +26,7 @@ class AvroRow {
   /// As JSON without blanks.
   const std::string& schema() const { return schema_; }
   /// Appends the row; `values` has one for each column. Class input: a value that its type does not
-  /// have, with what can be done. What was appended is of no use then.
+  /// have, with what can be done. What was appended is unusable then.
   Status append(std::string& out, const SqlValue* values) const;
 
  private:

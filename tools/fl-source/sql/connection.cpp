@@ -26,7 +26,7 @@ constexpr const char* kSafePlugins =
     "mysql_native_password,client_ed25519,caching_sha2_password,sha256_password,"
     "auth_gssapi_client,parsec,mysql_old_password";
 
-// A host that has gone without a word is noticed after about two minutes.
+// A host that has silently gone is noticed after about two minutes.
 void keep_alive(int socket) {
   const int on = 1;
   const int idle = 60;
@@ -385,7 +385,7 @@ Result<const SqlValue*> SqlConnection::next() {
   if (row == nullptr) {
     const unsigned number = mysql_errno(mysql_.get());
     if (number == CR_SERVER_LOST && is_alive()) {
-      // The library gives up on a row beyond the limit, and says that the server has.
+      // The library gives up on a row beyond the limit, and reports that the server is gone.
       return Error{
           ErrorClass::input,
           "a row of " + address_.server() + " is larger than " + to_string(Bytes{largest_row_}),

@@ -25,7 +25,7 @@ struct SqlField : SqlColumn {
   std::uint64_t longest = 0;  ///< bytes that a value can have
 };
 
-/// Blocks, but for break_off(). Every error is of a class of sql_problem().
+/// Blocks, except for break_off(). Every error is of a class of sql_problem().
 class SqlConnection {
  public:
   /// `largest_row`: what a row may have as the server sends it; a larger one is an error, so that

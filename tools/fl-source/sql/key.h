@@ -1,4 +1,4 @@
-// The columns that say where a row stands, and the SQL that goes on after one.
+// The columns that give a row's place, and the SQL that continues after a row.
 #pragma once
 
 #include <cstdint>
@@ -40,7 +40,7 @@ class SqlPlace {
 
 /// `name` with backticks, whatever is in it.
 std::string sql_name(std::string_view name);
-/// `value` as it may stand in a statement. Class config where it cannot be one of its kind: the
+/// `value` as it may appear in a statement. Class config where it cannot be one of its kind: the
 /// values come from a file or another process.
 Result<std::string> sql_literal(SqlKeyKind kind, std::string_view value);
 /// "a >= 5 AND (a > 5 OR (a = 5 AND b > 7))": the rows after these values; without values: the rows

@@ -1,4 +1,4 @@
-// What a user can say to the sql source.
+// What a user sets of the sql source.
 #pragma once
 
 #include <cstdint>

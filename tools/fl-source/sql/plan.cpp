@@ -13,7 +13,7 @@
 namespace fl {
 namespace {
 
-// A query may end with ";", which cannot stand inside another one.
+// A query may end with ";", which cannot be inside another one.
 std::string trimmed(std::string query) {
   const std::size_t end = query.find_last_not_of(" \t\r\n;");
   query.resize(end == std::string::npos ? 0 : end + 1);

@@ -18,7 +18,7 @@ namespace fl {
 /// Made anew for each connection: a table may have been changed meanwhile.
 class SqlPlan {
  public:
-  /// Asks the server. Class config: no such table or column, or the key does not do.
+  /// Asks the server. Class config: no such table or column, or the key is not usable.
   static Result<SqlPlan> make(SqlConnection& connection, const SqlSourceOptions& options,
                               const SqlAddress& address, std::uint64_t max_event);
 
@@ -31,7 +31,7 @@ class SqlPlan {
   const std::vector<SqlKeyColumn>& key() const { return key_; }
   std::vector<std::string> key_names() const;
   bool has_key() const { return !key_.empty(); }
-  /// Class config: a position of rows by `key` is none of ours. Empty: not known, which is fine.
+  /// Class config: a position of rows by `key` is not one of ours. Empty: not known, which is fine.
   Status check_position_of(const std::vector<std::string>& key) const;
   /// The last value of a row says whether it is too large and came without its long values.
   bool marks_large() const { return marks_large_; }

@@ -170,7 +170,7 @@ std::optional<SqlPosition> SqlPosition::parse(std::string_view text) {
   }
   position.rows = *rows;
   std::string_view left = text.substr(second + 1);
-  // Rows before the first leave nothing behind the colon; one empty value looks the same.
+  // A place before the first row leaves nothing after the colon; one empty value looks the same.
   for (bool more = *rows != 0; more;) {
     const std::size_t comma = left.find(',');
     std::optional<std::string> value = base64_decoded(left.substr(0, comma));

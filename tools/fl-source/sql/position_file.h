@@ -22,7 +22,7 @@ struct SqlPosition {
 
   /// For a durable stage below: "ID:ROWS:VALUE,VALUE", the values in base64.
   std::string text() const;
-  /// Reads text() from another process; nothing for what is none.
+  /// Reads text() from another process; nothing if it is not a position.
   static std::optional<SqlPosition> parse(std::string_view text);
 
   friend bool operator==(const SqlPosition&, const SqlPosition&) = default;

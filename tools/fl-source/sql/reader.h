@@ -41,8 +41,8 @@ struct SqlChunk {
 /// A mailbox of at most kChunks chunks under one mutex, and an eventfd that says that there is
 /// something: a chunk, the end, an error, or a server that went away or came back.
 ///
-/// A lost connection is made again. If rows have a key, it goes on after the last row that was put
-/// into the mailbox; if not, only where none was, and otherwise it ends with class again.
+/// A lost connection is made again. If rows have a key, it continues after the last row that was
+/// put into the mailbox; if not, only where none was, and otherwise it ends with class again.
 class SqlReader {
  public:
   static constexpr std::size_t kChunks = 4;
@@ -60,7 +60,7 @@ class SqlReader {
   /// Ends the thread, whatever it waits for.
   void stop();
   int fd() const { return event_.get(); }
-  /// Reads the eventfd empty.
+  /// Drains the eventfd.
   void hear();
 
   /// The next chunk, in place of an empty one.

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view kReplacement = "\xef\xbf\xbd";
 
-// 1: the byte cannot stand in a string of JSON as it is, or begins a sequence that must be checked.
+// 1: the byte cannot be in a string of JSON as it is, or begins a sequence that must be checked.
 constexpr std::array<bool, 256> make_stops() {
   std::array<bool, 256> stops{};
   for (std::size_t i = 0; i < 256; ++i) {
@@ -88,7 +88,7 @@ std::string_view without_zeros(std::string_view digits) {
                                  : (first == std::string_view::npos ? digits.size() : first) - 1);
 }
 
-// A server may send anything: what is no number of JSON becomes a string.
+// A server may send anything: what is not a number of JSON becomes a string.
 bool is_number(std::string_view text) {
   std::size_t at = text.starts_with('-') ? 1 : 0;
   const auto digits = [&] {

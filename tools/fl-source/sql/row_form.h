@@ -12,7 +12,7 @@ namespace fl {
 
 /// What the bytes that a server sends for a value are.
 enum class SqlKind {
-  integer,  ///< decimal digits, zeros may stand in front
+  integer,  ///< decimal digits, leading zeros allowed
   decimal,  ///< an exact number of any size: digits with a point
   number,   ///< a double, as digits that read back as the same
   single,   ///< the digits of a double that holds a float exactly
@@ -69,7 +69,7 @@ class RowForm {
   std::vector<std::string> names_;  // as members of JSON: "\"id\":"
   Style style_;
   char separator_;
-  std::array<char, 256> escapes_{};  // text: what stands after the backslash; 0: no escape
+  std::array<char, 256> escapes_{};  // text: what follows the backslash; 0: no escape
 };
 
 }  // namespace fl

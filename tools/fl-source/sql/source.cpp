@@ -112,7 +112,7 @@ Status SqlSource::check_options() {
     return Error{ErrorClass::config, "--keystore-key needs the certificate of the key",
                  "--keystore FILE"};
   }
-  // The library takes an option file that is not there for an empty one.
+  // The library treats a missing option file as an empty one.
   for (const std::string* file :
        {&options_.option_file, &options_.truststore, &options_.keystore, &options_.keystore_key}) {
     if (!file->empty() && ::access(file->c_str(), R_OK) != 0) {
@@ -381,7 +381,7 @@ bool SqlSource::ready() const {
 }
 
 void SqlSource::watch(PollSet& set, bool room) {
-  (void)room;  // the mailbox is bounded, and handle() reads the eventfd empty
+  (void)room;  // the mailbox is bounded, and handle() drains the eventfd
   index_ = reader_ ? set.add(reader_->fd(), POLLIN) : -1;
   set.wake_at(save_at_ms_);
 }
