@@ -72,50 +72,9 @@ load helper
   cmp in.avro before
 }
 
-# How each stage that reads text is run: its name, and the command around its options.
-text_stages() {
-  cat <<'STAGES'
-stdin|fl-source stdin @ < in
-stdin FILE|fl-source stdin in @
-exec|fl-source exec @ -- cat in
-spooldir|fl-source spooldir spool --once @
-interceptor|fl-intercept static --key a --value b @ < in
-channel|fl-channel memory @ < in
-STAGES
-}
-
-@test "reject: each stage that reads text keeps the lines that are too long" {
+@test "reject: the message about a line of a spool file without it names both remedies" {
   mkdir -p spool
-  head -c 70000 /dev/zero | tr '\0' x > huge
-  (printf 'one\n'; cat huge; printf '\ntwo\nlonger than ten') > in
-  while IFS='|' read -r name command; do
-    rm -rf bad.avro spool/*
-    cp in spool/a
-    command=${command/@/--max-line 10 --max-event 64KiB --long-line reject --reject bad.avro}
-    runs "0 0" "$command | fl-sink stdout --stream"
-    [ "$(cat stdout)" = "$(printf 'one\ntwo')" ]
-    said "2 events rejected and kept in 'bad.avro'"
-    # The head of the larger line, all of the other, each with its reason.
-    [ "$(fl-sink stdout --stream < bad.avro | awk '{print length($0)}' | tr '\n' ' ')" = "65536 15 " ]
-    fl-sink stdout --stream --format json < bad.avro | jq -r '.headers["fl.reject.reason"]' > reasons
-    cmp reasons - <<'REASONS'
-a line of 70000 bytes is longer than --max-line (10); its first 65536 bytes are kept
-a line of 15 bytes is longer than --max-line (10)
-REASONS
-    [ "$name" != spooldir ] || [ "$(completed)" = 1 ]
-  done < <(text_stages)
-}
-
-@test "reject: without it a line that is too long is 65, and its spool file stays" {
-  mkdir -p spool
-  printf 'one\nlonger than ten\ntwo\n' > in
-  while IFS='|' read -r name command; do
-    cp in spool/a
-    command=${command/@/--max-line 10 --long-line reject}
-    runs "65 65" "$command | fl-sink stdout --stream"
-    [ "$(cat stdout)" = "$(printf 'one\ntwo')" ]
-    [ "$(completed)" = 0 ]
-  done < <(text_stages)
+  printf 'one\nlonger than ten\ntwo\n' > spool/a
   runs "65 65" "fl-source spooldir spool --once --max-line 10 --long-line reject | fl-sink stdout --stream"
   said "reject FILE"
   said "long-line split"
