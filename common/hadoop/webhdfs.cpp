@@ -93,7 +93,7 @@ HdfsStatus WebHdfs::mkdirs(const std::string& path, const std::string& permissio
 }
 
 HdfsResult<std::optional<WebHdfs::FileStatus>> WebHdfs::Impl::status(const std::string& path) {
-  const std::string action = "cannot look at " + quoted(path);
+  const std::string action = "cannot get the status of " + quoted(path);
   HdfsReply outcome = ask({action, "GET", path, "op=GETFILESTATUS"});
   if (auto* error = std::get_if<HdfsError>(&outcome)) {
     if (error->trouble == HdfsTrouble::missing) {

@@ -18,7 +18,7 @@ constexpr std::string_view kOwnOffsets =
 constexpr JavaName kNames[] = {
     // Both.
     {"client.dns.lookup", no_effect, "all addresses of a name are tried"},
-    {"connections.max.idle.ms", no_effect, "a lost connection is made anew when it is needed"},
+    {"connections.max.idle.ms", no_effect, "a lost connection is opened again when it is needed"},
     {"default.api.timeout.ms", no_effect, "events wait without a limit; see --give-up-after"},
     {"interceptor.classes", no_effect, kOnlyJava},
     {"metric.reporters", no_effect, "--metrics has the figures"},

@@ -342,7 +342,7 @@ std::optional<std::string> topic_name_fault(std::string_view name) {
            c == '_' || c == '-';
   });
   return is_plain ? std::nullopt
-                  : std::optional<std::string>("only letters, digits and . _ - may stand in it");
+                  : std::optional<std::string>("only letters, digits and . _ - are allowed");
 }
 
 }  // namespace fl

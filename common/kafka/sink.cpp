@@ -498,7 +498,7 @@ void KafkaSink::warn_of_batches() {
     log(LogLevel::warning,
         "a broker refuses a batch, for its size or for an event in it: its events are sent again "
         "in "
-        "smaller ones, behind those that were on their way; if it happens often, set --producer "
+        "smaller ones, after those in flight; if it happens often, set --producer "
         "batch.size below max.message.bytes of the topic");
     bad_batches_.reported(now);
   }
@@ -534,7 +534,7 @@ Status KafkaSink::look_at_problem(std::int64_t now) {
       (problem->kind == KafkaProblem::Kind::fatal || (is_refused && !client_->has_worked()))) {
     Error error = stall_error(now);
     if (problem->kind == KafkaProblem::Kind::fatal) {
-      error.message = "the producer cannot go on: " + error.message;
+      error.message = "the producer cannot continue: " + error.message;
       error.hint = "start the stage again: what was not acknowledged is sent again";
     }
     return error;

@@ -228,7 +228,7 @@ Result<std::int64_t> KafkaSource::first_offset(const KafkaAnswer::Place& place) 
   }
   if (committed > high) {
     log(LogLevel::warning,
-        fmt::format("the group's offset {} in {} is behind its end, {}: was the topic made anew? "
+        fmt::format("the group's offset {} in {} is behind its end, {}: was the topic recreated? "
                     "Reading from its beginning",
                     committed, partition.name(), high));
     return low;
@@ -330,7 +330,7 @@ Status KafkaSource::go_on(const KafkaAnswer& answer) {
       tell_expired(place.partition, slot->next, place.low);
     } else if (slot->next > place.high) {
       log(LogLevel::warning,
-          fmt::format("{} ends at {}, and {} was expected: was the topic made anew? Reading from "
+          fmt::format("{} ends at {}, and {} was expected: was the topic recreated? Reading from "
                       "its beginning",
                       place.partition.name(), place.high, slot->next));
       // Offsets of the old one mean nothing any more.

@@ -152,7 +152,7 @@ Status LogReader::set_limit() {
   }
   const std::int64_t size = segment_->file->size();
   if (size < 0) {
-    return log_error(*files_, "look at", segment_name(segment_->first), size);
+    return log_error(*files_, "stat", segment_name(segment_->first), size);
   }
   window_.raise_limit(static_cast<std::uint64_t>(size));
   return {};
@@ -376,7 +376,7 @@ Status LogReader::pass_damage() {
   if (!found) {
     const std::int64_t size = segment_->file->size();
     if (size < 0) {
-      return log_error(*files_, "look at", name, size);
+      return log_error(*files_, "stat", name, size);
     }
     next = is_in_use ? head_.slot().durable_offset : static_cast<std::uint64_t>(size);
     next = std::max(next, offset_);

@@ -76,7 +76,7 @@ Result<std::optional<Segment>> open_segment(LogFiles& files, std::uint64_t first
     SegmentWindow window;
     const std::int64_t size = segment.file->size();
     if (size < 0) {
-      return log_error(files, "look at", name, size);
+      return log_error(files, "stat", name, size);
     }
     window.reset(segment.file.get(), static_cast<std::uint64_t>(size));
     std::uint8_t* payload = nullptr;

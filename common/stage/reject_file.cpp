@@ -79,7 +79,7 @@ Status RejectFile::lock() {
 Status RejectFile::catch_up() {
   struct stat info {};
   if (::fstat(fd_.get(), &info) != 0) {
-    return system_error(ErrorClass::io, "cannot look at '" + path_ + "'", errno);
+    return system_error(ErrorClass::io, "cannot stat '" + path_ + "'", errno);
   }
   const auto size = static_cast<std::uint64_t>(info.st_size);
   if (size == end_) {

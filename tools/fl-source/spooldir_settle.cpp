@@ -91,7 +91,7 @@ Status SpooldirSource::complete(const std::string& path, const Identity& identit
       ++completed_;
       return {};
     }
-    return system_error(ErrorClass::io, "cannot look at '" + absolute(path) + "'", errno);
+    return system_error(ErrorClass::io, "cannot stat '" + absolute(path) + "'", errno);
   }
   if (!(Identity::of(info) == identity)) {
     return changed(path, "after it was read");

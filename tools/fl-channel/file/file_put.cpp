@@ -410,7 +410,7 @@ void FilePut::become(Full full) {
   const std::int64_t now = monotonic_ms();
   if (full == Full::no) {
     if (full_ != Full::no) {
-      log(LogLevel::info, fmt::format("'{}' has room again; reading goes on", directory_));
+      log(LogLevel::info, fmt::format("'{}' has room again; reading continues", directory_));
     }
     full_ = full;
     retry_at_ms_ = -1;

@@ -157,7 +157,7 @@ ComponentType hbase_sink() {
       "request that is sent again stores the same cells. With a key and a timestamp from the event "
       "itself, that also holds for events that a source sends again. Rows with the same key, "
       "column and time overwrite each other.\n\n"
-      "At the start the schema is looked at: a table or column family that does not exist ends the "
+      "At the start the schema is checked: a table or column family that does not exist ends the "
       "sink with 78. It never creates or changes a table. --dry-run looks at it, too, and finds "
       "out by a put that stores nothing whether the table is enabled and may be written. An event "
       "without a row (the regex does not match, a header is missing) and a row that HBase does not "

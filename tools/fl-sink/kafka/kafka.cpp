@@ -22,7 +22,7 @@ OptionSet options() {
       .flume_only();
   table
       .add("kafka.topic", &O::topic, "TOPIC",
-           "The topic to write to; %{header} and the times of fl-sink-hdfs(1) may stand in it.")
+           "The topic to write to; %{header} and the times of fl-sink-hdfs(1) are replaced.")
       .positional()
       .not_empty();
   add_kafka_options(table, KafkaRole::producer);

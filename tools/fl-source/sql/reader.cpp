@@ -189,7 +189,7 @@ void SqlReader::run() {
         failure = Error{ErrorClass::again,
                         fmt::format("{} after {}, in the middle of the result",
                                     status.error().message, count_of(rows_, "row")),
-                        "run it again; with --since or --split it goes on by itself"};
+                        "run it again; with --since or --split it continues by itself"};
         break;
       }
       const std::int64_t now = monotonic_ms();
