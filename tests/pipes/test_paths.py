@@ -3,15 +3,21 @@
 
 The first class goes over all options of all programs, as `--generate options-json` lists them.
 """
+import http.client
 import json
 import os
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tools"))
+import avro_rpc
 import forms
 import harness
+import kafka_mock
+import mariadb_server
+import netcat_client
 from fake_hdfs import FakeHdfs
+from ports import free_port
 
 PROGRAMS = ["fl-source", "fl-intercept", "fl-channel", "fl-sink", "fl-sink-hdfs"]
 PATH_NAMES = {"PATH", "DIR", "FILE", "FILE|HOST:PORT"}
@@ -19,10 +25,14 @@ PATH_NAMES = {"PATH", "DIR", "FILE", "FILE|HOST:PORT"}
 
 class Case(harness.Case):
     def fl(self, *words, stdin=b"a\nb\n", **env):
-        """(status, stdout, stderr) of one stage, in the directory of the test."""
-        done = subprocess.run(words, input=stdin, capture_output=True, cwd=self.dir,
-                              env=self.env(HADOOP_USER_NAME="eva", **env), timeout=harness.HANG)
-        return done.returncode, done.stdout, done.stderr.decode(errors="replace")
+        """(status, stdout, stderr) of one stage, in the directory of the test. It writes into a
+        file, and so waits for no reader to acknowledge."""
+        with open(self.path("home", "stdout"), "w+b") as out:
+            done = subprocess.run(words, input=stdin, stdout=out, stderr=subprocess.PIPE,
+                                  env=self.env(HADOOP_USER_NAME="eva", **env), cwd=self.dir,
+                                  timeout=harness.HANG, check=False)
+            out.seek(0)
+            return done.returncode, out.read(), done.stderr.decode(errors="replace")
 
     def expect(self, status, *words, said=(), stdin=b"a\nb\n", **env):
         got, out, errors = self.fl(*words, stdin=stdin, **env)
@@ -242,14 +252,14 @@ class Zones(Case):
 class TooLarge(Case):
     """An interceptor makes nothing that the next stage refuses."""
 
-    def full(self, count=64, value=1):
+    def full(self, count=64, value=1, body=b"x"):
         """A stream of one event with so many headers of so many bytes."""
         words = []
         for i in range(count):
             words += (["+"] if i else []) + ["static", f"h{i:02}", "v" * value]
-        return self.expect(0, "fl-intercept", *words, stdin=b"x\n")[0]
+        return self.expect(0, "fl-intercept", *words, stdin=body + b"\n")[0]
 
-    def one_event(self, headers):
+    def one_event(self, headers, body=b"x"):
         """A stream of one event with exactly these header bytes, the end of the map included."""
         pairs = b""
         names = iter(b"n%02d" % i for i in range(64))
@@ -262,8 +272,8 @@ class TooLarge(Case):
             pairs += forms.pairs([(next(names), b"v" * value)])
             left -= size
             count += 1
-        event = forms.event(forms.number(count) + pairs, b"x")
-        self.assertEqual(len(event) - 2, headers)
+        event = forms.event(forms.number(count) + pairs, body)
+        self.assertEqual(len(event) - 1 - len(body), headers)
         return forms.header() + forms.block([event])
 
     def check_kind(self, words, stream, fine, stdin=None):
@@ -277,20 +287,60 @@ class TooLarge(Case):
             self.expect(0, "fl-sink", "stdout", stdin=file.read())
         os.remove(kept)
 
-    def test_kinds(self):
-        fine = self.events({"one": "header"})
-        full = self.full()
-        bulky = self.one_event(65530)
-        for words in (["ts"], ["host"], ["uuid"], ["static", "k", "v" * 20],
-                      ["regex_extractor", "(x)", "fresh"]):
+    # What makes an interceptor add something to an event of the body 1, and what to none.
+    ADDS = {"timestamp": ["timestamp"], "host": ["host"], "uuid": ["uuid"],
+            "static": ["static", "k", "v" * 20], "json": ["json", "fresh=.[0]"],
+            "regex_extractor": ["regex_extractor", "(1)", "fresh"]}
+    GROWS = {"search_replace": ["search_replace", "1", "y" * 2000],
+             "exec": ["exec", "--", "sed", "s/1/" + "y" * 2000 + "/"]}
+    NEVER = {"remove_header": ["remove_header", "none"], "regex_filter": ["regex_filter", "1"]}
+
+    def test_every_interceptor_is_tried(self):
+        listed = json.loads(self.expect(0, "fl-intercept", "--generate", "options-json")[0])
+        self.assertEqual({each["name"] for each in listed["components"]},
+                         {*self.ADDS, *self.GROWS, *self.NEVER})
+
+    def test_headers(self):
+        fine = self.events({"one": "header"}, body=b"[1]")
+        full = self.full(body=b"[1]")
+        bulky = self.one_event(65530, b"[1]")
+        for name, words in self.ADDS.items():
             for stream in (full, bulky):
-                if words[0] == "regex_extractor" and stream is full:
-                    continue  # passes such an event unchanged, as its page says
-                self.check_kind(words, stream, fine)
+                if name == "regex_extractor" and stream is full:
+                    # It passes such an event unchanged, as its page says.
+                    out, _ = self.expect(0, "fl-intercept", *words, stdin=stream, said="unchanged")
+                    self.expect(0, "fl-sink", "null", stdin=out)
+                else:
+                    self.check_kind(words, stream, fine)
+        for words in self.NEVER.values():
+            for stream in (full, bulky):
+                out, _ = self.expect(0, "fl-intercept", *words, stdin=stream)
+                self.assertEqual(self.expect(0, "fl-sink", "stdout", stdin=out)[0], b"[1]\n")
+
+    def test_a_field_that_is_too_long_for_a_header(self):
+        text = b'{"fresh":"' + b"v" * 4097 + b'"}\n'
+        out, _ = self.expect(0, "fl-intercept", "json", "fresh", stdin=text, said="4096 at most")
+        self.assertEqual(self.expect(0, "fl-sink", "stdout", stdin=out)[0], text)
+        self.expect(65, "fl-intercept", "json", "--required", "fresh", stdin=text,
+                    said=("4096 at most", "--reject FILE"))
+        out, _ = self.expect(0, "fl-intercept", "json", "--required", "fresh", "--reject",
+                             self.path("kept.avro"), stdin=text + b'{"fresh":1}\n')
+        self.assertEqual(self.expect(0, "fl-sink", "stdout", stdin=out)[0], b'{"fresh":1}\n')
+        self.assertEqual(self.expect(0, "fl-sink", "stdout", "--in", "kept.avro")[0], text)
 
     def test_a_body(self):
-        self.expect(65, "fl-intercept", "search_replace", "x", "y" * 2000, "--max-event", "1000",
-                    "--max-line", "1000", stdin=b"x\n", said="1000")
+        small = ["--max-event", "1000", "--max-line", "1000"]
+        for words in self.GROWS.values():
+            self.expect(65, "fl-intercept", *small, *words, stdin=b"1\n",
+                        said=("000", "--max-event"))
+            self.expect(0, "fl-intercept", *words, stdin=b"1\n")
+        # The lines of a command belong to a batch, which fails as a whole: nothing is left out.
+        kept = self.path("kept.avro")
+        self.expect(65, "fl-intercept", *small, "--reject", kept, *self.GROWS["exec"], stdin=b"1\n")
+        out, _ = self.expect(0, "fl-intercept", *small, "--reject", kept,
+                             *self.GROWS["search_replace"], stdin=b"1\n2\n")
+        self.assertEqual(self.expect(0, "fl-sink", "stdout", stdin=out)[0], b"2\n")
+        self.assertEqual(self.expect(0, "fl-sink", "stdout", "--in", kept)[0], b"1\n")
 
     def test_the_limits_to_the_byte(self):
         for size, status in ((65535, 0), (65536, 0), (65537, 65)):
@@ -311,6 +361,137 @@ class TooLarge(Case):
                       ["uuid", long], ["uuid", "--prefix", "p" * 4090], ["static", long, "v"],
                       ["static", "k", "v" * 4097]):
             self.expect(78, "fl-intercept", *words, said="possible")
+
+
+class SourceTooLarge(Case):
+    """No source adds what the next stage refuses: it refuses such an event itself."""
+    SOURCES = {"avro", "http", "netcat", "spooldir", "kafka", "sql", "stdin"}
+    ADDS_NOTHING = {"exec", "seq"}
+    WIDEST = 256  # of a header's name
+
+    def test_every_source_is_tried(self):
+        listed = self.expect(0, "fl-source", "list")[0].decode()
+        self.assertEqual({row.split()[0] for row in listed.splitlines() if row.startswith("  ")},
+                         self.SOURCES | self.ADDS_NOTHING)
+
+    def beside(self, *source):
+        """A source that a test sends something to, and strict stages after it."""
+        return self.pipeline(["fl-source", *source], "fl-intercept regex_filter . --stream",
+                             "fl-sink stdout --stream --format json")
+
+    def stored(self, pipeline, signalled=True):
+        if signalled:
+            pipeline.processes[0].terminate()
+        self.check(pipeline, 0, 0, 0)
+        return [json.loads(row)["headers"] for row in pipeline.output().splitlines()]
+
+    def answers(self, name, send):
+        """What clients hear, with a header of their address, for (their headers, is it taken)."""
+        port = free_port()
+        header = "c" * self.WIDEST
+        pipeline = self.beside(name, "--bind", "127.0.0.1", "--port", str(port), "--ack-at", "put",
+                               "--client-ip-header", header)
+        # The room for the address is kept free: 64 bytes beside the name.
+        bulk = {f"n{i:02}": "v" * 4000 for i in range(16)}
+        for headers, taken in (({f"h{i:02}": "v" for i in range(64)}, False), (bulk, True),
+                               ({**bulk, "last": "v" * 1400}, False),
+                               ({f"h{i:02}": "v" for i in range(63)}, True)):
+            self.assertEqual(send(port, pipeline, headers), taken, f"{name} {list(headers)[-1]}")
+        self.assertEqual([(len(each), each[header]) for each in self.stored(pipeline)],
+                         [(17, "127.0.0.1"), (64, "127.0.0.1")])
+
+    def test_avro(self):
+        def send(port, pipeline, headers):
+            client = avro_rpc.connect(port, lambda: pipeline.processes[0].poll() is not None)
+            with client:
+                return client.append_batch([(headers, b"x")]) == "OK"
+        self.answers("avro", send)
+
+    def test_http(self):
+        def send(port, pipeline, headers):
+            harness.poll(lambda: "listening" in pipeline.errors(0), "a source that listens")
+            link = http.client.HTTPConnection("127.0.0.1", port, timeout=harness.HANG)
+            link.request("POST", "/", json.dumps([{"headers": headers, "body": "x"}]))
+            status = link.getresponse().status
+            link.close()
+            return status == 200
+        self.answers("http", send)
+
+    def test_netcat(self):
+        port = free_port()
+        header = "c" * self.WIDEST
+        pipeline = self.beside("netcat", "--bind", "127.0.0.1", "--port", str(port),
+                               "--client-ip-header", header)
+        source = pipeline.processes[0]
+        def is_gone():
+            return source.poll() is not None
+
+        self.assertEqual(netcat_client.send_lines(port, [b"x"], is_gone), 1)
+        self.assertEqual(self.stored(pipeline), [{header: "127.0.0.1"}])
+
+    def test_spooldir(self):
+        # As deep as a path may be: 4096 bytes with the end.
+        folder = self.path("spool")
+        while len(folder) < 3800:
+            folder = os.path.join(folder, "d" * min(200, 3900 - len(folder)))
+        os.makedirs(folder)
+        name = "n" * (4095 - len(folder) - 1 - len(".COMPLETED"))
+        deep = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        self.addCleanup(os.close, deep)
+        file = os.open(name, os.O_WRONLY | os.O_CREAT, 0o644, dir_fd=deep)
+        os.write(file, b"x\n")
+        os.close(file)
+        one, other = "f" * self.WIDEST, "b" * self.WIDEST
+        pipeline = self.beside("spooldir", folder, "--once", "--file-header", "--file-header-key",
+                               one, "--basename-header", "--basename-header-key", other)
+        self.assertEqual(self.stored(pipeline, signalled=False),
+                         [{one: os.path.join(folder, name), other: name}])
+
+    def test_kafka(self):
+        with kafka_mock.Cluster() as cluster:
+            def publish(count):
+                words = [word for i in range(count) for word in ("-H", f"h{i:02}=v")]
+                subprocess.run(["kcat", "-b", cluster.address, "-P", "-t", "t", *words], check=True,
+                               input=b"%d" % count, timeout=harness.HANG)
+            publish(60)
+            publish(64)
+            words = ["kafka", "t", "--bootstrap-server", cluster.address, "--once",
+                     "--topic-header", "t" * self.WIDEST]
+            self.expect(65, "fl-source", *words, "--group", "a",
+                        said=("too many headers", "--reject FILE"))
+            out, _ = self.expect(0, "fl-source", *words, "--group", "b", "--reject", "kept.avro")
+            event = json.loads(self.expect(0, "fl-sink", "stdout", "--format", "json", stdin=out)[0])
+            self.assertEqual((event["body"], event["headers"]["t" * self.WIDEST]), ("60", "t"))
+            self.assertEqual(self.expect(0, "fl-sink", "stdout", "--in", "kept.avro")[0], b"64\n")
+
+    def test_sql(self):
+        database = mariadb_server.open_for_all()
+        columns = ", ".join(f"a_long_name_of_a_column_{i} TINYINT" for i in range(150))
+        database.run(f"CREATE TABLE wide ({columns}); INSERT INTO wide () VALUES ()")
+        words = ["sql", database.url("wide"), "--format", "avro", "--once"]
+        self.expect(78, "fl-source", *words, said=("4096", "--schema-dir"))
+        os.mkdir(self.path("schemas"))
+        out, _ = self.expect(0, "fl-source", *words, "--schema-dir", "schemas")
+        self.expect(0, "fl-sink", "null", stdin=out)
+
+    def test_stdin(self):
+        rows = [json.dumps({"headers": headers, "body": body}) for headers, body in (
+            ({f"h{i:02}": "v" for i in range(65)}, "many"), ({"h": "v" * 4097}, "long"),
+            ({"n" * 257: "v"}, "name"), ({f"n{i:02}": "v" * 4096 for i in range(16)}, "bulk"),
+            ({f"h{i:02}": "v" for i in range(64)}, "fine"))]
+        text = "".join(row + "\n" for row in rows).encode()
+        for row in rows[:4]:
+            self.expect(65, "fl-source", "stdin", "--format", "json", stdin=row.encode() + b"\n")
+        out, _ = self.expect(0, "fl-source", "stdin", "--format", "json", "--reject", "kept.avro",
+                             stdin=text)
+        self.assertEqual(self.expect(0, "fl-sink", "stdout", stdin=out)[0], b"fine\n")
+        self.assertEqual(self.expect(0, "fl-sink", "stdout", "--in", "kept.avro")[0].decode(),
+                         "".join(row + "\n" for row in rows[:4]))
+
+    def test_names_are_checked_at_the_start(self):
+        for name in ("avro", "http", "netcat"):
+            self.expect(78, "fl-source", name, "--port", "0", "--client-ip-header",
+                        "n" * (self.WIDEST + 1), said="not a valid header name")
 
 
 class Remedies(Case):

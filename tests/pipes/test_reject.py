@@ -93,8 +93,8 @@ class Reject(harness.Case):
 
     def bodies(self, path):
         """(body, headers) of a stream in a file."""
-        shown = self.check(self.pipeline(["fl-sink", "stdout", "--format", "json", "--stream", "--in",
-                                          path]), 0)
+        words = ["fl-sink", "stdout", "--format", "json", "--stream", "--in", path]
+        shown = self.check(self.pipeline(words), 0)
         rows = [json.loads(row) for row in shown.output().splitlines()]
         return [(row["body"].encode(), row["headers"]) for row in rows]
 
