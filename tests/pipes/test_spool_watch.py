@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """fl-source spooldir without --once: left running while files come, also under kills."""
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -23,6 +24,12 @@ def switches(pid: int) -> int:
     """How often the process has waited."""
     with open(f"/proc/{pid}/status") as file:
         return sum(int(row.split()[1]) for row in file if "ctxt_switches" in row)
+
+
+def was_read(pid: int) -> int:
+    """Bytes that the process has read, from whatever."""
+    with open(f"/proc/{pid}/io") as file:
+        return int(next(row for row in file if row.startswith("rchar:")).split()[1])
 
 
 def descriptors(pid: int) -> int:
@@ -190,25 +197,96 @@ class Watch(harness.Case):
             self.assertLess(table, 4)
         self.assertLess(max(row[1] for rows in measured for row in rows), 24)
 
-    def test_a_full_pipeline_makes_it_wait(self):
-        os.makedirs(self.path("spool"))
+    def await_full(self, reader: int) -> None:
+        """The pipe takes nothing more."""
+        def is_full():
+            writer = os.open(f"/proc/self/fd/{reader}", os.O_WRONLY)
+            try:
+                return not select.select([], [writer], [], 0)[1]
+            finally:
+                os.close(writer)
+
+        harness.poll(is_full, "the pipe is full")
+
+    def start_and_hold(self, *options):
+        """(source, sink, the end of the pipe that the sink reads). The sink is stopped after it has
+        stored one file, of the line "first"."""
+        self.put("first", "first\n")
         reader, writer = os.pipe()
-        source = self.pipeline("fl-source spooldir spool --window 64K", stdout=writer)
+        source = self.pipeline(["fl-source", "spooldir", "spool", *options], stdout=writer)
         os.close(writer)
-        for i in range(150):
-            self.put(f"f{i:03}", f"{i} {'x' * 5000}\n")
-        os.mkfifo(self.path("go"))
-        sink = self.pipeline(["sh", "-c", f"read -r _ < go; exec fl-sink hdfs --stream "
-                              f"--roll-interval 1s file://{self.out}"], stdin=reader)
-        os.close(reader)
-        with open(self.path("go"), "w") as file:
-            file.write("\n")
+        sink = self.pipeline(f"fl-sink hdfs --stream --roll-interval 1s file://{self.out}",
+                             stdin=reader)
+        self.addCleanup(os.close, reader)
+        harness.poll(lambda: not self.left(), "the first file is delivered")
+        sink.processes[0].send_signal(signal.SIGSTOP)
+        return source, sink, reader
+
+    def test_a_full_pipeline_makes_it_wait(self):
+        count, size = 150, 40_000
+        source, sink, reader = self.start_and_hold()
+        pid = source.processes[0].pid
+        before = was_read(pid)
+        for i in range(count):
+            self.put(f"f{i:03}", f"{i} {'x' * size}\n")
+        self.await_full(reader)
+        # Who keeps what nobody takes would not sleep before it has read all of it.
+        harness.poll(lambda: self.stands_still(pid), "it sleeps")
+        ahead = was_read(pid) - before
+        self.assertLess(ahead, 1 << 20)
+        self.assertEqual(len(self.left()), count)
+        sink.processes[0].send_signal(signal.SIGCONT)
         harness.poll(lambda: not self.left(), "all are delivered")
+        self.assertGreater(was_read(pid) - before, count * size)  # all that it reads is counted
         source.processes[0].send_signal(signal.SIGTERM)
         self.check(source, 0)
         self.check(sink, 0)
         self.assertEqual([line.split()[0] for line in harness.committed_lines(self.out)],
-                         [b"%d" % i for i in range(150)])
+                         [b"first"] + [b"%d" % i for i in range(count)])
+        print(f"    {ahead >> 10} KiB of {count * size >> 10} were read while nobody took them")
+
+    def test_a_reader_that_acknowledges_nothing_makes_it_wait(self):
+        count, size = 150, 40_000
+        os.makedirs(self.path("spool"))
+        with self.pipeline("fl-source spooldir spool --window 64K",
+                           [sys.executable, harness.ACK_READER, str(count + 1), "0"]) as pipeline:
+            pid = pipeline.processes[0].pid
+            harness.poll(lambda: harness.catches(pid, signal.SIGTERM), "it has started")
+            before = was_read(pid)
+            for i in range(count):
+                self.put(f"f{i:03}", f"line {i} {'x' * size}\n")
+            harness.poll(lambda: was_read(pid) - before > 64 << 10, "it reads")
+            harness.poll(lambda: self.stands_still(pid), "it sleeps")
+            self.assertLess(was_read(pid) - before, 1 << 20)
+            self.assertEqual(len(self.left()), count)
+            pipeline.processes[1].kill()
+            self.assertEqual(pipeline.wait()[0], 75, pipeline.report())
+        self.assertEqual(len(self.left()), count)
+
+    def test_term_in_the_middle_of_a_file_commits_what_was_read(self):
+        lines = [b"%d %s" % (i, b"x" * 100) for i in range(20_000)]
+        source, sink, reader = self.start_and_hold()
+        self.put("log", (b"\n".join(lines) + b"\n").decode())
+        self.await_full(reader)
+        source.processes[0].send_signal(signal.SIGTERM)
+        harness.poll(lambda: not harness.is_pending(source.processes[0].pid, signal.SIGTERM),
+                     "it has heard the signal")
+        sink.processes[0].send_signal(signal.SIGCONT)
+        # 0 or 75, the same for both: more of the file will come.
+        statuses = source.wait() + sink.wait()
+        self.assertIn(statuses, ([0, 0], [75, 75]), source.report() + sink.report())
+        self.assertEqual(self.left(), ["log"])
+        first = harness.committed_lines(self.out)[1:]
+        self.assertEqual(first, lines[:len(first)])
+        self.assertLess(len(first), len(lines))
+        self.assertGreater(sum(map(len, first)), 32 << 10)
+        # Nothing is lost, and nothing comes twice from the run after it.
+        with self.start() as run:
+            harness.poll(lambda: not self.left(), "the rest is delivered")
+            run.processes[0].send_signal(signal.SIGTERM)
+            self.check(run, 0, 0)
+        self.assertEqual(sorted(harness.committed_lines(self.out)), sorted([b"first", *lines]))
+        print(f"    {len(first)} of {len(lines)} lines before the signal")
 
 
 if __name__ == "__main__":
