@@ -454,20 +454,37 @@ class Hostile(HttpCase):
         self.assertIn("; the connection is closed", pipeline.errors(0))
 
     def test_a_client_that_does_not_read_its_answers(self):
+        """It is disconnected after 20 s, which no option changes."""
         pipeline = self.start("fl-sink stdout --stream", options="--max-connections 3")
-        request = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
-        link = self.raw()
+        link = socket.socket()
+        self.addCleanup(link.close)
         link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        link.connect(("127.0.0.1", self.port))
+        name = "%s:%d" % link.getsockname()
         link.setblocking(False)
-        try:
-            while True:
-                link.send(request * 1000)  # until nothing more is taken
-        except BlockingIOError:
-            pass
-        self.assertEqual(self.client().events("good"), 200)
+        rest = b""
+
+        def is_closed():
+            nonlocal rest
+            try:
+                while True:
+                    rest = rest or b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" * 1000
+                    rest = rest[link.send(rest):]
+            except BlockingIOError:
+                return False  # nothing more is taken
+            except ConnectionError:
+                return True
+        is_closed()
+        client = self.client()
+        self.assertEqual(client.events("good"), 200)
+        harness.poll(is_closed, "its end", 4 * harness.HANG)
+        self.assertIn(f"{name} does not read its answer; the connection is closed",
+                      pipeline.errors(0))
+        self.assertEqual(client.events("after"), 200)
         if not harness.is_sanitized():
             self.assertLess(harness.resident_kib(pipeline.processes[0].pid), 60 << 10)
         self.stop(pipeline, 0, 0)
+        self.assertEqual(self.lines(pipeline), ["good", "after"])
 
     def test_idle_clients_are_ended_later(self):
         pipeline = self.start("fl-sink stdout --stream", options="--idle-timeout 200ms")
@@ -630,6 +647,54 @@ class Options(HttpCase):
             self.assertEqual(done.returncode, 0, done.stderr)
 
 
+class ReplyCutter:
+    """A web server that keeps all requests and answers each with `reply`: the first one whose turn
+    it is with no byte of it, the next one with one, and so on, and then it closes the connection. A
+    request that comes again is answered in full."""
+
+    def __init__(self, reply):
+        self.reply = reply
+        self.bodies = []  # of all requests
+        self.cuts = 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        while True:
+            try:
+                link, _ = self.listener.accept()
+            except OSError:
+                return
+            with link, link.makefile("rb") as file:
+                while self.serve(link, file):
+                    pass
+
+    def serve(self, link, file):
+        """One request. False: the connection ends."""
+        length = 0
+        while (row := file.readline()) not in (b"\r\n", b""):
+            if row.lower().startswith(b"content-length:"):
+                length = int(row.split(b":")[1])
+        body = file.read(length)
+        if not body:
+            return False
+        is_new = body not in self.bodies
+        self.bodies.append(body)
+        if is_new and self.cuts < len(self.reply):
+            link.sendall(self.reply[:self.cuts])
+            self.cuts += 1
+            return False
+        link.sendall(self.reply)
+        return True
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join()
+
+
 class Sink(harness.Case):
     def sink(self, port, *options, lines=None, source=None):
         if lines is not None:
@@ -697,6 +762,37 @@ class Sink(harness.Case):
                              list(range(500)))
             self.assertIn("answers 503: said the server", pipeline.errors(1))
             self.assertIn("sending continues after", pipeline.errors(1))
+
+    def test_an_answer_that_is_cut_anywhere_doubles_at_most_its_batch(self):
+        """After each byte of status line, headers and body: the sink sends this one batch again, or
+        has understood the answer, and ends with 0."""
+        servers = [ReplyCutter(b"HTTP/1.1 200 OK\r\n" + rest) for rest in (
+            b"Content-Type: text/plain\r\nContent-Length: 4\r\n\r\nyes\n",
+            b"Transfer-Encoding: chunked\r\n\r\n4\r\nyes\n\r\n0\r\n\r\n")]
+        pipelines = []
+        for server in servers:
+            self.addCleanup(server.close)
+            count = 5 * (len(server.reply) + 2)
+            pipelines.append((server, count, self.sink(
+                server.port, "--format", "lines", "--batch-size", "5", "--grace", "2m",
+                source=f"fl-source seq --count {count}")))
+        for server, count, pipeline in pipelines:
+            with self.subTest(server.reply):
+                self.check(pipeline, 0, 0, limit=4 * harness.HANG)
+                self.assertEqual(server.cuts, len(server.reply))
+                batches = list(dict.fromkeys(server.bodies))
+                self.assertEqual([int(line) for body in batches for line in body.split()],
+                                 list(range(count)))
+                times = [server.bodies.count(body) for body in batches]
+                self.assertEqual(server.bodies, [body for body, n in zip(batches, times)
+                                                 for _ in range(n)])  # in order
+                self.assertEqual(set(times), {1, 2})
+                self.assertEqual(set(times[len(server.reply):]), {1})
+                # A whole status line is an answer, even if the rest of the head does not come.
+                status, head = (server.reply.index(end) + len(end) for end in (b"\r\n", b"\r\n\r\n"))
+                text = server.reply.index(b"yes")
+                self.assertEqual(set(times[:status] + times[head:text + 3]), {2})
+                print(f"cut after each of {len(server.reply)} bytes")
 
     def test_an_event_that_is_refused_is_found_and_rejected(self):
         def decide(request):
