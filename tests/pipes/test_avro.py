@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import threading
+import zlib
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tools"))
 import chain
@@ -150,10 +151,6 @@ class AvroSource(harness.Case):
             self.assertEqual(good.reply()[1][0], "error")
         good.send(b"nosuch", b"")
         self.assertIn("No such remote message: nosuch", good.reply()[1][1])
-        # Cut at each byte.
-        for i in range(len(whole)):
-            with self.raw() as link:
-                link.sendall(whole[:i])
         # Each byte a piece.
         with self.raw() as link:
             link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -163,6 +160,58 @@ class AvroSource(harness.Case):
         self.assertEqual(good.append(({}, b"last")), "OK")
         self.stop(pipeline, 0, 0)
         self.assertEqual(self.lines_of(pipeline), ["first", "0", "1", "2", "last"])
+
+    def test_a_request_that_is_cut_anywhere_is_taken_as_a_whole_or_not_at_all(self):
+        """After each byte: of both messages, with the handshake and after another one, plain and
+        compressed."""
+        messages = {b"append": lambda n: encoded(({"h": "v"}, b"%d" % n)),
+                    b"appendBatch": lambda n: array([({}, b"%d" % (n + i)) for i in range(3)])}
+        for deflate in (False, True):
+            pipeline = self.start("fl-sink stdout --stream",
+                                  options="--compression-type deflate" if deflate else "")
+            count = 0  # of the numbers that are to come out
+            for name, parameters in messages.items():
+                for is_later in (False, True):
+                    with self.subTest(name, is_later=is_later, deflate=deflate):
+                        count = self.cut(deflate, name, parameters, count, is_later)
+            self.stop(pipeline, 0, 0)
+            self.assertEqual(self.lines_of(pipeline), [str(i) for i in range(count)])
+
+    def cut(self, deflate, name, parameters, count, is_later):
+        """Requests with the numbers from `count` on, each ended one byte later than the one before.
+        Which number is the next one to come out."""
+        size, length = 0, 1
+        while size <= length:
+            with Client(self.port, deflate) as client:
+                connection, unpacker = client.link.connection, zlib.decompressobj()
+
+                def packed(data):
+                    packer = client.link.packer
+                    return packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH) if packer else data
+
+                def unpacked(data):
+                    return unpacker.decompress(data) if deflate else data
+                serial, start = 1, handshake()
+                if is_later:
+                    first = packed(frame(serial, start + call(b"append", encoded(({}, b"%d" % count)))))
+                    connection.sendall(first)
+                    unpacked(first)
+                    self.assertEqual(client.reply(), (serial, "OK"))
+                    count += 1
+                    serial, start = 2, b""
+                whole = frame(serial, start + call(name, parameters(count)))
+                sent = packed(whole)
+                length = len(sent)
+                connection.sendall(sent[:size])
+                connection.shutdown(socket.SHUT_WR)
+                # The last bytes of what is compressed only end a piece of it.
+                if unpacked(sent[:size]) == whole:
+                    self.assertEqual(client.reply(), (serial, "OK"), size)
+                    count += 3 if name == b"appendBatch" else 1
+                self.assertEqual(connection.recv(1), b"", size)
+            size += 1
+        self.assertGreater(length, 10)  # there is something to cut
+        return count
 
     def test_too_large_an_event_refuses_its_batch(self):
         pipeline = self.start("fl-sink stdout --stream")
@@ -228,7 +277,6 @@ class AvroSource(harness.Case):
         self.stop(pipeline, 0, 0)
 
     def test_a_bomb_takes_no_memory(self):
-        import zlib
         pipeline = self.start("fl-sink stdout --stream",
                               options="--compression-type deflate --max-request 1M")
         bomb = zlib.compress(struct.pack(">III", 1, 1, 1 << 20) + bytes(100 << 20), 9)
