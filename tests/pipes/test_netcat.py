@@ -5,6 +5,7 @@ import fcntl
 import os
 import re
 import resource
+import shutil
 import signal
 import socket
 import struct
@@ -15,7 +16,9 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tools"))
+import certificates
 import harness
+import tls_case
 
 # States in /proc/net/tcp.
 ESTABLISHED, CLOSED, CLOSE_WAIT, LISTENING = 1, 7, 8, 10
@@ -543,6 +546,45 @@ class Netcat(harness.Case):
         pipeline = self.pipeline("fl-source netcat --bind 0.0.0.0 --port 0", "fl-sink null")
         harness.poll(lambda: "no authentication" in pipeline.errors(0), "the warning")
         self.stop(pipeline)
+
+
+class Certificates(tls_case.Case):
+    def test_certificates_are_read_again_on_hup(self):
+        os.mkdir(self.path("live"))
+        live = certificates.Pair(self.path("live", "c.pem"), self.path("live", "k.pem"), None)
+
+        def put(pair):
+            shutil.copy(pair.certificate, live.certificate)
+            shutil.copy(pair.key, live.key)
+
+        def send(link, line):
+            link.sendall(line + b"\n")
+            self.assertEqual(read_exactly(link, len(OK)), OK)
+
+        def served(line):
+            with self.secure() as link:
+                send(link, line)
+                return dict(field[0] for field in link.getpeercert()["subject"])["commonName"]
+
+        def hup(pattern):
+            pipeline.processes[0].send_signal(signal.SIGHUP)
+            self.says(pipeline, pattern)
+        put(self.shelf.server)
+        pipeline = self.listen("fl-sink stdout --stream", source="netcat",
+                               options=self.server_options(live))
+        old = self.secure()
+        send(old, b"1")
+        put(self.shelf.next)
+        self.assertEqual(served(b"2"), "server")
+        hup("certificates were read again")
+        self.assertEqual(served(b"3"), "next")
+        send(old, b"4")  # the connection stays
+        self.write("live/c.pem", "nothing")
+        hup("the certificates from before stay in use: .*c.pem' is neither PEM nor PKCS12")
+        self.assertEqual(served(b"5"), "next")
+        send(old, b"6")
+        self.stop(pipeline)
+        self.assertEqual(pipeline.output(), b"1\n2\n3\n4\n5\n6\n")
 
 
 if __name__ == "__main__":
