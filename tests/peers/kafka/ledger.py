@@ -4,6 +4,7 @@ group that write them into files, and a ledger of all of them.
 A value is "PARTITION NUMBER", and the number is the record's offset.
 """
 import collections
+import concurrent.futures
 import os
 import re
 
@@ -15,7 +16,42 @@ PARTITIONS = 4
 ROLL = 500  # events of a file
 LONG = bool(os.environ.get("FL_TEST_LONG"))
 EVENTS = 1_000_000 if LONG else 200_000
+PORTION = 10_000  # events that are fed at once
+IN_FLIGHT = 2 * PORTION
+AGAIN = re.compile(r"(\d+) records? not acknowledged")
 QUICK = ["--consumer", "heartbeat.interval.ms=200", "--commit-interval", "50ms"]
+
+
+def repeatable(pipeline):
+    """Records that the source said will be delivered again, but no more than can have been in flight each
+    time, if they were fed in portions."""
+    said = AGAIN.findall(pipeline.errors(0))
+    return min(sum(map(int, said)), IN_FLIGHT * len(said))
+
+
+class Notes:
+    """What a group had committed at some moments, and what a pipeline had written to its output by then:
+    lines "PARTITION NUMBER". What is committed never comes again."""
+
+    def __init__(self, pipeline):
+        self.pipeline = pipeline
+        self.taken = []  # (size of the output, {partition: offset})
+
+    def add(self, committed):
+        """`committed` was read before this is called."""
+        self.taken.append((len(self.pipeline.output()), committed))
+
+    def judge(self, case):
+        """Of all lines that come again, their offset was not committed yet."""
+        at, taken, committed = 0, iter(self.taken), {}
+        following = next(taken, None)
+        for line in self.pipeline.output().splitlines(keepends=True):
+            while following and following[0] <= at:
+                committed, following = following[1], next(taken, None)
+            partition, number = map(int, line.split())
+            if number < committed.get(partition, 0):
+                case.fail(f"{line} comes after {committed} was committed")
+            at += len(line)
 
 
 class Ledger(harness.Case):
@@ -33,13 +69,25 @@ class Ledger(harness.Case):
         self.numbers = collections.Counter()
 
     def produce(self, count):
-        """So many more records, spread evenly."""
-        for partition in range(PARTITIONS):
-            first, share = self.numbers[partition], count // PARTITIONS
+        """So many more records, spread evenly, to all partitions at the same time."""
+        share = count // PARTITIONS
+
+        def write(partition):
+            first = self.numbers[partition]
             self.kafka.produce(self.topic, b"".join(
                 b"%d %d\n" % (partition, number) for number in range(first, first + share)),
                 partition=partition)
+        with concurrent.futures.ThreadPoolExecutor(PARTITIONS) as pool:
+            list(pool.map(write, range(PARTITIONS)))
+        for partition in range(PARTITIONS):
             self.numbers[partition] += share
+
+    def feed(self, count, pipeline, notes=None):
+        """So many more while the pipeline reads, each portion when the one before it is mostly committed: so
+        no more than IN_FLIGHT can come again at a time, however slow the machine is."""
+        for _ in range(count // PORTION):
+            self.reaches(sum(self.numbers.values()) - PORTION, pipeline, notes)
+            self.produce(PORTION)
 
     def member(self, *options, sink=None):
         return self.pipeline(
@@ -52,10 +100,13 @@ class Ledger(harness.Case):
     def committed(self):
         return sum(self.admin.committed(self.topic, self.topic).values())
 
-    def reaches(self, count, pipeline):
+    def reaches(self, count, pipeline, notes=None):
         def is_there():
             self.assertIsNone(pipeline.processes[0].poll(), pipeline.report())
-            return self.committed() >= count
+            committed = self.admin.committed(self.topic, self.topic)
+            if notes:
+                notes.add(committed)
+            return sum(committed.values()) >= count
         harness.poll(is_there, f"{count} committed", LIMIT)
 
     def is_settled(self, members):
@@ -89,5 +140,4 @@ class Ledger(harness.Case):
     @staticmethod
     def told(pipeline):
         """Records that it said will be delivered again."""
-        return sum(map(int, re.findall(r"(\d+) records? not acknowledged",
-                                       pipeline.errors(0))))
+        return sum(map(int, AGAIN.findall(pipeline.errors(0))))
