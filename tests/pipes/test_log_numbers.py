@@ -4,6 +4,7 @@ drops, multiplies or splits events. And a second log further down doubles nothin
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 
@@ -182,6 +183,35 @@ class Numbers(Logged):
         self.assertEqual(rows[0], ["HEADER", "-", "-"])
         self.assertEqual({row[0] for row in rows[1:]}, {"-"})
         self.assertEqual(len(rows), 21)
+
+    def to_outputs(self, *names: str) -> list:
+        """What the readers of `--out NAME`... print of 1000 events that are put when all listen."""
+        outs, readers = [], []
+        for name in names:
+            os.mkfifo(self.path(name))
+            outs += ["--out", self.path(name)]
+        taker = self.pipeline(["fl-channel", "file", self.log, "--take", *outs])
+        for name in names:
+            readers.append(self.pipeline(["sh", "-c", f'exec "$@" < "{self.path(name)}"', "sh", *READER]))
+        poll(lambda: all(b"HEADER" in reader.output() for reader in readers), "their headers")
+        self.put(1000)
+        poll(lambda: sum(reader.output().count(b"\n") for reader in readers) == 1000 + len(names), "all")
+        taker.send(signal.SIGTERM)
+        self.check(taker, 0)
+        for reader in readers:
+            self.check(reader, 0)
+        return [[row.split(" ") for row in reader.output().decode().splitlines()] for reader in readers]
+
+    def test_with_several_outputs_there_are_none(self):
+        self.put(0)
+        log = self.identity()
+        rows, = self.to_outputs("a")
+        self.assertEqual([row[:2] for row in rows[1:]], [[log, str(n)] for n in range(1000)])
+        both = self.to_outputs("b", "c")
+        for rows in both:
+            self.assertEqual(rows[0], ["HEADER", "-", "-"])
+            self.assertLessEqual({tuple(row[:2]) for row in rows[1:]}, {("-", "-")})
+        self.assertEqual(sorted(int(row[2]) for rows in both for row in rows[1:]), list(range(1000)))
 
     def test_where_nobody_hears_of_gaps_there_are_none(self):
         self.put(10)
