@@ -934,7 +934,7 @@ class Sink(harness.Case):
 class Chain(chain.Chain):
     def test_nothing_is_lost_when_either_side_is_killed(self):
         self.kill_either_side("fl-source http --handler ndjson --port {port}",
-                              "fl-sink http --stream --format ndjson --grace 60s "
+                              "fl-sink http --stream --format ndjson --batch-size 100 --grace 60s "
                               "http://127.0.0.1:{port}/")
 
 

@@ -23,7 +23,7 @@ ASKS = 300  # of the good client, at least
 PAUSE = 0.005  # between its further ones
 BODY = 2000
 UNREAD = 10  # clients that read no answer
-SLOWLY = 0.5  # seconds after which another one reads those that are there
+SLOWLY = 1.0  # seconds after which another one reads those that are there
 MEMORY = 64 + 32  # MiB: what requests may hold, and the program
 HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -245,7 +245,6 @@ class Slow(harness.Case):
                                  for _ in range(1 + UNREAD))
                 trials.append(types.SimpleNamespace(kind=kind, pipeline=pipeline, good=good, slow=slow,
                                                     left=list(unread), unread=unread, most=0))
-
             read_at = time.monotonic()
 
             def are_gone():
