@@ -17,6 +17,7 @@ import kafka_mock
 import mariadb_server
 import metastore
 import pages
+import recipes
 from fake_hdfs import FakeHdfs
 from ports import free_port
 
@@ -232,6 +233,8 @@ class Lines(harness.Case):
 
     @shows("fl-source sql mysql://etl@db1/shop/orders")
     def test_a_table(self, row):
+        if lacking := recipes.missing():
+            self.skipTest(lacking)
         database = mariadb_server.shared()
         database.run("CREATE DATABASE shop; CREATE USER etl@'127.0.0.1' IDENTIFIED BY 'secret'; GRANT "
                      "SELECT ON shop.* TO etl@'127.0.0.1'; CREATE TABLE shop.orders (id INT PRIMARY "
