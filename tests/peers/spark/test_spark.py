@@ -5,6 +5,7 @@ import collections
 import os
 import re
 import shutil
+import signal
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -126,18 +127,29 @@ class Spark(harness.Case):
             "/logs/json": f"file://{self.out}", "/checkpoints/files": self.path("check")})["query"]
         self.addCleanup(query.stop)
         log = self.path("log")
-        self.check(self.seq("fl-channel", "file", log, "--put"), 0, 0, 0, limit=LIMIT)
-        take = ["fl-channel", "file", log, "--take", "--once"]
-        sink = ["fl-sink", "hdfs", "--stream", "--serializer", "json", "--roll-count", "500",
+        share = COUNT // 4
+
+        def put(part):
+            with open(self.path("numbers"), "w") as file:
+                file.writelines(f"{i}\n" for i in range(part * share, (part + 1) * share))
+            self.check(self.pipeline(["fl-source", "stdin", self.path("numbers")],
+                                     ["fl-intercept", "timestamp"],
+                                     ["fl-channel", "file", log, "--put"]), 0, 0, 0, limit=LIMIT)
+        take = ["fl-channel", "file", log, "--take"]
+        # The last file of a part is not full: whenever a sink is killed, something is open.
+        sink = ["fl-sink", "hdfs", "--stream", "--serializer", "json", "--roll-count", "499",
                 "--min-commit", "1ms", f"file://{self.out}/%Y-%m-%d"]
         for kill in range(3):
+            put(kill)
             files = len(harness.committed_files(self.out))
             pipeline = self.pipeline(take, sink)
             harness.poll(lambda: len(harness.committed_files(self.out)) > files + 2 or
                          pipeline.processes[1].poll() is not None, "files", LIMIT)
             pipeline.processes[1].kill()
-            pipeline.wait(LIMIT)
+            self.assertEqual(pipeline.wait(LIMIT)[1], -signal.SIGKILL, pipeline.report())
             query.processAllAvailable()
+        put(3)
+        take.append("--once")
         self.check(self.pipeline(take, sink), 0, 0, limit=LIMIT)
         ledger = collections.Counter(harness.committed_lines(self.out))
         print(f"{sum(ledger.values())} events in {len(harness.committed_files(self.out))} files")
@@ -161,7 +173,7 @@ class Spark(harness.Case):
         pipeline = self.seq(*sink, count=COUNT * 100)
         harness.poll(lambda: ends() > COUNT // 10, "records", LIMIT)
         pipeline.processes[2].kill()
-        pipeline.wait(LIMIT)
+        self.assertEqual(pipeline.wait(LIMIT)[2], -signal.SIGKILL, pipeline.report())
         self.check(self.seq(*sink), 0, 0, 0, limit=LIMIT)
         self.per_minute(query, "topic_per_minute", ends())
         records = self.run_query("CAST(value AS STRING)", **server)["records"]
