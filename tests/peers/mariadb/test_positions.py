@@ -284,7 +284,9 @@ class Positions(harness.Case):
         found = [row.decode() for row in harness.committed_lines(out)]
         self.check_whole(sorted(set(found)))
 
-    def test_split_goes_on_and_begins_anew(self):  # Property: sql.split
+    def test_split_into_more_and_fewer_parts_than_rows(self):  # Property: sql.split
+        """Each run reads all rows and leaves no place behind. (test_a_source_that_is_killed_or_stopped
+        interrupts it.)"""
         self.fill(1000)
         text = ["--format", "text"]
         for parts in ("1", "3", "1000", "5000"):
