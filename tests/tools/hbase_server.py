@@ -8,6 +8,10 @@ it, all on 127.0.0.1. The jars come from Maven, once, into build/peers/hbase/lib
     server.freeze(); server.thaw()
     server.close()                          # the gateways, too
 
+    server = hbase_server.Server(region_apart=True)     # the region server in a JVM of its own
+    server.region.kill(); server.region.start()         # .freeze(), .thaw()
+    relay = hbase_server.Relay(gateway.port)            # between a sink and a gateway
+
 Exit status: 77 without Java 17 or jars (1 with CI=true).
 """
 import base64
@@ -20,11 +24,13 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 
+import http_server
 import maven
 from ports import free_port, free_ports
 
@@ -109,6 +115,10 @@ class Process:
     def log(self):
         return (self.dir / f"log-{self.name}").read_text(errors="replace")[-5000:]
 
+    def count_in_log(self, words):
+        log = self.dir / f"log-{self.name}"
+        return log.read_text(errors="replace").count(words) if log.exists() else 0
+
     def kill(self):
         if self.process:
             self.process.kill()
@@ -143,7 +153,9 @@ class Jvm(Process):
 
 
 class Server(Jvm):
-    def __init__(self):
+    """With region_apart, signals to it reach the master and ZooKeeper, those to .region the region server."""
+
+    def __init__(self, region_apart=False):
         fetch()
         directory = pathlib.Path(tempfile.mkdtemp(prefix="fl-hbase-"))
         zookeeper, master, region = free_ports(3)
@@ -165,23 +177,39 @@ class Server(Jvm):
             "hbase.master.wait.on.regionservers.maxtostart": 1,
             "hbase.master.wait.on.regionservers.interval": 100,
             "hbase.master.wait.on.regionservers.timeout": 500}
+        self.zookeeper = zookeeper
         self.gateways, self.numbers = [], itertools.count()
+        alone = []
+        if region_apart:
+            alone = ["--localRegionServers=0"]
+            self.settings["hbase.zookeeper.property.tickTime"] = 6000   # bounds sessions to 20 of it
         super().__init__("hbase", directory, self.settings, 512,
-                         "org.apache.hadoop.hbase.master.HMaster", "start")
-        self.start()
+                         "org.apache.hadoop.hbase.master.HMaster", *alone, "start")
+        self.region = Region(self) if region_apart else None
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
 
     def start(self):
         before = self.ready_lines()
         self.run()
+        if self.region and self.region.is_away():
+            self.wait_until(self.has_zookeeper, "ready")
+            self.region.run()
         self.wait_until(lambda: self.ready_lines() > before, "ready")
 
-    def ready_lines(self):
-        log = self.dir / "log-hbase"
-        return log.read_text(errors="replace").count("Master has completed initialization") \
-            if log.exists() else 0
+    def has_zookeeper(self):
+        with socket.socket() as link:
+            return link.connect_ex(("127.0.0.1", self.zookeeper)) == 0
 
-    def gateway(self, *options, kdc=None, login_lasts=36000):
-        """With a kdc (kdc_server.py) it wants Kerberos: HBASE and HTTP are its principals there, and
+    def ready_lines(self):
+        return self.count_in_log("Master has completed initialization")
+
+    def gateway(self, *options, kdc=None, login_lasts=36000, client=None):
+        """client: settings of its client of HBase; None: SOON, {}: those that HBase has by default.
+        With a kdc (kdc_server.py) it wants Kerberos: HBASE and HTTP are its principals there, and
         the cookie that it gives for a login is good for `login_lasts` seconds."""
         secure = kdc and {
             "hadoop.security.authentication": "kerberos", "hbase.security.authentication": "kerberos",
@@ -200,7 +228,8 @@ class Server(Jvm):
             "hbase.rest.authentication.token.validity": login_lasts}
         flags = [f"-Djava.security.krb5.conf={kdc.conf}"] if kdc else []
         number = next(self.numbers)
-        self.gateways.append(Gateway(self, number, options, secure or {}, flags))
+        self.gateways.append(Gateway(self, number, options, SOON if client is None else client, secure or {},
+                                     flags))
         return self.gateways[-1]
 
     def disable(self, table):
@@ -210,18 +239,62 @@ class Server(Jvm):
                        stdin=subprocess.DEVNULL, capture_output=True, timeout=START_LIMIT)
 
     def close(self):
-        for each in [*self.gateways, self]:
+        for each in [*self.gateways, *([self.region] if self.region else []), self]:
             each.kill()
         shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class Region(Jvm):
+    """The region server of a master that is apart."""
+
+    def __init__(self, server):
+        # A local file system does not fence off a server whose session has ended: what it still says to
+        # be stored would be lost. So the session outlasts what a test does to it.
+        lasting = {"zookeeper.session.timeout": 90_000}
+        super().__init__("region", server.dir,
+                         {**server.settings, **lasting, "hbase.cluster.distributed": "true"}, 256,
+                         "org.apache.hadoop.hbase.regionserver.HRegionServer", "start")
+
+    def is_away(self):
+        return self.process is None or self.process.poll() is not None
+
+    def start(self):
+        before = self.count_in_log(" Serving as ")
+        self.run()
+        self.wait_until(lambda: self.count_in_log(" Serving as ") > before, "ready")
+
+
+class Relay(http_server.Server):
+    """Hands requests on to a gateway, or a double of one, as `change` makes them of a Request; .requests
+    has them from when they come in."""
+
+    def __init__(self, port, change=lambda request: request):
+        self.target, self.change = port, change
+        super().__init__(self.hand_on)
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def hand_on(self, request):
+        request = self.change(request)
+        headers = {name: value for name, value in request.headers.items()
+                   if name not in ("host", "connection", "content-length")}
+        link = http.client.HTTPConnection("127.0.0.1", self.target, timeout=START_LIMIT)
+        try:
+            link.request(request.method, request.path, request.body, headers)
+            answer = link.getresponse()
+            return answer.status, {}, answer.read()
+        except (OSError, http.client.HTTPException):
+            return None
+        finally:
+            link.close()
 
 
 class Gateway(Jvm):
     """options: "-ro" makes it read-only."""
 
-    def __init__(self, server, number, options, settings, flags):
+    def __init__(self, server, number, options, client, settings, flags):
         self.port = free_port()
         self.url = f"http://{'localhost' if settings else '127.0.0.1'}:{self.port}"
-        super().__init__(f"rest{number}", server.dir, {**server.settings, **SOON, **settings}, 192,
+        super().__init__(f"rest{number}", server.dir, {**server.settings, **client, **settings}, 192,
                          "org.apache.hadoop.hbase.rest.RESTServer", *options, "-p", str(self.port),
                          "--infoport", "-1", "start", flags=flags)
         self.start()
