@@ -7,10 +7,11 @@
 // first case, which the judge reads, too; at the end it hears how many cases had which. Nothing is
 // judged here.
 //
-// usage: log_flips [--every N] [--sample N] [--part K/N]
+// usage: log_flips [--every N] [--sample N] [--part K/N] [--codec zstd]
 //   --every     one of so many bits
 //   --sample    one of so many cases to the judge even if its outcome is known
 //   --part      the K-th of N parts of the cases, from 0
+//   --codec     records are packed
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -350,11 +351,13 @@ class Flips {
   std::unordered_map<std::string, std::shared_ptr<const std::string>> payloads_;
 };
 
-int run(std::uint64_t every, std::uint64_t sample, std::uint64_t part, std::uint64_t parts) {
+int run(std::uint64_t every, std::uint64_t sample, std::uint64_t part, std::uint64_t parts,
+        bool compressed) {
   StateStream stream(stdout);
   Flips flips(stream, sample, part, parts);
   SubjectOptions options;
   options.segment_bytes = 24 << 10;
+  options.compressed = compressed;
   // A seeded bug is for the readings, not for what they read.
   const char* const bug = std::getenv("FL_SEEDED_BUG");
   set_seeded_bug(Bug::none);
@@ -391,6 +394,7 @@ int main(int argc, char** argv) {
   std::uint64_t sample = 500;
   std::uint64_t part = 0;
   std::uint64_t parts = 1;
+  bool compressed = false;
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string_view word = argv[i];
     char* rest = nullptr;
@@ -398,9 +402,11 @@ int main(int argc, char** argv) {
     if (word == "--part") {
       part = number;
       parts = *rest == '/' ? std::max(1ul, std::strtoul(rest + 1, nullptr, 10)) : 1;
+    } else if (word == "--codec") {
+      compressed = argv[i + 1] == std::string_view("zstd");
     } else {
       (word == "--every" ? every : sample) = std::max<std::uint64_t>(1, number);
     }
   }
-  return fl::run(every, sample, part, parts);
+  return fl::run(every, sample, part, parts, compressed);
 }

@@ -30,6 +30,8 @@ CHANNEL = os.path.join(BUILD, "tests", "log", "fl-channel-seeded") \
 MODES = ("gap", "both", "put", "take", "again")     # gap: a record was damaged before
 SEED = int(os.environ.get("FL_TEST_SEED", "1"))
 SEGMENT = "64KiB"
+WINDOW = 8 << 10        # bytes that a taker hands out before it waits for acknowledgements
+JOINED = 64 << 10       # small records are handed out as one block of so many bytes at most
 HANG = 60
 
 
@@ -61,6 +63,8 @@ class Round:
     def run(self, words: list, blocks=None, takes=False, tracer=(), acknowledge=0.7):
         """Runs fl-channel file; returns its status. What was acknowledged and handed out is kept."""
         source = ends.Source(self.directory, blocks, self.rng) if blocks is not None else None
+        words = words + ["--window", str(WINDOW)] if takes else words
+        before = self.positions(self.view()) if takes else {}
         process = ends.popen([*tracer, CHANNEL, "file", self.log, *words], self.directory,
                              stdin=subprocess.PIPE if source else subprocess.DEVNULL,
                              stdout=subprocess.PIPE if takes else subprocess.DEVNULL)
@@ -87,6 +91,7 @@ class Round:
                 self.required += [[n, n + 1] for n in self.handed]
                 done = self.handed[:sink.sent]
                 self.groups["default"] = max(self.groups["default"], done[-1] + 1 if done else 0)
+            self.faults += self.repeats(self.view(), "default", before, self.handed)
         return process.returncode
 
     def damage(self):
@@ -101,6 +106,24 @@ class Round:
 
     def view(self):
         return self.book.view(ends.files_of(self.log) if os.path.isdir(self.log) else {})
+
+    @staticmethod
+    def positions(view) -> dict:
+        """{group: number of its next event}"""
+        return {name: slot[2] for name, slot in view[0].groups.items() if slot}
+
+    def repeats(self, view, group: str, before: dict, handed):
+        """What a group was handed and gets again is at most its window, rounded up to whole blocks,
+        and no group goes back. before: positions() when its taker was started."""
+        following, known = self.positions(view).get(group, 0), set(handed)
+        if following < before.get(group, 0):
+            return [Fault("doubled", f"group {group} goes back from {before[group]} to {following}")]
+        again = sum(len(self.book.events[n]) for sequence, n in view[1]
+                    if sequence >= following and n in known)
+        most = WINDOW + max(JOINED, *map(len, self.book.blocks))
+        if again <= most:
+            return []
+        return [Fault("doubled", f"group {group} gets {again} bytes again, with a window of {most}")]
 
     def judge(self, where: str):
         view = self.view()
@@ -207,6 +230,9 @@ def main() -> int:
                 pool.shutdown(cancel_futures=True)
                 break
     bad = {kind: n for kind, n in shown.items()}
+    if counts["killed"] < counts["points"] * 9 // 10:
+        bad["kills"] = 1
+        print(f"only {counts['killed']} of {counts['points']} processes were killed")
     print(f"kills, seeds from {SEED}: {counts['points']} points, {counts['killed']} killed, "
           f"lost {counts['lost']}, other faults {sum(bad.values()) - counts['lost']}, "
           f"doubled {counts['doubled']} (most {counts['most']}), {time.monotonic() - start:.0f} s")

@@ -53,7 +53,8 @@ def play(log: Rounds, known: dict) -> None:
     putter.stdin = None
     for group, odds in ODDS.items():
         if rng.random() < 0.7:
-            words = [kills.CHANNEL, "file", log.log, "--take", "--group", group]
+            words = [kills.CHANNEL, "file", log.log, "--take", "--group", group,
+                     "--window", str(kills.WINDOW)]
             taker = ends.popen(words, log.directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
             sink = ends.Sink(taker.stdout, rng, odds)
             taker.stdout = None
@@ -99,6 +100,12 @@ def early(log: Rounds, view) -> None:
                    for group, number in log.just_handed if number in behind]
 
 
+def repeats(log: Rounds, view, before: dict) -> None:
+    for group in ODDS:
+        handed = [number for name, number in log.just_handed if name == group]
+        log.faults += log.repeats(view, group, before, handed)
+
+
 def main() -> int:
     arguments = dict(zip(sys.argv[1:], sys.argv[2:]))
     rounds = int(arguments.get("--rounds", 500 if "--long" in sys.argv else 60))
@@ -106,10 +113,13 @@ def main() -> int:
     log = Rounds("rounds", SEED)
     try:
         make_groups(log)
+        before = log.positions(log.view())
         for number in range(rounds):
             play(log, dict(log.groups))
             view, doubled = log.judge(f"round {number}")
             early(log, view)
+            repeats(log, view, before)
+            before = log.positions(view)
             most = max(most, doubled)
             for fault in log.faults:
                 counts[fault.kind] += 1
