@@ -6,12 +6,45 @@
 #include <filesystem>
 
 #include "common/log/crc32c.h"
+#include "common/log/log_lock.h"
 #include "tests/unit/log/log_fixture.h"
+#include "tests/unit/log/memory_files.h"
 
 namespace fl {
 namespace {
 
 class LogWriterTest : public test::LogTest {};
+
+// Types of statfs(2), from its page.
+TEST(FileSystem, NetworkOnesAreRefusedBeforeAnythingIsMade) {
+  const std::pair<std::int64_t, const char*> refused[] = {
+      {0x6969, "(NFS)"},       {0x517B, "(SMB)"},      {0xFE534D42, "(SMB)"},
+      {0xFF534D42, "(CIFS)"},  {0x65735546, "(FUSE)"}, {0x01021997, "(9p)"},
+      {0x5346414F, "(AFS)"},   {0x00C36400, "(Ceph)"}, {0x73757245, "(Coda)"},
+      {0x7461636F, "(OCFS2)"}, {0x01161970, "(GFS2)"}, {0x0BD00BD0, "(Lustre)"}};
+  for (const auto& [type, name] : refused) {
+    const auto machine = std::make_shared<MemoryMachine>();
+    machine->file_system = type;
+    MemoryFiles files(machine);
+    bool full = false;
+    const auto writer = LogWriter::open(files, {}, full);
+    ASSERT_FALSE(writer.ok()) << name;
+    EXPECT_EQ(writer.error().kind, ErrorClass::config) << name;
+    EXPECT_NE(writer.error().message.find(name), std::string::npos) << writer.error().message;
+    EXPECT_FALSE(full);
+    EXPECT_TRUE(machine->disk->directory("")->now.empty()) << name;
+  }
+  // ext, XFS, btrfs, tmpfs, overlayfs
+  constexpr std::int64_t kLocal[] = {0xEF53, 0x58465342, 0x9123683E, 0x01021994, 0x794C7630};
+  for (const std::int64_t type : kLocal) {
+    const auto machine = std::make_shared<MemoryMachine>();
+    machine->file_system = type;
+    MemoryFiles files(machine);
+    EXPECT_TRUE(check_file_system(files).ok()) << type;
+    bool full = false;
+    EXPECT_TRUE(LogWriter::open(files, {}, full).ok()) << type;
+  }
+}
 
 /// A file whose first sync fails; all later ones succeed.
 class FailsOnce final : public LogFile {

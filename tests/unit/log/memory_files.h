@@ -60,6 +60,7 @@ struct MemoryMachine {
   std::mt19937_64 random;
   std::int64_t now_ms = 1'700'000'000'000;
   std::uint64_t free_bytes = std::uint64_t{1} << 40;
+  std::int64_t file_system = 0xEF53;  ///< statfs(2): f_type; ext4
   /// Before each call, with the mutex held: whether it fails.
   std::function<CallFault(Call, const std::string&)> plan;
   /// After each call that may have changed the disk, and before each (`done` false), with the mutex
@@ -206,7 +207,7 @@ class MemoryFiles : public LogFiles {
     }
     space.free_bytes = machine_->free_bytes;
     space.total_bytes = std::uint64_t{1} << 40;
-    space.type = 0xEF53;  // ext4
+    space.type = machine_->file_system;
     return 0;
   }
 
