@@ -50,7 +50,7 @@ constexpr std::string_view kNoDatanode = "no DataNode can take data";
 constexpr std::string_view kHeld = "another writer holds the file";
 constexpr std::string_view kDenied = "permission denied";
 constexpr std::string_view kNoLogin = "the login is refused";
-constexpr std::string_view kBadToken = "the token is not valid any more";
+constexpr std::string_view kBadToken = "the token is no longer valid";
 constexpr std::string_view kBroken = "its connection to another server broke";
 constexpr std::string_view kQuota = "a quota is used up";
 

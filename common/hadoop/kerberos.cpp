@@ -151,7 +151,7 @@ Status check_private(const std::string& path) {
   struct stat info {};
   if (::stat(path.c_str(), &info) == 0 && (info.st_mode & S_IROTH) != 0) {
     return Error{ErrorClass::permission, "everybody may read '" + path + "'",
-                 "who reads it can act as its owner: chmod 600"};
+                 "anyone who can read it can act as its owner: chmod 600"};
   }
   return {};
 }

@@ -73,7 +73,7 @@ HdfsError from_http_failure(const std::string& action, const std::string& peer,
 HdfsError odd_answer(const std::string& action, const std::string& peer, const HttpReply& reply) {
   const std::string what =
       "answers with HTTP status " + std::to_string(reply.status) +
-      (reply.cut ? " and more than a reply may hold" : " and a text that is none of WebHDFS");
+      (reply.cut ? " and more than a reply may hold" : " and a reply that is not WebHDFS");
   HdfsError error = hdfs_error(HdfsTrouble::other, action + ": " + peer + " " + what,
                                "is this the HTTP address of a NameNode or of HttpFS?");
   error.waiting_for = peer + " " + what;

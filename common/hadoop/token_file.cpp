@@ -198,7 +198,7 @@ Result<std::vector<DelegationToken>> read_token_file(const std::string& path) {
   if (!S_ISREG(info.st_mode) || (info.st_mode & S_IROTH) != 0) {
     return Error{ErrorClass::permission,
                  action + (S_ISREG(info.st_mode) ? ": everybody may read it" : ": not a file"),
-                 "who reads a token can act as its owner: chmod 600"};
+                 "anyone who can read a token can act as its owner: chmod 600"};
   }
   std::string bytes;
   std::array<char, 4096> buffer;

@@ -228,7 +228,7 @@ Result<std::int64_t> KafkaSource::first_offset(const KafkaAnswer::Place& place) 
   }
   if (committed > high) {
     log(LogLevel::warning,
-        fmt::format("the group's offset {} in {} is behind its end, {}: was the topic recreated? "
+        fmt::format("the group's offset {} in {} is past its end, {}: was the topic recreated? "
                     "Reading from its beginning",
                     committed, partition.name(), high));
     return low;

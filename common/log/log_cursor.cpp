@@ -259,7 +259,7 @@ Result<LogCursor> LogCursor::open(LogFiles& files, const Settings& settings) {
     is_wrong = true;
   } else if (slot.next_sequence < settings.oldest && has_torn_slot(bytes, kCursorSlotDistance)) {
     // The newer slot was on disk when what comes before `oldest` was freed.
-    tell(fmt::format("its newest position was not written whole; starting at event {}",
+    tell(fmt::format("its newest position was not completely written; starting at event {}",
                      settings.oldest));
     slot.next_sequence = settings.oldest;
     is_wrong = true;

@@ -181,7 +181,7 @@ CommandType groups_command() {
   table.add("group", &Options::group, "NAME", "The group; without it all are listed.").not_empty();
   table
       .add("to", &Options::to, "oldest|newest|N|TIME",
-           "Let the group go on here: at an event's number, or at the first event put at or after "
+           "Continue the group here: at an event's number, or at the first event put at or after "
            "a time.")
       .not_empty();
   table.add("skip", &Options::skip, "N",

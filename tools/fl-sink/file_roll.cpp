@@ -498,7 +498,8 @@ ComponentType file_roll_sink() {
       "the open file, and the next event begins another one. A full disk makes the stage wait "
       "until there is room; HUP ends the file then too, after its last whole event, so that it can "
       "be moved away. If the open file is removed, a new one is begun. If DIR is removed and "
-      "created again, files continue in the new one; if it stays away the stage ends with 73.";
+      "created again, files continue in the new one; if it is not created again the stage ends "
+      "with 73.";
   type.delivery =
       "An event is acknowledged when its file, and the directory, are synced: when an earlier "
       "stage asks for it, when a file ends, and after a second at the latest. After a crash a file "

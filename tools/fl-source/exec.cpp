@@ -420,7 +420,7 @@ Status ExecSource::close() {
                  {}};
   }
   if (const std::uint64_t rejected = rejected_ + (lines_ ? lines_->rejected() : 0); rejected > 0) {
-    return Error{ErrorClass::input, count_of(rejected, "line") + " rejected for their length",
+    return Error{ErrorClass::input, count_of(rejected, "line") + " rejected: too long",
                  "--reject FILE keeps them aside, --long-line split delivers them"};
   }
   return {};

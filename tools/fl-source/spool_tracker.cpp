@@ -155,7 +155,7 @@ Result<std::optional<SpoolMark>> SpoolTracker::load() {
   if (only_tail) {
     const std::size_t at = rest.find(bytes_of(header.marker));
     if (at == std::string_view::npos) {
-      return damaged("its end is not a whole record");
+      return damaged("its last record is incomplete");
     }
     rest.remove_prefix(at + header.marker.size());
   }

@@ -135,7 +135,9 @@ ComponentType spooldir_source() {
       "with 75 and names the process that holds the lock.\n\n"
       "With --once the status is 0 only if all files that were there, and are not still being "
       "written, are delivered. The last line on stderr counts files and events, and files that are "
-      "left. A source that is stopped in the middle of a file ends with 75.";
+      "left. With --once, a source that is stopped in the middle of a file ends with 75; without, "
+      "with 0: it "
+      "continues there the next time.";
   type.delivery =
       "At least once. A file is renamed, or deleted, when the stages after this one have "
       "acknowledged its last event. After a crash, unacknowledged events are sent again.";

@@ -14,7 +14,8 @@ Status SpooldirSource::resume(const std::optional<std::string>& place) {
   }
   std::optional<std::vector<SpoolPlace>> places = parse_spool_position(*place);
   if (!places) {
-    log(LogLevel::warning, "ignored the position that the next stage keeps: it is none of ours");
+    log(LogLevel::warning,
+        "ignored the position that the next stage keeps: it belongs to another source");
     return {};
   }
   for (SpoolPlace& kept : *places) {

@@ -300,8 +300,7 @@ Status SpooldirSource::close() {
     return Error{*failure_, count_of(failures_, "file") + " could not be completed"};
   }
   if (lines_->rejected() != 0) {
-    return Error{ErrorClass::input,
-                 count_of(lines_->rejected(), "line") + " rejected for their length",
+    return Error{ErrorClass::input, count_of(lines_->rejected(), "line") + " rejected: too long",
                  "--reject FILE keeps such lines aside, --long-line split delivers them"};
   }
   return {};

@@ -210,7 +210,7 @@ class WebHdfsPart final : public Part {
     if (!*status || (*status)->length != upload.length) {
       return Outcome::fail(
           {ErrorClass::unavailable,
-           "the upload of '" + temporary_ + "' is not whole: " +
+           "the upload of '" + temporary_ + "' is incomplete: " +
                (*status ? std::to_string((*status)->length) + " of " : std::string("none of ")) +
                std::to_string(upload.length) + " bytes",
            {}});

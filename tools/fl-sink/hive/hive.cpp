@@ -178,7 +178,8 @@ ComponentType hive_sink() {
       "--grace; then the stage ends with the status of the reason (69, 77), and the events are not "
       "acknowledged. If the table was dropped or changed, the stage ends with 78. Each process "
       "adds a "
-      "partition once; if it is dropped while the stage runs, it stays away until the stage is "
+      "partition once; if it is dropped while the stage runs, it is not added again until the "
+      "stage is "
       "restarted.";
   type.examples = {
       {"fl-source spooldir /var/spool/sales --once | fl-intercept ts --stream | fl-sink hive "

@@ -18,7 +18,8 @@ void add_places(OptionTable<Options>& table) {
       .not_empty();
   table
       .add("kafka.consumer.group.id", &Options::group, "GROUP",
-           "The group whose offsets say where to go on. Its members share the partitions. Without "
+           "The group whose offsets say where to continue. Its members share the partitions. "
+           "Without "
            "a group all partitions are read, and no place is remembered.")
       .named("group")
       .flume("flume")
@@ -114,7 +115,7 @@ ComponentType kafka_source() {
       "key "
       "among them give way to these, and timestamp stays.\n\n"
       "With --group this is a member of a consumer group: the members share the partitions and "
-      "go on where the group has stopped. A new member takes over single partitions while the "
+      "continue where the group stopped. A new member takes over single partitions while the "
       "others read on (cooperative rebalancing); a group with members of another kind needs "
       "--consumer partition.assignment.strategy=range. With --consumer group.instance.id=NAME the "
       "member is static: after a restart within session.timeout.ms it has its partitions at once, "

@@ -36,7 +36,7 @@ constexpr Rule kRules[] = {
     {CR_SSL_CONNECTION_ERROR, ErrorClass::permission,
      "check the certificates: --truststore, --keystore; these files are in PEM"},
     {CR_PLUGIN_NOT_ALLOWED, ErrorClass::permission,
-     "the server asks for the password in the clear: that is done with --tls only"},
+     "the server asks for the password in the clear: that is allowed only with --tls"},
     {CR_ERR_LOAD_PLUGIN, ErrorClass::permission, kCheckLogin},
     {CR_ERR_NET_READ, ErrorClass::unavailable, ""},
     {CR_ERR_NET_WRITE, ErrorClass::unavailable, ""},

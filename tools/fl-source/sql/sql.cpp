@@ -183,7 +183,8 @@ ComponentType sql_source() {
        "Checks options, server, login and table."},
       {"fl-source sql mysql://etl@127.0.0.1:1/shop/orders --since id "
        "--give-up-after 1s | fl-sink hdfs --stream \"file://$PWD/orders\" || test $? = 69",
-       "For cron: the orders that are new since the last run, and 69 if the server stays away."},
+       "For cron: the orders that are new since the last run, and 69 if the server stays "
+       "unavailable."},
       {"fl-source sql mysql://etl@127.0.0.1:1/shop/orders --format avro --give-up-after 1s | "
        "fl-sink hdfs --stream \"file://$PWD/orders\" --serializer avro_schema --file-suffix .avro "
        "|| test $? = 69",
