@@ -1,4 +1,4 @@
-// Reads a whole stream out of memory and looks at every byte that the reader hands out.
+// Reads a whole stream from memory and touches every byte that the reader hands out.
 #pragma once
 
 #include <cstdint>

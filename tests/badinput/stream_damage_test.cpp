@@ -1,4 +1,4 @@
-// A stream with every kind of damage: the reader reports it, never crashes, never waits for ever,
+// A stream with every kind of damage: the reader reports it, never crashes, never waits forever,
 // and never takes a damaged frame for a clean end.
 //
 // Not seen here, because codec null has no checksum: a flipped bit inside a body, a header's text
@@ -115,7 +115,7 @@ TEST(StreamDamage, CutAtEveryByteIsReportedUnlessBetweenBlocks) {
   for (std::size_t at = 0; (at = stream.find(marker_text(), at)) != std::string::npos; ++at) {
     ++markers;
   }
-  EXPECT_EQ(clean_ends, markers);  // nothing at all, and behind each marker but the last
+  EXPECT_EQ(clean_ends, markers);  // nothing at all, and after each marker but the last
 }
 
 TEST(StreamDamage, FlippedBitsNeverChangeTheNumberOfEventsUnnoticed) {

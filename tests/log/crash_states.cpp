@@ -26,11 +26,11 @@ void apply_torn(const FileChange& change, std::string& content, std::mt19937_64&
   };
   FileChange part = change;
   switch (below(random, 6)) {
-    case 0:  // its begin
+    case 0:  // its beginning
     case 1:
       part.bytes.resize(cut());
       break;
-    case 2:  // its end: the begin is still what it was
+    case 2:  // its end: the beginning is unchanged
       part.offset += cut();
       part.bytes.erase(0, part.offset - change.offset);
       break;
@@ -54,7 +54,7 @@ void apply_torn(const FileChange& change, std::string& content, std::mt19937_64&
       part.offset = std::max<std::uint64_t>(part.offset, content.size());
       part.bytes.resize(change.offset + size - part.offset);
       break;
-    default: {  // its begin, and zeros to where it would end
+    default: {  // its beginning, and zeros to where it would end
       const std::size_t kept = cut();
       std::fill(part.bytes.begin() + static_cast<std::ptrdiff_t>(kept), part.bytes.end(), '\0');
       if (content.size() > change.offset + kept) {

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""The log on real file systems, in images behind loop devices, whose device fails or fills up.
+"""The log on real file systems, in images on loop devices, whose device fails or fills up.
 
 usage: devices.py [--long] [FILE SYSTEM...]       ext4, xfs
   power: putter and taker are killed, then the file system is cut off without its journal (the
          shutdown ioctl) and mounted again: what was acknowledged is there.
   full:  the disk is full and gets room again: the putter waits, and ends with 0.
-  fails: the device refuses writes (its image lies on a full tmpfs): the putter ends with 74 and
+  fails: the device refuses writes (its image is on a full tmpfs): the putter ends with 74 and
          acknowledges nothing that did not get to the disk. A loop device takes a request that was
          written in part for one that was written (seen on Linux 6.18, without fl), so this one gets
          requests of one page.
@@ -30,12 +30,12 @@ from ledger import Fault  # noqa: E402
 GOING_DOWN = 0x8004587D     # EXT4_IOC_SHUTDOWN, XFS_IOC_GOINGDOWN
 NO_LOG_FLUSH = struct.pack("I", 2)
 MIB = 1 << 20
-SIZES = {"ext4": 48, "xfs": 320}    # MiB; mkfs.xfs makes none below 300
+SIZES = {"ext4": 48, "xfs": 320}    # MiB; mkfs.xfs wants at least 300
 SKIPPED = 77
 
 
 class NoMount(Exception):
-    """This machine makes or mounts no such image: a container without the right to."""
+    """This machine cannot make or mount such an image: a container without the right to."""
 
 
 def command(*words: str) -> None:
@@ -135,7 +135,7 @@ class Life(kills.Round):
         return process.returncode
 
     def settle(self):
-        """What is there, and that it can go on."""
+        """What is there, and that the log can continue."""
         self.judge("afterwards")
         status = self.run(["--put", "--segment-size", kills.SEGMENT], self.blocks(1, 100))
         if status != 0:

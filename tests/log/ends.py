@@ -96,7 +96,7 @@ class Source:
             self.gone = True
             self.moved.notify_all()
         if self.link is None:
-            with socket.socket(socket.AF_UNIX) as nobody:   # wakes who accepts
+            with socket.socket(socket.AF_UNIX) as nobody:   # wakes the accepting thread
                 nobody.connect(self.metadata["fl.ack"])
         if self.link:
             try:

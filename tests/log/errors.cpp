@@ -1,7 +1,7 @@
 // Each call that the log makes below itself fails in each way, once and from then on. A process
-// that is told of an error ends; then the log is opened on what it left, after a kill and after a
-// power loss, and the judge (state_judge.py) compares. What must not be noticed at all (an
-// interrupted or a short call, room on the disk that comes back) is "wrong" if it is.
+// that gets an error ends; then the log is opened on what it left, after a kill and after a power
+// loss, and the judge (state_judge.py) compares. What must not be noticed at all (an interrupted or
+// a short call, room on the disk that comes back) is "wrong" if it is.
 //
 // usage: log_errors [--every N] [--without CALL]     one of so many cases; "size": not this call
 #include <algorithm>
@@ -128,7 +128,7 @@ class Run {
   }
 
  private:
-  // Whether the call that failed was a sync: then nothing may go on, a full disk or not.
+  // Whether the call that failed was a sync: then nothing may continue, a full disk or not.
   static bool is_failed_sync(const Fault& fault,
                              const std::vector<std::pair<Call, std::string>>& calls) {
     if (fault.nth == 0 || fault.nth > calls.size() || fault.kind.error == EINTR) {
@@ -161,7 +161,7 @@ class Run {
     if (std::string error = take_all(subject, "a", true); !error.empty()) {
       return error;
     }
-    // Nothing is in need of the first segments now, but the cursors may not be on disk yet.
+    // Nothing needs the first segments now, but the cursors may not be on disk yet.
     if (std::string error = subject.free_passed(); !error.empty()) {
       return error;
     }
@@ -197,7 +197,7 @@ class Run {
     return subject.close();
   }
 
-  // A full disk is no error: there is room after a while.
+  // A full disk is not an error: there is room after a while.
   template <typename Action>
   std::string again(Action action) {
     std::string error;

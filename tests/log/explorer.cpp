@@ -364,9 +364,9 @@ class Scenario {
   std::uint64_t count_ = 0;
   Knowledge knows_;
   Start next_;
-  // What each group was handed and has not acknowledged: sequence and number behind each event.
+  // What each group was handed and has not acknowledged: sequence and number after each event.
   std::map<std::string, std::vector<std::pair<std::uint64_t, std::uint64_t>>> handed_;
-  std::string during_error_;     // of a put during a sync; "later": it has to be put yet
+  std::string during_error_;     // of a put during a sync; "later": it must still be put
   std::set<std::string> moved_;  // groups whose cursor has moved in this life
   std::vector<State> states_;
   std::unordered_set<std::uint64_t> known_;

@@ -84,7 +84,7 @@ class FlipJudge(state_judge.Judge):
         ours.update({s: False for first, count, _ in log.gaps for s in range(first, first + count)})
         theirs = {s: payload is not None for first, count, payload in state["read"]["records"]
                   for s in range(first, first + count)}
-        # The tail behind the durable end is there for a writer, not for a taker.
+        # The tail after the durable end is there for a writer, not for a taker.
         ours = {s: there for s, there in ours.items() if s < state["read"]["end"]}
         faults = [fault for fault in faults if fault.kind in ("invented", "damaged", "order")]
         if ours != theirs:

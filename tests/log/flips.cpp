@@ -4,8 +4,8 @@
 //
 // Hundreds of thousands of cases have some hundred outcomes: what was read, alone and joined,
 // before and after opening. Each different outcome goes to the judge once, with the files of its
-// first case, which the judge reads, too; at the end it hears how many cases had which. Nothing is
-// judged here.
+// first case, which the judge reads, too; at the end it gets the number of cases of each. Nothing
+// is judged here.
 //
 // usage: log_flips [--every N] [--sample N] [--part K/N] [--codec zstd]
 //   --every     one of so many bits
@@ -48,7 +48,7 @@ struct Reading {
   std::vector<Record> records;
   std::string error;
   std::uint64_t end = 0;    ///< the durable end
-  std::string unannounced;  ///< a gap that nobody was told of
+  std::string unannounced;  ///< a gap that was not reported
 };
 
 Reading read_log(LogFiles& files, bool joins = false) {
@@ -227,7 +227,7 @@ class Flips {
     return error;
   }
 
-  // A power loss that damages one of three records behind the durable end: opening writes a gap.
+  // A power loss that damages one of three records after the durable end: opening writes a gap.
   std::string add_gap(MemoryMachine& machine, Subject& subject, NumberedBlocks& blocks) {
     for (int i = 0; i < 3; ++i) {
       const std::uint64_t first = blocks.next();
@@ -242,7 +242,7 @@ class Flips {
         file->pending[1].bytes[45] ^= 1;
       }
     }
-    // Without a head, opening looks through the segment, beyond what is damaged.
+    // Without a head, opening scans the segment, beyond what is damaged.
     machine.disk->file("head")->change({10, std::string(1, '\x7f'), false});
     machine.disk->file("head")->change({4106, std::string(1, '\x7f'), false});
     std::mt19937_64 random(1);
@@ -269,7 +269,7 @@ class Flips {
     const Reading reading = read_log(files);
     outcome += name == "head" ? "h" : "";
     append_outcome(outcome, reading_, reading);
-    // Small records are read in one piece, too. What is no different in the end is not sent.
+    // Small records are read in one piece, too. What does not differ in the end is not sent.
     std::optional<Reading> joined;
     if (opens || reading.records != reading_.records) {
       joined = read_log(files, true);

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Kills fl-channel file at the entry and the exit of each system call that matters (kill_at), looks
-at what it left, and starts it again: nothing that was acknowledged or handed out may be missing.
+"""Kills fl-channel file at the entry and the exit of each system call that matters (kill_at),
+checks what it left, and starts it again: nothing that was acknowledged or handed out may be
+missing.
 
 usage: kills.py [--long] [--points N] [--every N] [--only MODE:SEED:N:entry|exit]
 --every: one of so many of the points that there are
@@ -173,7 +174,7 @@ def one(case):
         if not killed and status not in taken:
             round_.faults.append(Fault("status", f"{status}: {round_.errors[-300:]}"))
         round_.judge("killed")
-        # Again, with nobody who kills.
+        # Again, without a kill.
         status = round_.run(["--put", "--segment-size", SEGMENT], round_.blocks(1, 100))
         if status != 0:
             round_.faults.append(Fault("status", f"{status}: {round_.errors[-300:]}"))

@@ -35,7 +35,7 @@ def split(payload: bytes) -> list:
     events, at, size = [], 0, len(payload)
 
     def number():
-        """Reads a number; `at` is behind it afterwards, so do not say `at += number()`."""
+        """Reads a number and moves `at` past it, so do not write `at += number()`."""
         nonlocal at
         value = shift = 0
         while True:
@@ -64,7 +64,7 @@ def split(payload: bytes) -> list:
 
 
 def number_of(event: bytes) -> int:
-    """The number that an event of the tests bears: 16 hexadecimal digits where its body begins."""
+    """The number of an event of the tests: 16 hexadecimal digits where its body begins."""
     found = NUMBER.search(event)    # a length before it may be a '#', too
     if not found:
         raise ValueError("no number")
@@ -72,7 +72,7 @@ def number_of(event: bytes) -> int:
 
 
 def is_torn(cursor: bytes) -> bool:
-    """One of the two slots of a group was written, and not whole."""
+    """One of the two slots of a group was written only in part."""
     slots = (cursor[:64], cursor[64:128])
     return any(any(slot) and read_log.slot(slot.ljust(64, b"\0"), 64) is None for slot in slots)
 

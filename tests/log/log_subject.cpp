@@ -127,7 +127,7 @@ class LogSubject : public Subject {
     if (Result<bool> more = reader.refresh(); !more) {
       return "refresh: " + more.error().message;
     }
-    // Bounded: each gap is behind the one before.
+    // Bounded: each gap is after the one before.
     for (;;) {
       const Result<LogReader::Got> got = reader.next();
       if (!got) {
@@ -171,7 +171,7 @@ class LogSubject : public Subject {
   bool is_synced(const std::string& name) override { return groups_.at(name).is_synced; }
 
  private:
-  static constexpr std::int64_t kCursorSyncMs = 200;  // the disk's clock moves with each look
+  static constexpr std::int64_t kCursorSyncMs = 200;  // the disk's clock moves with each reading
 
   struct Group {
     std::unique_ptr<LogReader> reader;

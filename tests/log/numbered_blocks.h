@@ -1,5 +1,5 @@
-// Blocks of events that bear numbers of their own: a body is "#", 16 hexadecimal digits, and bytes
-// that follow from the number. The judge (ledger.py) tells from them what was given.
+// Blocks of events with numbers of their own: a body is "#", 16 hexadecimal digits, and bytes that
+// follow from the number. The judge (ledger.py) tells from them what was given.
 #pragma once
 
 #include <cstdint>

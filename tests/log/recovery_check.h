@@ -25,10 +25,10 @@ struct Knowledge {
   std::map<std::string, std::uint64_t> groups;
   /// Events below it the group's cursor has passed, as far as the programs can see.
   std::map<std::string, std::uint64_t> passed;
-  bool closed = false;  ///< and no power loss takes that back
-  /// Events below it the group's cursor has passed on disk: nothing takes that back.
+  bool closed = false;  ///< and no power loss undoes that
+  /// Events below it the group's cursor has passed on disk: nothing undoes that.
   std::map<std::string, std::uint64_t> kept;
-  bool opened = false;  ///< so there is a head, and nothing takes that back
+  bool opened = false;  ///< so there is a head, and nothing undoes that
   /// What each group was handed by the process that ended here, from the first event on; the
   /// judge compares it with the log. Empty: it does not.
   std::map<std::string, std::string> handed;

@@ -59,7 +59,7 @@ def play(log: Rounds, known: dict) -> None:
             sink = ends.Sink(taker.stdout, rng, odds)
             taker.stdout = None
             started.append((group, taker, sink))
-    # How far it goes before the blow: an acknowledgement, an event at a taker, the end, or nothing.
+    # How far it goes before the kill: an acknowledgement, an event at a taker, the end, or nothing.
     goal = rng.choice(["start", "acknowledged", "taken", "end"])
     reached = {"start": lambda: True,
                "acknowledged": lambda: source.acknowledged > 0,

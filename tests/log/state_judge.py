@@ -30,7 +30,7 @@ class Judge:
     def __init__(self):
         self.states = 0
         self.again = 0          # events that groups would get again, at most
-        self.alarms = 0         # states behind which a gap is announced, though nothing is lost
+        self.alarms = 0         # states after which a gap is announced, though nothing is lost
         self.counts = collections.Counter()
         self.scenario = ""
         self.clean_end = False
@@ -87,7 +87,7 @@ class Judge:
                     out.write(self.content(number))
 
     def state(self, state):
-        """Judges the state itself, the one behind its recovery, and what was handed out."""
+        """Judges the state itself, the one after its recovery, and what was handed out."""
         self.states += 1
         required, groups = state["required"], state["groups"]
         found = set()

@@ -57,7 +57,7 @@ class Subject {
 struct SubjectOptions {
   std::uint64_t segment_bytes = 16384;
   bool compressed = false;
-  bool keeps_spare = true;            ///< a segment that is freed is written over
+  bool keeps_spare = true;            ///< a segment that is freed is overwritten
   std::size_t join_bytes = SIZE_MAX;  ///< a reader makes one block of so many bytes of records
 };
 

@@ -47,7 +47,7 @@ class Day(harness.Case):
         store = 'fl-sink hdfs --stream "file://$PWD/store/%Y-%m-%d"'
         morning, noon, packed = lines_of("morning", 3000), lines_of("noon", 500), lines_of("packed", 700)
 
-        # The first upload. The path wants a time, and nobody gave one: nothing may be lost.
+        # The first upload. The path needs a time, and none was given: nothing may be lost.
         self.write("spool/morning.log", text_of(morning))
         self.shell("0", 'fl-sink hdfs --dry-run "file://$PWD/store/%Y-%m-%d"', "the options are valid")
         self.shell("75 65", f"fl-source spooldir spool --once | {store}", "put `fl-intercept ts |`")

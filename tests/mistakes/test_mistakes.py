@@ -31,7 +31,7 @@ class Mistakes(harness.Case):
             other = f"setpriv --reuid {NOBODY} --regid {NOBODY} --clear-groups"
         self.environment = self.env(BUSY=str(busy.getsockname()[1]), OTHER=other)
         self.environment.pop("UNSET", None)
-        # Whoever has no rights cannot start programs in a directory that is closed to him.
+        # A user without rights cannot start programs in a directory that is closed to others.
         self.has_other = subprocess.run(["sh", "-c", "$OTHER fl-sink --version"], env=self.environment,
                                         capture_output=True, check=False).returncode == 0
         self.packed = {"access.log" + suffix: pack(LINES) for suffix, pack, _ in packing.formats().values()}
@@ -65,7 +65,7 @@ class Mistakes(harness.Case):
         self.write("cut.avro", self.saved[:200])
 
     def shell(self, command):
-        """(statuses of all stages, what they said)"""
+        """(statuses of all stages, what they reported)"""
         told = self.path("told")
         with open(self.path("access.log"), "rb") as lines:
             done = subprocess.run(

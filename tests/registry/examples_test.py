@@ -1,4 +1,4 @@
-"""Each example of each page runs as it stands, in an empty directory, and exits 0.
+"""Each example of each page runs as it is, in an empty directory, and exits 0.
 
 One that needs a cluster or a port of its own does not run; its components and options must exist.
 
@@ -75,7 +75,8 @@ def main():
             continue
         with tempfile.TemporaryDirectory() as directory:
             status, output = run_example(program, example["command"], directory)
-        # A pipeline has the status of its last stage; what a sanitizer found in another one is said.
+        # A pipeline has the status of its last stage; what a sanitizer found in another one is
+        # reported.
         report.check(status == 0 and b"Sanitizer" not in output, f"{example['command']}: status {status}: {output!r}")
     report.end()
 

@@ -5,7 +5,7 @@ usage: test_coverage.py [--list]      --list: shows what no test names, and wher
 
 A property is every option that has a Flume key and is not ignored. It is named TYPE.KEY, or KEY
 where that begins with TYPE (hdfs.rollSize). A test names it
-  * by a line `Property: hdfs.rollSize` (several are parted by commas), or
+  * by a line `Property: hdfs.rollSize` (several are separated by commas), or
   * by using its key, its option (--roll-size) or its member (.roll_size = ) close to the
     component's name.
 An exception is named by its word, or by the text that tells it. Tests of this folder, which go over all of them, do not count.

@@ -47,7 +47,7 @@ def components():
 
 class Trial:
     """One pipeline around a component. `stages` are its processes in the order of the flow; with
-    several outputs the sinks behind them come last."""
+    several outputs the sinks after them come last."""
 
     def __init__(self, case, kind, spec, directory, **changes):
         self.case, self.kind, self.spec, self.directory = case, kind, spec, directory
@@ -84,7 +84,7 @@ class Trial:
         return f"{TOOLS[self.kind]} {stream}{self.spec['run']}"
 
     def start(self, behind=True, stdout=None):
-        """The whole pipeline, or without what stands behind the component."""
+        """The whole pipeline, or without what follows the component."""
         self.numbered = 0
         if self.kind != "source":
             self.shell(SPOOL)
@@ -140,7 +140,7 @@ class Trial:
         return "\n".join(pipeline.report() for pipeline in self.pipelines)
 
     def await_open(self):
-        """Whoever opens a named pipe waits for the other end: nobody is killed before that."""
+        """Opening a named pipe waits for the other end: nobody is killed before that."""
         if self.spec.get("outputs"):
             harness.poll(lambda: all(is_open(reader, out) and is_open(self.own_stage, out) or
                                      None not in (reader.poll(), self.own_stage.poll())
@@ -378,7 +378,7 @@ class Trials(harness.Case):
         trial.send(signal.SIGINT)
         statuses = trial.wait()
         faults = trial.judge(stopped=True)
-        # What the source leaves behind is the status of the whole line, and nothing else is.
+        # Every stage ends with the status of the source.
         if statuses[0] not in (0, 75) or set(statuses[1:]) != {statuses[0]}:
             faults.append(f"statuses {statuses}: all have finished, or all say that the source has not")
         self.sound(trial, faults, f"interrupt {i}")
@@ -394,7 +394,7 @@ class Trials(harness.Case):
         writes = self.kind != "sink" or self.spec.get("prints")
         allowed = (69, 73, 74) if writes else (0,)
         if self.spec.get("outputs"):
-            allowed += (75,)  # the other output goes on
+            allowed += (75,)  # the other output continues
         if self.spec.get("outputs") == "shares":
             allowed += (0,)  # it has it all
         if statuses[trial.own_index] not in allowed:

@@ -12,7 +12,7 @@ from program import Program, Report, run, visible
 
 
 def completions(program, words):
-    """What bash offers behind `words`, the last of them being typed."""
+    """What bash offers after `words`, the last of them being typed."""
     script = os.path.join(program.build, "completions", program.tool)
     function = "_" + program.tool.replace("-", "_")
     code = ('source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
@@ -132,7 +132,7 @@ def check_command(report, program, command):
 
 
 def check_group(report, program, name):
-    """Behind -- and behind + stand components of the tool and their options."""
+    """After -- and after + come components of the tool and their options."""
     for component in program.components:
         for typed in ([name, "--"], [name, "--", "null", "+"]):
             where = " ".join([program.tool, *typed])
@@ -171,7 +171,7 @@ def check_tool(report, program):
         report.check("did you mean" in result.stderr and "list' shows" in result.stderr,
                      f"{wrong}: {result.stderr}")
     result = run(program.command())
-    tells = "" if program.tool == "fl-sink" else "fl.failed"  # what the next stage hears
+    tells = "" if program.tool == "fl-sink" else "fl.failed"  # what the next stage gets
     report.check(result.returncode == 64 and "usage:" in result.stderr and
                  (tells in result.stdout if tells else not result.stdout),
                  f"{program.tool} without arguments")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""scripts/check --since: clang-tidy looks at what changed and at what includes that."""
+"""scripts/check --since: clang-tidy checks what changed and what includes that."""
 import json
 import os
 import shutil
@@ -62,7 +62,7 @@ class Since(harness.Case):
         self.write("tree/common/a/low.h", "// new\n")
         wanted = ["common/a/low.cpp", "tests/unit/near.cpp", "tools/t/far.cpp"]
         self.assertEqual(self.tidy("--since", "HEAD", BAD="tools/t/far.cpp", status=1), wanted)
-        # What was found clean is not looked at again.
+        # What was found clean is not checked again.
         self.assertEqual(self.tidy("--since", "HEAD"), ["tools/t/far.cpp"])
         self.commit()
         self.assertEqual(self.tidy("--since", "HEAD"), [])

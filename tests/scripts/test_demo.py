@@ -22,7 +22,7 @@ class Demo(harness.Case):
 
     def run_all(self):
         for i in range(RUNS):
-            # Short ones: most of their questions come before the sink has said anything.
+            # Short ones: most of their questions come before the sink has reported anything.
             done = self.run_demo("200")
             self.assertEqual(done.returncode, 0, f"run {i}\n{done.stdout}")
             self.assertIn("200 of 200 lines", done.stdout)

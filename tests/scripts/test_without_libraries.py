@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A build without the optional libraries: what CMake leaves out, and what the tools say of it.
+"""A build without the optional libraries: what CMake leaves out, and what the tools say about it.
 
 Configured in a directory of its own. A tool differs from that of the build under test only in the list
 of its components, so only that is compiled, and linked with the objects that are there.

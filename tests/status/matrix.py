@@ -57,7 +57,7 @@ def declared():
     for tool in TOOLS.values():
         listed = subprocess.run([os.path.join(harness.BIN, tool), "list"], capture_output=True,
                                 check=True, text=True, timeout=harness.HANG).stdout
-        types = listed.split("\n\n")[0]  # subcommands follow, which are no stages
+        types = listed.split("\n\n")[0]  # subcommands follow, which are not stages
         for row in types.splitlines():
             kind = next(kind for kind, each in TOOLS.items() if each == tool)
             if (kind, row.split()[0]) not in found:
@@ -181,13 +181,14 @@ class Cell:
 
     def build(self):
         self.count_measured = -1
-        # Who cannot open its outputs cannot tell them anything.
+        # A stage that cannot open its outputs cannot tell them anything.
         self.mute = self.cause.mute or self.cause.deaf and self.spec.get("outputs")
         graph = self.graph = Graph(self.directory, harness.environment(self.directory))
-        # Whoever reads a stream is given --stream in every other cell: it must not matter.
+        # Readers of a stream are given --stream in every other cell: it must not matter.
         self.down = f"--grace {self.cause.grace}" + \
             (" --stream" if self.number % 2 or self.mute else "")
-        # Who cannot open anything cannot open a named pipe, and its peer waits for it forever.
+        # A stage that cannot open anything cannot open a named pipe, and its peer waits for it
+        # forever.
         self.named = "psub" if "ulimit" in self.cause.wrap or self.cause.held else "fifo"
         position = self.position
         before = None
@@ -335,14 +336,15 @@ class Cell:
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def wait_patiently(self):
-        """TERM to a stage that waits for better times; it must hear that."""
+        """TERM to a stage that waits for better times; it must handle that."""
         end = time.monotonic() + 5
         while self.victim.status is None and time.monotonic() < end:
             time.sleep(0.01)
         self.is_stopped = self.victim.send(signal.SIGTERM)
 
     def end_the_bereft(self):
-        """TERM to who waits at a socket for another peer, once the one that it had has gone."""
+        """TERM to a stage that waits at a socket for another peer, once the one that it had has
+        gone."""
         edges = [edge for edge in self.graph.edges if edge.kind == "unix"]
         still = {}  # stage -> (bytes, looks in which nothing moved)
 
@@ -358,7 +360,7 @@ class Cell:
             counts = {stage: looks(stage) for stage in running}
             bereft = {edge.writer for edge in edges if edge.reader not in running}
             bereft |= {edge.reader for edge in edges if edge.writer.status}
-            # Both wait for better times, or a writer was stopped before it had anything to say.
+            # Both wait for better times, or a writer was stopped before it had anything to report.
             if ("ulimit" in self.cause.wrap or self.cause.act) and \
                     all(count > 150 for count in counts.values()):
                 bereft |= running
@@ -513,7 +515,7 @@ class Cell:
             if stage.words[0] == "head":
                 continue
             status = stage.status
-            # Who reads from a socket says with 0 that it has stored what it took: the rest is its
+            # A reader at a socket reports with 0 that it has stored what it took: the rest is its
             # writer's, if it was stopped.
             is_stopped = self.position == "sockets" and (cause.act or stage in self.left)
             if status == 0 and not printing and not (is_stopped and stage.reads):
@@ -562,10 +564,11 @@ class Cell:
         return faults
 
     def wanted(self):
-        """Ids that must be stored where somebody says 0."""
+        """Ids that must be stored where a stage ends with 0."""
         first = self.graph.stages[0]
         if self.reads_topic:
-            # Who is stopped in order has committed what counts; otherwise --once means all.
+            # A reader that is stopped in order has committed what counts; otherwise --once means
+            # all.
             is_stopped = self.cause.act or self.is_stopped or self.victim in self.left
             if not is_stopped or self.victim.status != 0:
                 return self.ids

@@ -5,7 +5,7 @@ with room for N descriptors; what it does then may take as long as it likes, but
   spins   uses CPU while nothing moves
   hung    does not end once there is room again (prlimit), its input is over, or it gets TERM
   lied, lost, other status, crash   as in test_matrix.py
-must not be. What it had not opened yet it opens then, and goes on: those cells are counted.
+must not be. What it had not opened yet it opens then, and continues: those cells are counted.
 Stages that talk to others over the network are tried with more values of N. FL_TEST_LONG=1: each from 4
 to 40. FL_TEST_STAGE=NAME: only that one; FL_TEST_ROOM=N: only that N.
 """

@@ -48,7 +48,7 @@ class DryRun(harness.Case):
                        **servers.values}
 
     def status(self, kind, options, words):
-        """0, too: it goes on listening, or waits until its header is read, so it has refused nothing."""
+        """0, too: it keeps listening, or waits until its header is read, so it has refused nothing."""
         text = string.Template(words).safe_substitute(self.values)
         with tempfile.TemporaryFile() as errors, subprocess.Popen(
                 ["sh", "-c", f"exec {TOOLS[kind]} --ack-wait 20ms {options} {text}"], cwd=self.dir,

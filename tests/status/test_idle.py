@@ -27,8 +27,8 @@ DECLARED, _ = declared()
 WATCH = 3.0
 ENOUGH = 20      # wake-ups in that time: timers of a second or more are fine, a busy loop is not
 BUSY = 0.25       # seconds of CPU
-GIVE_UP = "2500ms"  # less than WATCH: who waits for input has nothing to give up
-LOOKS = 4        # who was awake is looked at so often
+GIVE_UP = "2500ms"  # less than WATCH: a stage that waits for input has nothing to give up
+LOOKS = 4        # a stage that was awake is checked so often
 # What a stage does by a clock while it is idle, in wake-ups a second, as its options say.
 CLOCK = {("source", "spooldir"): 2.5,    # --poll-delay 500ms
          ("source", "kafka"): 18,        # librdkafka: fetch.wait.max.ms 500, timers of its threads
@@ -86,7 +86,7 @@ class Idle(harness.Case):
 
     def watch(self, groups, what):
         """groups: [(name, kind, pid)], all watched at once. On a busy machine a start may last into
-        the time that is watched: who was awake is looked at again."""
+        the time that is watched: a stage that was awake is checked again."""
         notes = {}
         for _ in range(LOOKS):
             notes = self.awake([group for group in groups if not notes or group[0] in notes])
@@ -120,7 +120,7 @@ class Idle(harness.Case):
                 graphs.append(graph)
                 first = None
                 if kind != "source":
-                    # Its events are held by whoever waits for more before it stores them.
+                    # Its events are held by a stage that waits for more before it stores them.
                     first = graph.stage("fl-source exec -- sh -c 'seq 3; exec sleep 1000'")
                 elif STAGES[kind][name].get("stdin"):
                     first = graph.stage("sleep 1000")
@@ -151,7 +151,7 @@ class Idle(harness.Case):
                 graph.kill()
 
     def test_every_stage_that_waits_for_a_full_pipe(self):
-        """The last stage is stopped: everybody above it waits until it goes on."""
+        """The last stage is stopped: everybody above it waits until it continues."""
         self.write("big", b"".join(b"%06d.%s\n" % (i, b"x" * 90) for i in range(100_000)))
         graphs, groups = [], []
         try:
@@ -266,7 +266,7 @@ class Idle(harness.Case):
         self.lonely(make, "a closed pipe")
 
     def test_a_named_pipe_that_nobody_opens(self):
-        """It waits without CPU, and hears TERM."""
+        """It waits without CPU, and handles TERM."""
         started = []
         try:
             for i, words in enumerate(("fl-sink null --in FIFO", "fl-intercept ts --in FIFO",
@@ -333,7 +333,7 @@ class Idle(harness.Case):
                 graph.kill()
 
     def test_descriptors_that_are_used_up(self):
-        """A stage that cannot accept its reader for want of descriptors does not spin."""
+        """A stage that cannot accept its reader for lack of descriptors does not spin."""
         graphs, groups = [], []
         try:
             for limit in (4, 5, 6, 7, 8, 10):

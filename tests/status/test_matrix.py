@@ -167,7 +167,7 @@ def terminate_twice_before(cell):
 def terminate_and_kill_next(cell):
     cell.await_held()
     cell.victim.send(signal.SIGTERM)
-    time.sleep(0.05)  # only chooses the moment: it has heard of the one before the other
+    time.sleep(0.05)  # only chooses the moment: it has seen the one before the other
     for edge in cell.victim.writes[:1]:
         if edge.reader.send(signal.SIGKILL):
             cell.hit.add(edge.reader)
@@ -210,7 +210,7 @@ CAUSES = [
     Cause("stdin closed", wrap=EXEC + " <&-", own=FAILED,
           applies=lambda cell: cell.position != "sockets" if cell.kind != "source" else
           cell.spec.get("stdin")),
-    # Who cannot accept its reader cannot tell it why: then the end was not confirmed, 75.
+    # A stage that cannot accept its reader cannot tell it why: then the end was not confirmed, 75.
     # At sockets it waits for descriptors, and so does its peer.
     *(Cause(f"{count} descriptors", wrap=f"ulimit -n {count}; " + EXEC, deaf=True,
             applies=lambda cell: cell.position != "sockets")
@@ -234,7 +234,7 @@ CAUSES = [
     Cause("TERM, and then the reader dies", act=terminate_and_kill_next, held=True, origin=False,
           all=True,
           applies=lambda cell: cell.kind != "sink"),
-    # Who is to stop now does not wait until its reader has heard why.
+    # A stage that is to stop now does not wait until its reader has learned why.
     Cause("INT twice", act=interrupt_twice, lines=FLOW, origin=False),
 ]
 

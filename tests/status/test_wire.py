@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """How a failure is passed on: what a failing stage writes, and what a reader makes of whatever a
-writer says (fl-ack(7)). The stages are those that the programs declare."""
+writer reports (fl-ack(7)). The stages are those that the programs declare."""
 import os
 import re
 import socket
@@ -71,7 +71,7 @@ class Writer(Case):
         self.assertRegex(metadata["fl.stream"].decode(), r"^[0-9a-f]{32}$", what)
         path = metadata["fl.ack"].decode()
         self.assertRegex(os.path.basename(path), SHAPE, what)
-        # So that an older reader says 75.
+        # So that an older reader ends with 75.
         self.assertTrue(stat.S_ISSOCK(os.lstat(path).st_mode), what)
         with socket.socket(socket.AF_UNIX) as link:
             with self.assertRaises(ConnectionRefusedError, msg=what):
@@ -236,7 +236,7 @@ class Answers(Case):
 
 
 class Fake:
-    """A writer that is not ours: it may say anything."""
+    """A foreign writer: it may send anything."""
 
     def __init__(self, case, lines=(), failed=None, bodies=(), listens=True, keep_open=True):
         self.case, self.lines, self.bodies, self.keep_open = case, lines, bodies, keep_open
@@ -291,7 +291,7 @@ class Fake:
 
 
 class Reader(Case):
-    """What a reader makes of what a writer says of its failure."""
+    """What a reader makes of what a writer reports about its failure."""
 
     def schema(self):
         if not hasattr(self, "_schema"):
@@ -302,7 +302,7 @@ class Reader(Case):
                 self._schema = container.parse(file.read())[0]["avro.schema"]
         return self._schema
 
-    # what is said -> the status of who hears it (or: one of these)
+    # what is sent -> the status of the stage that gets it (or: one of these)
     SAID = [(b"78 cannot open '/x'", 78), (b"64 unknown option '--bad'", 64), (b"70 a bug", 70),
             (b"77 no permission", 77), (b"65 rejected", 65), (b"71 x", (71, 75)), (b"63 x", 75),
             (b"79 x", 75), (b"0 all is well", 75), (b"1 x", 75), (b"75 again", 75),
@@ -393,7 +393,7 @@ class Reader(Case):
         self.assertEqual(statuses, [75], made.report())
 
     def test_it_is_not_given_to_the_children_of_a_group(self):
-        """Their supervisor judges them by their own status; the group says it once."""
+        """Their supervisor judges them by their own status; the group reports it once."""
         said = b"77 cannot open '/x/y': Permission denied"
         for group in ("failover -- null + null", "balance -- null + null"):
             with self.subTest(group):

@@ -22,7 +22,7 @@ def remote(exception, message="no"):
 
 
 class FakeHdfs:
-    """`with FakeHdfs() as hdfs:`; hdfs.url is what stands behind webhdfs:// and http://."""
+    """`with FakeHdfs() as hdfs:`; hdfs.url is what follows webhdfs:// and http://."""
 
     def __init__(self, httpfs=False):
         self.httpfs = httpfs

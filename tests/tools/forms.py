@@ -54,7 +54,7 @@ def deflated(data: bytes) -> bytes:
 
 
 def snappied(data: bytes) -> bytes:
-    """Literals only (snappy's format description), and the checksum that Avro puts behind."""
+    """Literals only (snappy's format description), and the checksum that Avro appends."""
     size = bytearray()
     left = len(data)
     while left >= 0x80:

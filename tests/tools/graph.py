@@ -39,7 +39,7 @@ class Stage:
         self.number = number
         self.words = shlex.split(words) if isinstance(words, str) else [str(word) for word in words]
         self.stdin = stdin        # a file; "": nothing, or the pipe of join()
-        self.stdout = stdout      # a file; "": one that nobody looks at, or the pipe of join()
+        self.stdout = stdout      # a file; "": one that nobody reads, or the pipe of join()
         self.wrap = wrap          # a line for sh that ends with running "$@"
         self.environment = environment
         self.reads, self.writes = [], []

@@ -23,8 +23,8 @@ ACK_READER = os.path.join(ROOT, "tests", "tools", "ack_reader.py")
 SEED = int(os.environ.get("FL_TEST_SEED", "20240229"))
 
 
-# A shell starts what stands behind & with SIGINT ignored, and nohup with SIGHUP; programs keep that.
-# The pipelines of a test are to hear their signals however the test was started.
+# A shell starts background jobs (&) with SIGINT ignored, and nohup with SIGHUP; programs keep that.
+# The pipelines of a test must get their signals however the test was started.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -95,7 +95,7 @@ def catches(pid: int, number: int) -> bool:
 
 
 def is_pending(pid: int, number: int) -> bool:
-    """The signal was sent and not heard yet; a second one would be lost."""
+    """The signal was sent and not handled yet; a second one would be lost."""
     try:
         with open(f"/proc/{pid}/status") as file:
             return any(int(row.split()[1], 16) >> (number - 1) & 1 for row in file
@@ -311,7 +311,7 @@ def _passes_alone(name: str) -> bool:
 
 def _unstable(failures: set) -> set:
     """Those that pass when they are repeated alone, once, with FL_TEST_UNSTABLE=FILE: they are
-    noted there. scripts/test reports them, and bears few."""
+    noted there. scripts/test reports them, and tolerates few."""
     note = os.environ.get("FL_TEST_UNSTABLE")
     if not note or len(failures) > 3:
         return set()

@@ -8,7 +8,7 @@ and whatever a test makes of it.
         gateway.answer = lambda request: 503    # instead of its own answer; None: its own
         gateway.bad = {b"key"}              # 400 to every request with such a row
         gateway.disabled = {"t"}            # tables
-    gateway.after = lambda request: None    # what is said after a request was done
+    gateway.after = lambda request: None    # what is answered after a request was done
         gateway.store_in(path)              # the values of rows go to the end of this file, too
 
 usage: hbase_gateway.py PORT FILE       as a process: a table t with the family f; the values of rows

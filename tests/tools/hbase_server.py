@@ -58,7 +58,7 @@ log4j.appender.out.layout.ConversionPattern=%d{ISO8601} %p %c{1}: %m%n
 """
 # The principals of a gateway that wants Kerberos.
 HBASE, HTTP = "hbase/localhost", "HTTP/localhost"
-# The gateway says soon that HBase is away; by default that takes ten minutes.
+# The gateway soon reports that HBase is away; by default that takes ten minutes.
 SOON = {"hbase.client.retries.number": 2, "hbase.client.operation.timeout": 8000,
         "hbase.client.meta.operation.timeout": 8000, "hbase.rpc.timeout": 3000,
         "zookeeper.recovery.retry": 1}
@@ -86,7 +86,7 @@ def fetch():
     maven.fetch(POM, LIB, "HBase", skip)
 
 
-# Who gives a process this signal for its end is the thread that has made it: one that stays.
+# A process gets this signal at the end of the thread that has made it: one that stays.
 _starter = concurrent.futures.ThreadPoolExecutor(1)
 
 
@@ -141,7 +141,7 @@ class Jvm(Process):
         conf.mkdir()
         properties = "".join(f"<property><name>{key}</name><value>{value}</value></property>\n"
                              for key, value in settings.items())
-        # The second is for Hadoop's login, which looks at no other.
+        # The second is for Hadoop's login, which reads no other.
         for file in ("hbase-site.xml", "core-site.xml"):
             (conf / file).write_text(f"<configuration>\n{properties}</configuration>\n")
         (conf / "log4j.properties").write_text(LOG)

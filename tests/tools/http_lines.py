@@ -24,7 +24,7 @@ def _ask(link, body: bytes, is_gone, until: float) -> int:
 
 def send_lines(port: int, lines: list, is_gone=lambda: False, on_answer=lambda batch: None) -> int:
     """Sends lines in batches, each after the answer to the one before. How many were answered with
-    200, from the first on; on_answer hears of each batch. `is_gone`: the source has ended."""
+    200, from the first on; on_answer is called for each batch. `is_gone`: the source has ended."""
     link = http.client.HTTPConnection("127.0.0.1", port)
     until = time.monotonic() + LIMIT
     answered = 0

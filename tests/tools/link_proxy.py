@@ -40,7 +40,7 @@ class Link:
         for end in ends:
             try:
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-                end.shutdown(socket.SHUT_RDWR)  # wakes who reads it
+                end.shutdown(socket.SHUT_RDWR)  # wakes its reader
             except OSError:
                 pass
         self.cuts += bool(ends)

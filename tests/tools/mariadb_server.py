@@ -51,7 +51,7 @@ ALTER USER root@'127.0.0.1' IDENTIFIED BY 'root-pw';
 PROGRAM = shutil.which("mariadbd") or shutil.which("mariadbd", path="/usr/sbin:/usr/local/sbin")
 
 
-# Who gives a process this signal for its end is the thread that has made it: one that stays.
+# A process gets this signal at the end of the thread that has made it: one that stays.
 _starter = concurrent.futures.ThreadPoolExecutor(1)
 
 

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 LIMIT = 900  # seconds
-TRIES = 3  # what came is kept by Maven; a server that is busy for a moment is no reason to fail
+TRIES = 3  # what came is kept by Maven; a server that is busy for a moment is not a reason to fail
 
 
 def fetch(pom: pathlib.Path, lib: pathlib.Path, what: str, skip) -> pathlib.Path:

@@ -2,7 +2,7 @@
 
 A port that the system picks (port 0) may be given to somebody's end of a connection as soon as it
 is free again. These come from below the ports that are given out so, and no other test gets them
-meanwhile: an abstract socket, which goes with the process, stands for each.
+meanwhile: an abstract socket, which goes with the process, reserves each.
 """
 import collections
 import os
@@ -21,7 +21,7 @@ _next = None
 
 
 def _keep(port):
-    """What stands for the port; None if another process has it."""
+    """A socket that reserves the port; None if another process has it."""
     mark = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
         mark.bind(f"\0fl-test-port-{port}")
@@ -33,7 +33,7 @@ def _keep(port):
 
 def _is_free(port, host):
     with socket.socket() as one:
-        # As servers do it: what is left of an old connection is in nobody's way.
+        # As servers do it: what is left of an old connection does not block the port.
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             one.bind((host, port))

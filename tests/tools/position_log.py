@@ -49,7 +49,7 @@ class Log:
                 for line in file:
                     self.remember(json.loads(line))
         self.file = open(options.file, "a")
-        self.waiting = []  # (count of the stream behind it, body)
+        self.waiting = []  # (count of the stream after it, body)
         self.positions = []  # (count, text)
         self.lines = b""
         self.read = 0  # events

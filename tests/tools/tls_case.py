@@ -1,4 +1,4 @@
-"""What tests of TLS share: certificates, a source that listens, and who connects to it."""
+"""What tests of TLS share: certificates, a source that listens, and what connects to it."""
 import os
 import re
 import shutil

@@ -89,7 +89,7 @@ class Agent:
         return self.log_path.read_text(errors="replace")
 
     def wait_for(self, pattern, count=1, limit=START_LIMIT):
-        """Waits until the pattern stands in the log `count` times."""
+        """Waits until the pattern is in the log `count` times."""
         self.poll(lambda: len(re.findall(pattern, self.log())) >= count, f"/{pattern}/ in its log",
                   limit)
 
@@ -183,7 +183,7 @@ class Reader:
 
 
 def read_events(path):
-    """The events of a container; what stands behind its last whole block is left out."""
+    """The events of a container; what follows its last whole block is left out."""
     reader = Reader(pathlib.Path(path).read_bytes())
     events = []
     try:

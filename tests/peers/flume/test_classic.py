@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The classic agents against a real Flume 1.11: netcat and exec sources, logger and file_roll sinks.
 
-Both get the same bytes. What netcat clients are answered, what the logger prints and what stands in
-the files must be the same; where ours deliberately differs, the row says what Flume does.
+Both get the same bytes. What netcat clients are answered, what the logger prints and what is in the
+files must be the same; where ours deliberately differs, the row says what Flume does.
 """
 import os
 import re
@@ -32,7 +32,7 @@ EVENTS = [({"k": "v", "b": "2"}, b"hello"), ({}, b""), ({"x": ""}, b"a\nb"), ({}
           ({}, "Grüße".encode())] + [({"n": str(i)}, b"%d" % i * (i % 7)) for i in range(300)]
 END = ({}, b"end of events")
 
-# Name: lines of the properties file behind `sink.`, words behind `fl-sink file_roll`.
+# Name: lines of the properties file after `sink.`, words after `fl-sink file_roll`.
 ROLLS = {
     "text": ([], []),
     "no_newline": (["serializer.appendNewline = false"], ["--append-newline=false"]),
@@ -42,7 +42,7 @@ ROLLS = {
     "by_time": (["pathManager = ROLLTIME"], ["--path-manager", "rolltime"]),
 }
 
-# Name: lines behind the source, words behind `fl-source exec`. FILE is replaced.
+# Name: lines after the source, words after `fl-source exec`. FILE is replaced.
 COMMANDS = {
     "plain": (["command = cat FILE"], ["--strip-cr", "--command", "cat FILE"]),
     "shell": (["shell = /bin/sh -c", "command = tail -n 2 FILE | tr a-z 'A-Z'"],

@@ -52,7 +52,7 @@ class Clients(receivers.Case):
                          self.lines("single") + self.lines("batch") + self.lines("log4j"))
 
     def test_several_hosts(self):
-        """In turn: each gets every second batch. In order: the second one, since nobody is the first."""
+        """In turn: each gets every second batch. In order: the second one, as nobody is at the first."""
         one, port = self.stdout_receiver()
         two, other = self.stdout_receiver()
         nobody, = agent.free_ports(1)

@@ -2,7 +2,7 @@
 """The files of the hdfs sink against those of a real Flume 1.11 on file:///, from the same events.
 
 One agent has a sink for each row of the table; a replicating source gives all of them the same
-events in one batch, so that Flume flushes once. Equal means to the byte, but for random sync
+events in one batch, so that Flume flushes once. Equal means to the byte, except for random sync
 markers; where another implementation of a codec compresses differently (bzip2 and snappy are
 libraries of their own in Java) or Flume begins a new stream, what is decoded is compared.
 Properties: hdfs.fileType, hdfs.codeC, hdfs.writeFormat, serializer, serializer.appendNewline,

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The recipes of fl-fleet(7), as they stand there, with a real Flume: collector first, host first."""
+"""The recipes of fl-fleet(7), exactly as written, with a real Flume: collector first, host first."""
 import os
 import signal
 import subprocess
@@ -117,7 +117,7 @@ class Fleet(harness.Case):
         harness.poll(lambda: b"%d" % (PART - 1) in self.bytes_below("var/lib/flume/data"),
                      "the collector has the events", LIMIT)
         collector.stop()
-        self.send(PART)  # the host goes on
+        self.send(PART)  # the host continues
         self.run_to_its_end("/var/lib/fl/in --stream --put")
         shell = self.start("--port 4141")
         self.send(2 * PART)

@@ -37,7 +37,7 @@ def ask(port, method, path, body, content_type):
 
 
 def mark(port, handler, text):
-    """An event that stands between the cases."""
+    """An event that separates the cases."""
     if handler == "json":
         return ask(port, "POST", "/", json.dumps([{"body": text}]).encode(), "application/json")
     return ask(port, "POST", "/?k=1", text.encode(), None)
@@ -47,7 +47,7 @@ class Http(harness.Case):
     maxDiff = 2000
 
     def listens(self, port, *stages, options=""):
-        """fl-source http and what is behind it, once it listens."""
+        """fl-source http and what follows it, once it listens."""
         pipeline = self.pipeline(["fl-source", "http", "--port", str(port), *options.split()],
                                  *stages)
         harness.poll(lambda: "listening on" in pipeline.errors(0) or
@@ -172,7 +172,7 @@ a1.sinks.k.incrementMetrics.200 = true
             for i in range(kills):
                 seen = len(stored())
                 flume.poll(lambda: len(stored()) > seen + count // 10, "more events", LIMIT)
-                receiver.processes[i % 2].kill()  # the source, or the log behind it
+                receiver.processes[i % 2].kill()  # the source, or the log after it
                 receiver.kill()
                 receiver = receive()
             flume.poll(lambda: len(set(stored())) == count, "all events", LIMIT)

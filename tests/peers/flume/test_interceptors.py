@@ -22,9 +22,9 @@ ZONE = "Europe/Berlin"
 
 
 class Case:
-    """`flume`: lines of the properties file behind `interceptors.`, with `i1.` and so on.
-    `words`: what stands behind `fl-intercept`. `same`: the keys of headers whose values differ from
-    run to run are only compared by their length."""
+    """`flume`: lines of the properties file after `interceptors.`, with `i1.` and so on.
+    `words`: what follows `fl-intercept`. `same`: the keys of headers whose values differ from run
+    to run are only compared by their length."""
 
     def __init__(self, flume, words, events, similar=()):
         self.flume = flume

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """TLS with a real Flume 1.11 in both directions, with keystores made by keytool: 20,000 events to its
-avro source and back from its avro sink; who does not trust the other is refused.
+avro source and back from its avro sink; a peer that is not trusted is refused.
 
 FL_TEST_LONG=1: 200,000 events.
 """

@@ -26,7 +26,7 @@ class TableRecipe:
 
     def follow(self, command, rows):
         """Runs it until there are so many rows, and ends it by Ctrl-C. Returns the rows."""
-        # The shell hears Ctrl-C, too; it is to tell the statuses.
+        # The shell gets Ctrl-C, too; it must print the statuses.
         pipeline = self.pipeline(["bash", "-c", f"trap : INT; {command.strip()}\n"
                                   'echo "${PIPESTATUS[@]}" > told'])
         harness.poll(lambda: len(self.rest.rows(TABLE)) >= rows or

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""fl-sink hbase and a gateway that wants Kerberos, with a real KDC: tickets from a keytab and from a
-ticket cache, those that run out on the way, and what does not work."""
+"""fl-sink hbase and a gateway that requires Kerberos, with a real KDC: tickets from a keytab and
+from a ticket cache, those that expire meanwhile, and what does not work."""
 import concurrent.futures
 import os
 import pathlib

@@ -118,8 +118,8 @@ class Sink(TableRecipe, harness.Case):
         pipeline.processes[0].stdin.flush()
 
     def check_smooth(self, sink, figures, table, keys):
-        """At its end: nothing failed, nothing was said, and there was one request for the schema and for each
-        row."""
+        """At its end: nothing failed, nothing was reported, and there was one request for the schema and for
+        each row."""
         sink.processes[0].stdin.close()
         self.check(sink, 0, limit=LIMIT)
         self.assertEqual(sink.errors(0), "")
@@ -139,7 +139,7 @@ class Sink(TableRecipe, harness.Case):
         self.check_smooth(self.idle, self.idle_dir + "/figures", "idle", [b"first", b"second"])
 
     def test_idle_and_closed_just_then(self):
-        """The connection is closed while the next request is on its way, each time."""
+        """The connection is closed while the next request is in flight, each time."""
         self.rest.create("closed")
         gate = ClosingGate(self.rest.port)
         self.addCleanup(gate.close)

@@ -1,5 +1,5 @@
 // The client against clusters with two NameNodes, HttpFS, Kerberos and TLS: run by test_clusters,
-// which says what there is by a filter (Ha*, Gateway*, Secure*).
+// which selects by a filter what there is (Ha*, Gateway*, Secure*).
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <unistd.h>

@@ -70,7 +70,7 @@ def hdfs_site(state):
         "dfs.namenode.datanode.registration.ip-hostname-check": "false",
         "dfs.datanode.hostname": host,
         # Without these a restart means half a minute of safe mode, a killed DataNode is
-        # offered for ten minutes, a DataNode waits for a frozen one behind it for more than a
+        # offered for ten minutes, a DataNode waits for a frozen one after it for more than a
         # minute, and every second small file takes 0.4 s to close.
         "dfs.namenode.safemode.extension": 0,
         "dfs.heartbeat.interval": 1,

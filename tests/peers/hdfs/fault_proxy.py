@@ -11,7 +11,7 @@ import struct
 import threading
 
 MAX_HEAD = 1 << 20
-ENDLESS = 1 << 30  # bytes after which the proxy gives up to send without an end
+ENDLESS = 1 << 30  # bytes after which the proxy gives up sending without an end
 
 
 class Exchange:
@@ -124,7 +124,7 @@ class Drip(Fault):
     """The answer comes byte by byte, in `seconds` altogether."""
 
     def __init__(self, seconds, after_status=False):
-        """`after_status`: its first line (behind 100 Continue) comes at once."""
+        """`after_status`: its first line (after 100 Continue) comes at once."""
         super().__init__(f"answer in {seconds} s")
         self.seconds = seconds
         self.after_status = after_status
@@ -156,7 +156,7 @@ class Rewrite(Fault):
 
 class Sequence:
     """A plan: each new file that is uploaded meets the next fault, once, at the first exchange of
-    that fault's kind; what the client then does to make up for it passes."""
+    that fault's kind; what the client then does to recover passes."""
 
     def __init__(self, faults):
         self.faults = list(faults)  # (kind, Fault)

@@ -3,8 +3,8 @@ the servers meanwhile.
 
 A Storm has some flows (one pipeline each, into a directory of its own) and one watcher over all of
 them. Each step lets the flows take another slice of the log, does something to the servers while
-uploads are on their way, and puts it right again. At the end nothing may be lost, doubled or out
-of order, nothing may have shown half of a file, and every status is 0.
+uploads are in flight, and repairs it. At the end nothing may be lost, doubled or out of order,
+nothing may have shown half of a file, and every status is 0.
 """
 import json
 import os
@@ -112,7 +112,7 @@ class Flow:
 
 
 class Uploads:
-    """Who uploads to the servers of a cluster, and how to kill a server that takes a file."""
+    """What uploads to the servers of a cluster, and how to kill a server that takes a file."""
 
     def __init__(self, cluster):
         self.cluster = cluster
@@ -129,7 +129,7 @@ class Uploads:
                 self.cluster.launch(name)
 
     def senders(self) -> set:
-        """Sockets of those who send files to DataNodes or to the gateway."""
+        """Sockets of the processes that send files to DataNodes or to the gateway."""
         pids = []
         for sink in self.sinks:
             pids += [sink(), *harness.children_of(sink())]
@@ -145,7 +145,7 @@ class Uploads:
         return found
 
     def waits_at(self, port: int, least: int) -> bool:
-        """So many bytes of one of the senders have not been read by who listens at the port."""
+        """So many bytes of one of the senders have not been read by the listener at the port."""
         mine = self.senders()
         clients, waiting = set(), set()
         for family in ("tcp", "tcp6"):
@@ -161,22 +161,23 @@ class Uploads:
 
     def datanode_places(self) -> dict:
         """For kill_in_upload(): a whole head and some data from a sink, or a greeting of TLS; from
-        a gateway a word."""
+        a gateway any byte."""
         scheme = clusters.configuration.http_ports(self.cluster.state)
         return {name: [(ports[scheme], 4096 if scheme == "http" else 1), (ports["transfer"], 1)]
                 for name, ports in zip(self.cluster.datanodes(), self.cluster.state["datanodes"])}
 
     def gateway_places(self) -> dict:
-        """The first word of an upload: frozen it answers none, so that no data comes."""
+        """The first bytes of an upload: a frozen gateway does not answer, so that no data comes."""
         return {"httpfs": [(self.cluster.state["httpfs"], 1)]}
 
     def kill_in_upload(self, ports, let, check=lambda: None) -> str:
-        """Kills one of the daemons while a file is on its way to it: all are frozen until one of
-        them has something to read, so none can have done before. The others go on. `ports`: name
-        of a daemon -> [(port, bytes that tell of a file)]; `let` makes files come; `check` is
+        """Kills one of the daemons while a file is in flight to it: all are frozen until one of
+        them has something to read, so none can have finished before. The others continue. `ports`:
+        name of a daemon -> [(port, bytes that tell of a file)]; `let` makes files come; `check` is
         called now and then."""
         end = time.monotonic() + LIMIT
-        # Seconds; more each time: a busy machine is slow to connect. Who is alone is asked for sure.
+        # Seconds; more each time: a busy machine is slow to connect. A single daemon is certain to
+        # be asked.
         patience = 0.5 if len(ports) > 1 else 30
         is_let = False
         while True:
@@ -189,7 +190,7 @@ class Uploads:
                 victim = poll(lambda: next((name for name, places in ports.items() if any(
                     self.waits_at(*place) for place in places)), None), "an upload", patience)
             except harness.Hang:
-                victim = None  # those who were asked for something else go on first
+                victim = None  # those asked for something else continue first
             if victim:
                 self.cluster.kill(victim)
             for name in ports:
@@ -322,8 +323,8 @@ class Storm:
     # What disturbances are made of.
 
     def let_flow(self):
-        """Another slice; returns when one of its files is on its way or already there. Where
-        another trouble keeps all of them away it goes on after a while."""
+        """Another slice; returns when one of its files is in flight or already there. Where another
+        trouble keeps all of them away it continues after a while."""
         before = self.listing()
         self.let()
         try:
@@ -360,7 +361,7 @@ class Storm:
             flow.check_alive()
 
     def expect_hits(self):
-        """Each step that kills one who takes files has met one at work."""
+        """Each step that kills a server that takes files has hit one at work."""
         wanted = sum(name in ("datanode_killed", "gateway_killed")
                      for step in self.steps for name in step)
         print(f"     {self.hits} times one was killed while it had to take a file", flush=True)
@@ -411,7 +412,7 @@ class Storm:
         self.admin("-safemode", "leave")
 
     def quota(self):
-        """Less than a block is left; each flow must say so, and go on when there is room."""
+        """Less than a block is left; each flow must report it, and continue when there is room."""
         paths = [flow.path for flow in self.flows]
         said = {flow.name: flow.errors().lower().count("quota") for flow in self.flows}
         self.admin("-setSpaceQuota", "1m", *paths)

@@ -4,8 +4,8 @@ while stages, hosts and links die at random.
 
 Started by ./run. A minute of faults, with FL_TEST_LONG=1 five: as many as their pauses span, in an order
 of the seed's choice (FL_TEST_SEED), and each of them hits something that works. What may come twice is
-what fl-delivery(7) says: a batch for each link that is lost, and what a killed sender of a log had not
-heard of, which --window bounds (rounded up to a block of the log).
+what fl-delivery(7) says: a batch for each link that is lost, and what a killed sender of a log had no
+acknowledgement of, which --window bounds (rounded up to a block of the log).
 """
 import collections
 import os
@@ -32,7 +32,7 @@ WIDTH = 100  # bytes of a line
 BATCH = 200
 WINDOW = 256 << 10
 BLOCK = 64 << 10
-UNHEARD = (WINDOW + BLOCK) // WIDTH  # events that a log has handed out and not heard of, at most
+UNHEARD = (WINDOW + BLOCK) // WIDTH  # events that a log has handed out and not acknowledged, at most
 LIMIT = 240  # seconds until what is left has arrived
 HOSTS = {"app": "127.0.0.2", "relay": "127.0.0.3", "collector": "127.0.0.4"}
 

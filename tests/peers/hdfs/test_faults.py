@@ -76,7 +76,7 @@ AGAIN = {
     "429": answer(429),
 }
 
-# For a person to settle; the sink waits and goes on when it is settled.
+# For a person to settle; the sink waits and continues when it is settled.
 REFUSED = {
     "401 HTML": answer(401, HTML, "text/html", "WWW-Authenticate: Negotiate"),
     "AccessControlException": remote(

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The hdfs sink against a real HDFS that is not well: what waits, what is said, what is there after.
+"""The hdfs sink against a real HDFS in trouble: what waits, what is reported, what is there after.
 
 Started by ./run as test_flow.py is. Every stage here reads a pipe that stays open, as in a service.
 """

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Flows into HDFS with Kerberos, where tickets run out on the way, and over TLS, while servers die;
+"""Flows into HDFS with Kerberos, where tickets expire meanwhile, and over TLS, while servers die;
 and the other ways to prove who one is.
 
 Starts clusters of its own (cluster.py --kerberos, --tls).
@@ -73,7 +73,7 @@ class Kerberos(Secure):
                            "KRB5CCNAME": "FILE:" + self.path("tickets"), **more})
 
     def write_line(self, *options, statuses=(0, 0), **env):
-        """One line into self.target. Returns what the sink said."""
+        """One line into self.target. Returns what the sink reported."""
         pipeline = self.pipeline("printf a\\n", ["fl-sink", "hdfs", *options, self.target],
                                  env=self.secure_env(**env))
         self.check(pipeline, *statuses, limit=storm.LIMIT)

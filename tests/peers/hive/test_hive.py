@@ -30,7 +30,7 @@ def quoted(value):
 
 
 class Reader:
-    """Who reads the tables of a metastore by SQL."""
+    """Reads the tables of a metastore by SQL."""
 
     def __init__(self, name, store, rows):
         self.name, self.store, self.rows = name, store, rows
@@ -117,8 +117,8 @@ class Hive(TableRecipes, harness.Case):
                                  [[str(i)]], value)
 
     def test_one_table_for_both(self):
-        """A managed table of Hive 4, made by HiveServer2; HiveServer2 and Spark SQL have looked at it before
-        and find the same rows in the same partitions, also by values that need care."""
+        """A managed table of Hive 4, made by HiveServer2; HiveServer2 and Spark SQL have read it before and
+        find the same rows in the same partitions, also by values that need care."""
         self.hive.rows("CREATE TABLE sales.pair (id INT, note STRING) PARTITIONED BY (dt STRING, hr INT) "
                        "ROW FORMAT DELIMITED FIELDS TERMINATED BY ','")
         # Hive 4 makes it an external one whose files go with it; before Hive 3 it was this.
@@ -209,7 +209,7 @@ class Hive(TableRecipes, harness.Case):
             events = [(f"{i},x", {"p": str(i // 10)}) for i in range(60)]
             pipeline = self.pipeline(self.events(*events), self.sink(
                 reader, "killed", "--partition", "%{p}", "--roll-count", "10", server=proxy.url))
-            # The file is there and the partition is added, but nobody has heard of it.
+            # The file is there and the partition is added, but the sink has no answer.
             self.assertTrue(proxy.held.wait(LIMIT), pipeline.report())
             self.assertTrue(harness.committed_files(place))
             reader.store.kill()

@@ -256,7 +256,7 @@ class Channel(harness.Case):
         for _ in range(3):
             pipeline = self.pipeline(self.channel("--take", *QUICK), self.files())
             self.reaches(before + COUNT // 20, pipeline)
-            # What is on its way to a frozen sink is nobody's.
+            # What is in flight to a frozen sink belongs to nobody.
             pipeline.processes[1].send_signal(signal.SIGSTOP)
             for process in pipeline.processes:
                 process.kill()
@@ -269,7 +269,7 @@ class Channel(harness.Case):
         self.judge(COUNT, allowed)
 
     def test_a_putter_is_killed(self):
-        """What the source has heard of is in the topic."""
+        """What was acknowledged to the source is in the topic."""
         self.admin.create(self.topic, partitions=PARTITIONS)
         metrics = self.path("put.prom")
         pipeline = self.pipeline(

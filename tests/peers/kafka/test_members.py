@@ -35,7 +35,7 @@ class Member:
         self.committed = None  # by the group, before this ended without its last commits
 
     def known(self):
-        """What the group has committed, read while this is a member: nobody else goes on from a
+        """What the group has committed, read while this is a member: nobody else continues from a
         smaller offset in what this has delivered."""
         def read():
             committed = self.case.admin.committed(self.case.topic, self.case.topic)
@@ -87,7 +87,7 @@ class Members(Ledger):
 
     def judge_members(self):
         """What comes twice had been delivered by a member that was killed before it could commit it,
-        or by one that had to give its partition up earlier and has said so."""
+        or by one that had to give its partition up earlier and has reported that."""
         self.joins("--once")
         self.check(self.all_members[-1].pipeline, 0, 0, limit=LIMIT)
         lines = [line for member in self.all_members for line in member.lines()]
@@ -142,7 +142,7 @@ class Members(Ledger):
                     action = "is killed"
                     members.pop(place).kill()
                 print(f"step {step}: {place} {action}", flush=True)
-                # The group has seen it, and goes on.
+                # The group has seen it, and continues.
                 harness.poll(lambda: self.is_settled(len(members)), "a settled group", LIMIT)
                 if members:
                     before = self.committed()

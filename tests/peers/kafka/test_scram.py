@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Logins with SCRAM: to a broker of Kafka 3, and what is said where librdkafka is too old for one of
-Kafka 4. Started by ./run.
+"""Logins with SCRAM: to a broker of Kafka 3, and what is reported where librdkafka is too old for
+one of Kafka 4. Started by ./run.
 
 librdkafka before 2.6.1 sends the client's nonce twice in its last message. Kafka 3 lets that pass;
 Kafka 4 answers as to a wrong password.

@@ -153,7 +153,7 @@ class Source(harness.Case):
                        "queued.max.messages.kbytes=100", "-X", "fetch.message.max.bytes=100000"),
             stdout=writer)
         os.close(writer)
-        # It fills the pipe and its queue, and stands far before the end.
+        # It fills the pipe and its queue, and is far from the end.
         harness.poll(lambda: self.admin.committed(self.group, self.topic), "its place", LIMIT)
         self.admin.delete_records(self.topic, {0: 19_990})
         os.set_blocking(reader, False)
@@ -359,7 +359,7 @@ class Source(harness.Case):
         pipeline.kill()
 
     def test_a_queue_is_filled_again_as_soon_as_it_is_emptied(self):
-        # librdkafka before 2.2 looks at a full queue once a second: 32 MiB would take over LIMIT.
+        # librdkafka before 2.2 checks a full queue once a second: 32 MiB would take over LIMIT.
         self.admin.create(self.topic)
         line = b"x" * 1023
         self.kafka.produce(self.topic, b"\n".join([line] * (32 << 10)), "-X", "batch.num.messages=16")

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What stages for Kafka say of themselves, and that they end: lag in the status line and --metrics,
---dry-run, and a broker that is frozen at the moment of the end. Started by ./run."""
+"""What stages for Kafka report about themselves, and that they end: lag in the status line and
+--metrics, --dry-run, and a broker that is frozen at the moment of the end. Started by ./run."""
 import os
 import re
 import signal
@@ -71,7 +71,7 @@ class Status(harness.Case):
         harness.poll(lambda: figures() == wanted, f"metrics that say {wanted}", LIMIT)
         pipeline.send(signal.SIGTERM)
         self.check(pipeline, 0, 0, limit=LIMIT)
-        # Everything is acknowledged: nothing is behind, and no partition is named.
+        # Everything is acknowledged: nothing lags, and no partition is named.
         after = self.pipeline([*stage, *self.place, "--group", self.topic],
                               ["fl-sink", "null", "--stream"])
         self.says(after, "10 partitions, 0 records behind$")

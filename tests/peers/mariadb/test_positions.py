@@ -170,7 +170,7 @@ class Positions(harness.Case):
     # ------------------------------------------------------------- faults
 
     def test_a_server_that_is_killed(self):
-        """At random rows, while others insert. Started again, it is gone on with by itself."""
+        """At random rows, while others insert. Started again, it continues by itself."""
         own = self.server = mariadb_server.Server()
         self.addCleanup(own.close)
         self.fill(ROWS, ties=7)

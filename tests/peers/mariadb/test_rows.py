@@ -358,7 +358,7 @@ class Rows(harness.Case):
         place = self.path("p")
 
         def found(*options, status):
-            """A run and a dry run say it."""
+            """A run and a dry run report it."""
             for more in (["--dry-run"], []):
                 pipeline = self.pipeline(self.words(self.server.url(self.table), "--position", place, *options,
                                                     *more), *([] if more else [STDOUT]))
@@ -414,7 +414,7 @@ class Tls(harness.Case):
         made = server(own)
         trust = ["--tls", "--truststore", ca.certificate]
         self.assertEqual(status(made, *trust)[0], 0)
-        # Who must come encrypted does, by both names of the option.
+        # A user that must connect encrypted does, by both names of the option.
         made.run("CREATE USER secret@'127.0.0.1' IDENTIFIED BY 'fl-pw' REQUIRE SSL; "
                  "GRANT SELECT ON test.* TO secret@'127.0.0.1'")
         self.assertEqual(status(made, *trust, user="secret")[0], 0)

@@ -121,7 +121,7 @@ class Spark(harness.Case):
         self.assertEqual(counted(), count)
 
     def test_counts_per_minute_over_a_growing_directory(self):
-        """Sinks are killed behind a log; Spark has counted what is in the files, each file once."""
+        """Sinks are killed after a log; Spark has counted what is in the files, each file once."""
         os.mkdir(self.out)
         query = self.run_query('.json("/logs/json"))\nminute', **{
             "/logs/json": f"file://{self.out}", "/checkpoints/files": self.path("check")})["query"]
