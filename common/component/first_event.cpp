@@ -24,7 +24,7 @@ void look_at_first(const Event& event, const std::vector<std::string>& wanted, b
   for (const std::string& name : wanted) {
     if (!find_header(event, name)) {
       log(LogLevel::warning, "the first event has no header '" + name + "': %{" + name +
-                                 "} becomes nothing" + did_you_mean(name, known, "%{") +
+                                 "} becomes nothing" + did_you_mean(name, known) +
                                  (known.empty() ? "; it has no headers" : "; it has: " + shown));
     }
   }

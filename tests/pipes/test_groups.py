@@ -394,11 +394,11 @@ import test_groups
 reader = test_groups.Reader("/dev/stdin")
 reader.say("at tested")
 reader.read(3)
-time.sleep(1.5)  # started after a second, it is at work when --grace is over
+time.sleep(4)  # started after a second, it is at work when --grace is over
 reader.say("ack 3")
 reader.hear("end")
 """)
-        self.shell("seq 3 | fl-sink balance --text --grace 1500ms -- slow", 0, 0)
+        self.shell("seq 3 | fl-sink balance --text --grace 4s -- slow", 0, 0)
 
     def test_a_sink_that_is_never_needed_has_the_right_words(self):
         for words in ("nulll", "null --cuont 3", "hdfs --rol-count 3 file:///tmp"):

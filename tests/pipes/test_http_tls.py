@@ -375,7 +375,7 @@ class Sink(Case):
                 said = self.send(theirs + " --batch-size 500", lines, host="localhost",
                                  env=self.env(SSL_CERT_FILE=self.shelf.ca.certificate,
                                               FL_WORD=PASSWORD))
-                self.assertEqual("--trust-all-certs: any server" in said, "all" in name)
+                self.assertEqual("--trust-all-certs: the identity of the server" in said, "all" in name)
                 self.stop(pipeline)
                 self.assertEqual(pipeline.output(), lines)
                 self.assertNotIn(PASSWORD, pipeline.errors(0))

@@ -132,7 +132,7 @@ class Misplaced(Case):
     def test_a_header_that_no_event_has_is_a_warning(self):
         stream = self.events({"host": "h1"}, {"host": "h2"})
         _, errors = self.expect(0, "fl-sink", "hdfs", f"file://{self.out}/%{{hsot}}", stdin=stream,
-                                said=("'hsot'", "did you mean '%{host'", "it has: host"))
+                                said=("'hsot'", "did you mean 'host'", "it has: host"))
         self.assertEqual(errors.count("hsot}"), 1, errors)
         _, errors = self.expect(0, "fl-sink", "hdfs", f"file://{self.out}/%{{host}}", stdin=stream)
         self.assertNotIn("warning", errors)

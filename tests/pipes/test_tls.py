@@ -58,7 +58,7 @@ class Both(Case):
                 pipeline = self.listen("fl-sink stdout --stream", options=ours, env=env)
                 said = self.send(theirs + " --batch-size 500", lines, host="localhost",
                                  env=self.env(SSL_CERT_FILE=self.shelf.ca.certificate))
-                self.assertEqual("--trust-all-certs: any server" in said, "all" in name)
+                self.assertEqual("--trust-all-certs: the identity of the server" in said, "all" in name)
                 self.stop(pipeline)
                 self.assertEqual(pipeline.output(), lines)
                 for each in (said, pipeline.errors(0)):

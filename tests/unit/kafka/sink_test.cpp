@@ -275,7 +275,7 @@ TEST(TopicNames, WhatTheFirstEventLacksIsReportedOnce) {
   EXPECT_EQ(*names->of(event), "log--1970");
   const std::string said = testing::internal::GetCapturedStderr();
   EXPECT_NE(said.find("no header 'hsot'"), std::string::npos) << said;
-  EXPECT_NE(said.find("%{host}"), std::string::npos) << said;
+  EXPECT_NE(said.find("did you mean 'host'"), std::string::npos) << said;
   EXPECT_NE(said.find("looks like seconds"), std::string::npos) << said;
   testing::internal::CaptureStderr();
   EXPECT_EQ(*names->of(event), "log--1970");
