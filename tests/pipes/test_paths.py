@@ -448,6 +448,13 @@ class SourceTooLarge(Case):
         self.assertEqual(self.stored(pipeline, signalled=False),
                          [{one: os.path.join(folder, name), other: name}])
 
+    def test_spooldir_refuses_a_name_that_no_event_can_have(self):
+        self.write("spool/a", "1\n")
+        for option in ("--file-header", "--basename-header"):
+            self.expect(78, "fl-source", "spooldir", "spool", "--once", option, option + "-key",
+                        "n" * (self.WIDEST + 1), said="is longer than 256 bytes")
+        self.assertEqual(os.listdir(self.path("spool")), ["a"])
+
     def test_kafka(self):
         with kafka_mock.Cluster() as cluster:
             def publish(count):

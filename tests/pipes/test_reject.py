@@ -156,6 +156,7 @@ class Reject(harness.Case):
                 pipeline, count, outs = self.start(kind, name, words, LIMITS, from_stdin)
                 self.check(pipeline, *[65] * count)
                 self.assertRegex(pipeline.errors(0), "longer than --max-line|line rejected: too long")
+                self.assertIn("--reject FILE", pipeline.errors(0))
                 self.assertIn(self.passed(kind, name, pipeline, outs), (None, [b"one", b"two"]))
                 for place in ("spool", "packed"):
                     self.assertFalse([each for each in os.listdir(self.path(place))

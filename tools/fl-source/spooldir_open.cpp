@@ -65,6 +65,14 @@ Status SpooldirSource::check_options() {
   if (options_.basename_header && options_.basename_header_key.empty()) {
     return empty("--basename-header-key");
   }
+  for (const std::string* const name : {&options_.file_header_key, &options_.basename_header_key}) {
+    if (name->size() > limits_.name_bytes) {
+      return Error{ErrorClass::config,
+                   "the header name '" + name->substr(0, 40) + "...' is longer than " +
+                       std::to_string(limits_.name_bytes) + " bytes",
+                   {}};
+    }
+  }
   if (options_.file_suffix.empty() && options_.delete_policy == "never") {
     return empty("--file-suffix");
   }
