@@ -15,7 +15,9 @@
 #include "common/base/units.h"
 #include "common/io/poll_set.h"
 #include "common/microhttpd/secure_sockets.h"
+#include "common/net/byte_stream.h"
 #include "common/net/repeated_warning.h"
+#include "common/net/slow_reader.h"
 
 namespace fl {
 namespace {
@@ -25,8 +27,6 @@ constexpr std::size_t kMaxParameters = 100;
 /// A body that is refused is read to its end, so that its client sees the answer and the connection
 /// can go on; unless there is more of it than this.
 constexpr std::uint64_t kMostDiscarded = 4 << 20;
-/// How long a client may leave its answer unread.
-constexpr std::int64_t kAnswerMs = 20'000;
 /// How long a connection stays that its client has closed for sending.
 constexpr std::int64_t kEndedMs = 200;
 
@@ -208,6 +208,7 @@ class MicrohttpdHttpServer final : public HttpServer {
     std::uint64_t arrived = 0;  // bytes of the body since the deadline was set
     std::uint64_t packed = 0;   // of TLS, until then
     std::optional<HttpAnswer> answer;
+    SlowReader reader;  // of the answer
   };
 
   // The library has something to do that its descriptor does not show.
@@ -365,6 +366,13 @@ class MicrohttpdHttpServer final : public HttpServer {
       begin_body_time(client);
       return;
     }
+    if (client.part == Part::answers) {
+      const ByteStream stream = secure_ ? tcp_->stream(id) : ByteStream(client.fd);
+      if (const std::int64_t more_ms = client.reader.more_ms(stream.acknowledged()); more_ms > 0) {
+        set_deadline(client, more_ms);
+        return;
+      }
+    }
     if (client.part != Part::head || !client.is_idle) {
       warn(client);
     }
@@ -511,7 +519,8 @@ class MicrohttpdHttpServer final : public HttpServer {
 
   MHD_Result queue(Client& client, bool closes) {
     client.part = Part::answers;
-    set_deadline(client, kAnswerMs);
+    client.reader.reset();
+    set_deadline(client, SlowReader::kFirstMs);
     HttpAnswer& answer = *client.answer;
     if (!answer.text.empty()) {
       answer.text += '\n';

@@ -1,5 +1,7 @@
 #include "common/net/byte_stream.h"
 
+#include <linux/tcp.h>  // the C library's tcp_info lacks tcpi_bytes_acked
+#include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -50,6 +52,12 @@ std::size_t ByteStream::unread() const {
   }
   int unread = 0;
   return ::ioctl(fd_, FIONREAD, &unread) == 0 && unread > 0 ? static_cast<std::size_t>(unread) : 0;
+}
+
+std::uint64_t ByteStream::acknowledged() const {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  return ::getsockopt(fd_, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 ? info.tcpi_bytes_acked : 0;
 }
 
 void ByteStream::finish() const {

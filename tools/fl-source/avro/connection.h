@@ -14,6 +14,7 @@
 #include "common/avrorpc/zlib_stream.h"
 #include "common/base/error.h"
 #include "common/net/byte_stream.h"
+#include "common/net/slow_reader.h"
 
 namespace fl {
 
@@ -62,6 +63,7 @@ class AvroConnection {
   bool write();
   bool has_unsent() const { return !out_.empty(); }
   std::size_t unsent() const { return out_.size(); }
+  std::uint64_t acknowledged() const { return stream_.acknowledged(); }
   /// After the replies that are owed, the connection ends.
   bool is_refused = false;
   /// Its state in the source (source.h).
@@ -71,6 +73,9 @@ class AvroConnection {
   std::size_t counted = 0;
   /// Since when a request lacks bytes.
   std::int64_t since_ms = -1;
+  /// Since when it has taken nothing of what is unsent.
+  std::int64_t unsent_since_ms = -1;
+  SlowReader reader;
   /// Bytes that came since count_arrived(). Through TLS, a record counts before it is whole.
   std::uint64_t arrived() const {
     return stream_.is_plain() ? arrived_ : stream_.packed() - packed_before_;

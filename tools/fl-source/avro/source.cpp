@@ -22,8 +22,6 @@ constexpr std::size_t kMaxOwed = 256;
 constexpr std::size_t kMaxUnsent = 64 << 10;
 /// A client that sends so much of its request gets --request-timeout again and again.
 constexpr std::uint64_t kLeastBytesPerSecond = 500;
-/// How long a client may leave its replies unread.
-constexpr std::int64_t kReplyMs = 20'000;
 /// How long all clients together may take for their last replies when the stage stops.
 constexpr std::int64_t kLastRepliesMs = 2000;
 
@@ -325,7 +323,7 @@ void AvroSource::serve(const TcpServer::Event& event) {
       read(id, client);
       break;
     case TcpServer::What::writable:
-      server_->set_deadline(id, -1);  // it makes progress: settle() sets it anew
+      client.unsent_since_ms = -1;
       settle(id, client);
       break;
     case TcpServer::What::late:
@@ -412,6 +410,13 @@ void AvroSource::fail(Id id, AvroConnection& client, const Error& why) {
 }
 
 void AvroSource::late(Id id, AvroConnection& client) {
+  if (client.has_unsent()) {
+    if (const std::int64_t more_ms = client.reader.more_ms(client.acknowledged()); more_ms > 0) {
+      client.unsent_since_ms = monotonic_ms() + more_ms - SlowReader::kFirstMs;
+      set_deadline(id, client);
+      return;
+    }
+  }
   const auto enough =
       kLeastBytesPerSecond * static_cast<std::uint64_t>(options_.request_timeout.ms) / 1000;
   const bool is_fast = client.lacks_bytes() && client.arrived() > 0 && client.arrived() >= enough;
@@ -472,10 +477,16 @@ void AvroSource::settle(Id id, AvroConnection& client) {
 void AvroSource::set_deadline(Id id, AvroConnection& client) {
   const std::int64_t now = monotonic_ms();
   if (client.has_unsent()) {
-    if (!server_->has_deadline(id)) {
-      server_->set_deadline(id, now + kReplyMs);
+    if (client.unsent_since_ms < 0) {
+      client.unsent_since_ms = now;
+      client.reader.reset();
     }
-  } else if (client.lacks_bytes() && !client.is_parked) {
+    client.since_ms = -1;  // one thing after the other
+    server_->set_deadline(id, client.unsent_since_ms + SlowReader::kFirstMs);
+    return;
+  }
+  client.unsent_since_ms = -1;
+  if (client.lacks_bytes() && !client.is_parked) {
     if (client.since_ms < 0) {
       client.since_ms = now;
       client.count_arrived();
