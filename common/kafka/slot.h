@@ -17,6 +17,7 @@ struct KafkaSlot {
   std::int64_t committed = -1;  ///< the group's offset; -1: none
   std::int64_t asked = -1;      ///< offset in the commit that is in flight
   std::int64_t end_at = -1;     ///< --once: where it ended at the start; -1: it does not matter
+  std::int64_t end = -1;        ///< of the partition when it was last asked for; -1: never
   std::uint64_t in_flight = 0;  ///< events handed on and not acknowledged
   std::uint64_t entries = 0;    ///< of the ledger
 

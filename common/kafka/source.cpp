@@ -16,6 +16,8 @@ namespace {
 
 /// Records examined between two blocks: those that become no event take time, too.
 constexpr int kRecordsAtOnce = 2000;
+/// While the stages below take nothing, the ends of the partitions are asked for this often.
+constexpr std::int64_t kLagMs = 5000;
 
 }  // namespace
 
@@ -96,9 +98,13 @@ void KafkaSource::watch(PollSet& set, bool room) {
   if (queries_) {
     set.add(queries_->fd(), POLLIN);
   }
-  if (room && !ledger_.full() && !loss_) {
+  const bool is_taking = room && !ledger_.full() && !loss_;
+  if (is_taking) {
     records_index_ = set.add(consumer_->records_fd(), POLLIN);
+  } else if (!is_held_up_) {
+    next_lag_ms_ = monotonic_ms() + kLagMs;
   }
+  is_held_up_ = !is_taking;
   set.wake_at(deadline_ms());
 }
 
@@ -112,6 +118,9 @@ std::int64_t KafkaSource::deadline_ms() const {
   std::int64_t deadline = next_poll_ms_;
   if (loss_) {
     deadline = std::min(deadline, loss_->deadline_ms);
+  }
+  if (may_ask_lag()) {
+    deadline = std::min(deadline, next_lag_ms_);
   }
   if (!is_commit_open_ && consumer_->is_in_group()) {
     const bool is_due = std::any_of(slots_.begin(), slots_.end(), [this](const auto& slot) {
@@ -141,6 +150,11 @@ bool KafkaSource::must_ask_ends() const {
   return wants_ends_ && !queries_->is_busy() && !is_gain_open_ && outrun_.empty();
 }
 
+bool KafkaSource::may_ask_lag() const {
+  return is_held_up_ && !is_stopping_ && !away_ && !slots_.empty() && awaited_.empty() &&
+         !is_gain_open_ && !queries_->is_busy();
+}
+
 bool KafkaSource::ready() const {
   if (loss_) {
     return !loss_->is_asked;
@@ -165,6 +179,9 @@ Status KafkaSource::serve() {
     ask_places(outrun_);
   } else if (must_ask_ends()) {
     ask_ends();
+  } else if (may_ask_lag() && monotonic_ms() >= next_lag_ms_) {
+    next_lag_ms_ = monotonic_ms() + kLagMs;
+    ask_lag();
   }
   if (!is_commit_open_ && monotonic_ms() >= next_commit_ms_) {
     if (Status status = commit_safe(); !status) {

@@ -86,6 +86,9 @@ class KafkaSource final : public Source {
   bool must_ask_ends() const;
   void ask_ends();
   void take_ends(const KafkaAnswer& answer);
+  bool may_ask_lag() const;
+  void ask_lag();
+  void take_lag(const KafkaAnswer& answer);
   bool must_ask_outrun() const;
   Status serve_loss();
   void tell_repeated(const std::vector<KafkaPartition>& partitions);
@@ -133,10 +136,16 @@ class KafkaSource final : public Source {
   bool had_partitions_ = false;
   bool has_no_topic_ = false;  // the pattern matched none when the group was joined
   std::optional<Loss> loss_;
+  /// Partitions that the group has taken from here before everything was committed, and nothing was
+  /// given here since: an end now leaves their records to the next run.
+  std::uint64_t repeated_ = 0;
   bool is_stopping_ = false;
   bool is_finishing_ = false;  // by finish()
   bool wants_ends_ = false;    // of the partitions, which are not asked for yet
   bool is_asking_ends_ = false;
+  bool is_held_up_ = false;  // nothing is taken from the library's queue, so it learns of no new end
+  bool is_asking_lag_ = false;
+  std::int64_t next_lag_ms_ = 0;
 
   KafkaMessage current_;
   Slot current_slot_;  // of current_, if event_ holds the event that is made of it

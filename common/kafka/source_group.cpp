@@ -60,6 +60,7 @@ Status KafkaSource::take_change(const KafkaConsumer::Change& change) {
   reached();
   if (change.is_gain) {
     has_joined_ = true;
+    repeated_ = 0;  // the group works, and somebody goes on with what was taken from here
     if (change.partitions.empty()) {
       return consumer_->take({});
     }
@@ -93,6 +94,7 @@ void KafkaSource::tell_repeated(const std::vector<KafkaPartition>& partitions) {
   for (const KafkaPartition& partition : partitions) {
     const Slot slot = find(partition.topic, partition.number);
     if (slot && slot->next > slot->committed) {
+      ++repeated_;
       records += static_cast<std::uint64_t>(slot->next - std::max(slot->committed, slot->first));
     }
   }
@@ -153,6 +155,13 @@ void KafkaSource::drop(const std::vector<KafkaPartition>& partitions) {
 // ---------------------------------------------------------------- where to begin
 
 Status KafkaSource::take_answer(const KafkaAnswer& answer) {
+  if (std::exchange(is_asking_lag_, false)) {
+    take_lag(answer);
+    if (!awaited_.empty()) {
+      ask_places(awaited_);
+    }
+    return {};
+  }
   if (answer.refused) {
     return *answer.refused;
   }
@@ -318,6 +327,24 @@ void KafkaSource::take_ends(const KafkaAnswer& answer) {
   }
 }
 
+void KafkaSource::ask_lag() {
+  KafkaQuestion question;
+  for (const auto& [partition, slot] : slots_) {
+    question.partitions.push_back(partition);
+  }
+  is_asking_lag_ = true;
+  ask(std::move(question));
+}
+
+// A figure only: what is wrong shows where it matters.
+void KafkaSource::take_lag(const KafkaAnswer& answer) {
+  for (const KafkaAnswer::Place& place : answer.places) {
+    if (const Slot slot = find(place.partition.topic, place.partition.number)) {
+      slot->end = place.high;
+    }
+  }
+}
+
 // Records that the group had not read have expired, or the topic was recreated.
 Status KafkaSource::go_on(const KafkaAnswer& answer) {
   std::vector<KafkaOffset> places;
@@ -441,6 +468,7 @@ Status KafkaSource::close() {
       set.wait();
     }
   }
+  left += repeated_;
   if (status && left > 0) {
     const std::optional<KafkaProblem>& problem = consumer_->client().problem();
     status = Error{

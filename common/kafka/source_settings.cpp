@@ -226,7 +226,7 @@ std::vector<KafkaSource::Lag> KafkaSource::lags() const {
   }
   std::vector<Lag> lags;
   for (const auto& [partition, slot] : slots_) {
-    if (const std::int64_t end = consumer_->end_of(partition); end >= 0) {
+    if (const std::int64_t end = std::max(consumer_->end_of(partition), slot->end); end >= 0) {
       lags.push_back(
           {partition, end > slot->safe ? static_cast<std::uint64_t>(end - slot->safe) : 0});
     }

@@ -85,6 +85,31 @@ class Status(harness.Case):
         self.lag_is_said("fl-channel", "kafka", self.topic, "--take",
                          "--parse-as-flume-event=false")
 
+    def test_lag_grows_while_nothing_is_taken(self):
+        """The library fetches nothing then, so it hears of no new record."""
+        self.admin.create(self.topic)
+        self.kafka.produce(self.topic, b"x" * 999 + b"\n" + (b"y" * 999 + b"\n") * 19_999)
+        reader, writer = os.pipe()  # nobody reads it
+        self.addCleanup(os.close, reader)
+        metrics = self.path("metrics")
+        pipeline = self.pipeline(
+            ["fl-source", "kafka", self.topic, *self.place, "--group", self.topic, "--ack=off",
+             "--metrics", metrics, "--metrics-interval", "100ms",
+             "-X", "queued.max.messages.kbytes=100", "-X", "fetch.message.max.bytes=100000"],
+            stdout=writer)
+        os.close(writer)
+
+        def lag():
+            if not os.path.exists(metrics):
+                return 0
+            with open(metrics) as file:
+                return int((re.findall(r"^fl_source_kafka_lag\{.*?\} (\d+)", file.read(), re.M)
+                            or [0])[0])
+        harness.poll(lambda: 10_000 < lag() <= 20_000, "its lag", LIMIT)
+        self.kafka.produce(self.topic, (b"z" * 999 + b"\n") * 10_000)
+        harness.poll(lambda: 20_000 < lag() <= 30_000, "the lag with new records", LIMIT)
+        pipeline.kill()
+
     # ------------------------------------------------------------- dry run
 
     def dry(self, *words, status, says=""):
@@ -197,6 +222,29 @@ class Status(harness.Case):
                     continue
                 self.assertEqual(sum(self.admin.committed(group, self.topic).values()), 300,
                                  pipeline.report())
+
+    def test_a_group_that_is_lost_before_the_end(self):
+        """The status is true: 75 while nobody has taken over, 0 when the source is a member again."""
+        self.admin.create(self.topic)
+        self.kafka.produce(self.topic, self.numbers(100))
+        for is_frozen, group in ((True, "frozen"), (False, "thawed")):
+            pipeline = self.pipeline(
+                ["fl-source", "kafka", self.topic, *self.place, "--group", group, "--consumer",
+                 "session.timeout.ms=1000", "--commit-interval", "1h"],
+                ["fl-sink", "stdout", "--stream"])
+            harness.poll(lambda: pipeline.output().count(b"\n") == 100, "all records", LIMIT)
+            self.kafka.freeze(1)
+            harness.poll(lambda: "the group has taken" in pipeline.errors(0), "its word", LIMIT)
+            if not is_frozen:
+                self.kafka.thaw(1)
+                harness.poll(lambda: pipeline.output().count(b"\n") == 200, "all again", LIMIT)
+            pipeline.send(signal.SIGTERM)
+            self.check(pipeline, *((75, 75) if is_frozen else (0, 0)), limit=LIMIT)
+            self.kafka.thaw(1)
+            if is_frozen:
+                self.assertIn("of 1 partition could not be committed", pipeline.errors(0))
+            self.assertEqual(sum(self.admin.committed(group, self.topic).values()),
+                             0 if is_frozen else 100)
 
     def test_a_broker_is_frozen_when_a_sink_ends(self):
         self.admin.create(self.topic)
