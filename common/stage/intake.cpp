@@ -415,8 +415,8 @@ void Intake::end_slot(Slot& slot, bool silent) {
   if (const std::uint64_t rejected = slot.input.text().rejected(); rejected > 0) {
     const std::string reason = count_of(rejected, "line") + " of " + slot.input.name() +
                                " rejected: longer than --max-line";
-    log(LogLevel::error,
-        reason + "; --reject FILE keeps such lines aside, --long-line split delivers them");
+    log(Error{ErrorClass::input, reason,
+              "--reject FILE keeps such lines aside, --long-line split delivers them"});
     damaged(reason);
   }
 }
