@@ -3,7 +3,6 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <string>
@@ -11,6 +10,7 @@
 #include <utility>
 
 #include "common/base/log.h"
+#include "common/base/small_file.h"
 #include "common/base/unique_fd.h"
 #include "common/component/programs.h"
 
@@ -51,25 +51,14 @@ Status read_file(const std::string& path, TlsFile& file) {
     return system_error("cannot open '" + path + "'", errno);
   }
   file.path = path;
-  file.bytes.resize(kLargestFile + 1);
-  std::size_t size = 0;
-  while (size < file.bytes.size()) {
-    const ssize_t n = ::read(fd.get(), file.bytes.data() + size, file.bytes.size() - size);
-    if (n < 0 && errno == EINTR) {
-      continue;
-    }
-    if (n < 0) {
-      return system_error("cannot read '" + path + "'", errno);
-    }
-    if (n == 0) {
-      break;
-    }
-    size += static_cast<std::size_t>(n);
+  Result<std::string> bytes = read_small_file(fd.get(), path, kLargestFile);
+  if (!bytes) {
+    return bytes.error();
   }
-  if (size > kLargestFile) {
+  file.bytes = std::move(*bytes);
+  if (file.bytes.size() > kLargestFile) {
     return Error{ErrorClass::config, "'" + path + "' is too large for certificates", {}};
   }
-  file.bytes.resize(size);
   if (is_jks(file.bytes)) {
     return Error{ErrorClass::config, "'" + path + "' is a JKS store, which only Java reads",
                  "keytool -importkeystore -srckeystore " + path + " -destkeystore " + path +

@@ -2,13 +2,13 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
 #include <cstdlib>
 
+#include "common/base/small_file.h"
 #include "common/base/unique_fd.h"
 
 namespace fl {
@@ -21,31 +21,19 @@ Result<std::string> read_secret(const std::string& path) {
   if (!file) {
     return system_error(fmt::format("cannot open '{}'", path), errno);
   }
-  std::string text(kLargestFile + 1, '\0');
-  std::size_t size = 0;
-  while (size < text.size()) {
-    const ssize_t n = ::read(file.get(), text.data() + size, text.size() - size);
-    if (n < 0 && errno == EINTR) {
-      continue;
-    }
-    if (n < 0) {
-      return system_error(fmt::format("cannot read '{}'", path), errno);
-    }
-    if (n == 0) {
-      break;
-    }
-    size += static_cast<std::size_t>(n);
+  Result<std::string> text = read_small_file(file.get(), path, kLargestFile);
+  if (!text) {
+    return text;
   }
-  if (size > kLargestFile) {
+  if (text->size() > kLargestFile) {
     return Error{ErrorClass::config, fmt::format("'{}' is too large for a secret", path),
                  fmt::format("at most {} bytes are read", kLargestFile)};
   }
-  text.resize(size);
-  if (text.ends_with('\n')) {
-    text.pop_back();
+  if (text->ends_with('\n')) {
+    text->pop_back();
   }
-  if (text.ends_with('\r')) {
-    text.pop_back();
+  if (text->ends_with('\r')) {
+    text->pop_back();
   }
   return text;
 }

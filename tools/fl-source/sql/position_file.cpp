@@ -13,6 +13,7 @@
 #include "common/base/base64.h"
 #include "common/base/log.h"
 #include "common/base/random.h"
+#include "common/base/small_file.h"
 #include "common/base/text.h"
 #include "common/base/units.h"
 #include "common/event/event.h"
@@ -79,26 +80,11 @@ Result<std::string> text_of(const std::string& path) {
     }
     return system_error("cannot open '" + path + "'", errno);
   }
-  std::string text(kLargestFile + 1, '\0');
-  std::size_t size = 0;
-  while (size < text.size()) {
-    const ssize_t n = ::read(file.get(), text.data() + size, text.size() - size);
-    if (n < 0 && errno == EINTR) {
-      continue;
-    }
-    if (n < 0) {
-      return system_error("cannot read '" + path + "'", errno);
-    }
-    if (n == 0) {
-      break;
-    }
-    size += static_cast<std::size_t>(n);
-  }
-  if (size == 0 || size > kLargestFile) {
+  Result<std::string> text = read_small_file(file.get(), path, kLargestFile);
+  if (text && (text->empty() || text->size() > kLargestFile)) {
     return Error{ErrorClass::config, "'" + path + "' is not a position of this source",
                  "if its rows may be delivered again, remove it"};
   }
-  text.resize(size);
   return text;
 }
 
