@@ -18,8 +18,8 @@ FEW = 5  # of a batch whose reply is cut
 
 class ReplyEater:
     """Passes connections on to a server, but of the first ones it keeps the reply to batch `at`, or all
-    but its first `size` bytes: the client's connection ends instead. `reply`: such a reply; `before`:
-    those before it."""
+    but its first `size` bytes: the client's connection ends instead, and what the client sends after
+    these bytes gets nowhere. `reply`: such a reply; `before`: those before it."""
 
     def __init__(self, port, at, times, size=0):
         self.target = ("127.0.0.1", port)
@@ -36,7 +36,8 @@ class ReplyEater:
             except OSError:
                 return
             server = socket.create_connection(self.target, harness.HANG)
-            threading.Thread(target=self.carry, args=(client, server), daemon=True).start()
+            is_cut = threading.Event()
+            threading.Thread(target=self.carry, args=(client, server, is_cut), daemon=True).start()
             replies = 0
             before = b""
             while data := server.recv(1 << 16):
@@ -44,6 +45,7 @@ class ReplyEater:
                 if self.left > 0 and replies == self.at:
                     self.left -= 1
                     self.before, self.reply = before, data
+                    is_cut.set()
                     client.sendall(data[:self.size])
                     break
                 before += data
@@ -53,9 +55,9 @@ class ReplyEater:
             server.close()
 
     @staticmethod
-    def carry(client, server):
+    def carry(client, server, is_cut):
         try:
-            while data := client.recv(1 << 16):
+            while (data := client.recv(1 << 16)) and not is_cut.is_set():
                 server.sendall(data)
             server.shutdown(socket.SHUT_WR)
         except OSError:

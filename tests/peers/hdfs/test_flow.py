@@ -97,7 +97,7 @@ class Hdfs(harness.Case):
 
     def setUp(self):
         super().setUp()
-        self.target = "/flow/" + self.id().rsplit(".", 1)[-1]
+        self.target = f"/flow/{self._testMethodName}-{os.getpid()}"
 
     def run_pipeline(self, *commands, user=USER):
         env = self.env(HADOOP_CONF_DIR=os.environ["HADOOP_CONF_DIR"], HADOOP_USER_NAME=user)

@@ -22,7 +22,7 @@ BIG = 8 << 20
 class Outage(harness.Case):
     def setUp(self):
         super().setUp()
-        self.target = "/outage/" + self.id().rsplit(".", 1)[-1]
+        self.target = f"/outage/{self._testMethodName}-{os.getpid()}"
         webhdfs("PUT", self.target, op="MKDIRS")
 
     def sink(self, *options, user=USER):

@@ -65,7 +65,7 @@ class Kerberos(Secure):
 
     def setUp(self):
         super().setUp()
-        self.target = "/open/" + self.id().rsplit(".", 1)[-1]
+        self.target = f"/open/{self._testMethodName}-{os.getpid()}"
 
     def secure_env(self, **more):
         return self.env(**{"HADOOP_CONF_DIR": str(self.cluster.conf),

@@ -13,7 +13,9 @@ import time
 
 LIMIT = 60  # seconds that a call may take
 UNKNOWN_TOPIC, NOT_AVAILABLE, LOADING, NO_COORDINATOR, NOT_COORDINATOR = 3, 5, 14, 15, 16
+TOPIC_EXISTS = 36
 PASSING = {NOT_AVAILABLE, 6, 7, LOADING, NO_COORDINATOR, NOT_COORDINATOR, 41}
+MADE = set()  # topics of this process, each with the brokers that have it
 
 
 class KafkaError(Exception):
@@ -130,7 +132,8 @@ class Admin:
 
     def create(self, topic, partitions=1, replicas=1, **configs):
         """Makes a topic and waits until each partition has a leader. `configs`: of the topic, with _
-        for the dots of their names."""
+        for the dots of their names. One that an earlier process has made, as when a test is repeated,
+        is removed first; one that this process has made stays as it is."""
         pairs = [text(key.replace("_", ".")) + text(str(value)) for key, value in configs.items()]
         wanted = text(topic) + struct.pack(">ih", partitions, replicas) + array([]) + array(pairs)
 
@@ -138,7 +141,10 @@ class Admin:
             reply = self.call(19, 2, array([wanted]) + struct.pack(">ib", 20_000, 0))
             reply.i32()
             _, name, error, why = reply.i32(), reply.text(), reply.i16(), reply.text()
-            if error and error != 36:
+            if error == TOPIC_EXISTS and (topic, *self.brokers) not in MADE:
+                self.delete(topic)
+                raise KafkaError(NOT_AVAILABLE, topic)
+            if error and error != TOPIC_EXISTS:
                 raise KafkaError(error, f"{name}: {why}")
 
         def led():
@@ -154,6 +160,7 @@ class Admin:
                     raise KafkaError(NOT_AVAILABLE, topic) from error
                 raise
         self.until(make)
+        MADE.add((topic, *self.brokers))
         self.until(seen)
 
     def delete(self, topic):
