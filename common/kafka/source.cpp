@@ -279,7 +279,10 @@ Status KafkaSource::take_message(const rd_kafka_message_t& message) {
   }
   if (message.err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
       message.err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE) {
-    outrun_.push_back({slot->topic, slot->partition});
+    if (const KafkaPartition partition{slot->topic, slot->partition};
+        std::count(outrun_.begin(), outrun_.end(), partition) == 0) {
+      outrun_.push_back(partition);
+    }
     return {};
   }
   const KafkaProblem problem = kafka_problem(message.err, rd_kafka_message_errstr(&message));

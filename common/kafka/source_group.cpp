@@ -16,10 +16,12 @@ namespace {
 
 /// How long the others of the group wait for acknowledgements of what we give up.
 constexpr std::int64_t kLossMs = 5000;
-/// For the last commits. Then for leaving the group, since a member that does not leave keeps its
-/// partitions from others; and for everything that the library does at its end. A sink that got the
-/// same signal waits for our end for --grace, 10 seconds.
+/// For the last commits: after a signal, since a sink that got it, too, waits for our end for
+/// --grace, 10 seconds; and where everything was read, when nobody is in a hurry. Then for leaving
+/// the group, since a member that does not leave keeps its partitions from others; and for
+/// everything that the library does at its end.
 constexpr std::int64_t kCloseMs = 5000;
+constexpr std::int64_t kFinishMs = 30'000;
 constexpr std::int64_t kLeaveMs = 2000;
 constexpr std::int64_t kEndMs = 4000;
 
@@ -445,7 +447,7 @@ Status KafkaSource::close() {
   if (!consumer_ || !queries_) {
     return {};
   }
-  const std::int64_t until = monotonic_ms() + kCloseMs;
+  const std::int64_t until = monotonic_ms() + (is_stopping_ ? kCloseMs : kFinishMs);
   std::uint64_t left = 0;
   Status status;
   if (consumer_->is_in_group() && has_joined_) {

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "tools"))
@@ -222,6 +223,27 @@ class Status(harness.Case):
                     continue
                 self.assertEqual(sum(self.admin.committed(group, self.topic).values()), 300,
                                  pipeline.report())
+
+    def test_a_broker_is_away_at_the_end_of_a_job(self):
+        """Without a signal the last commit has time: 0, and it is there."""
+        self.admin.create(self.topic)
+        self.kafka.produce(self.topic, self.numbers(100))
+        os.mkfifo(self.path("go"))
+        pipeline = self.pipeline(
+            ["fl-source", "kafka", self.topic, *self.place, "--group", self.topic, "--once",
+             "--commit-interval", "1h"],
+            ["fl-intercept", "exec", "--", "sh", "-c", f"cat; read -r line < {self.path('go')}"],
+            ["fl-sink", "stdout", "--stream"])
+        source = pipeline.processes[0]
+        self.says(pipeline, ": 100 events.* 100 unacknowledged")
+        self.kafka.freeze(1)
+        with open(self.path("go"), "w") as go:  # only now is anything acknowledged
+            go.write("\n")
+        end = time.monotonic() + 7  # more than it has after a signal
+        harness.poll(lambda: source.poll() is not None or time.monotonic() > end, "7 s", LIMIT)
+        self.kafka.thaw(1)
+        self.check(pipeline, 0, 0, 0, limit=LIMIT)
+        self.assertEqual(self.admin.committed(self.topic, self.topic), {0: 100})
 
     def test_a_group_that_is_lost_before_the_end(self):
         """The status is true: 75 while nobody has taken over, 0 when the source is a member again."""
