@@ -143,7 +143,7 @@ class KafkaSource final : public Source {
   bool is_finishing_ = false;  // by finish()
   bool wants_ends_ = false;    // of the partitions, which are not asked for yet
   bool is_asking_ends_ = false;
-  bool is_held_up_ = false;  // nothing is taken from the library's queue, so it learns of no new end
+  bool is_held_up_ = false;  // its queue is not read, so the library learns of no new end
   bool is_asking_lag_ = false;
   std::int64_t next_lag_ms_ = 0;
 

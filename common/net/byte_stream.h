@@ -36,7 +36,8 @@ class ByteStream {
   /// Bytes that came through TLS so far, as they were on the way: a record counts before it is
   /// whole.
   std::uint64_t packed() const { return tls_ != nullptr ? tls_->received() : 0; }
-  /// Bytes, as they were on the way, that the peer's kernel has got so far; 0 where ours cannot say.
+  /// Bytes, as they were on the way, that the peer's kernel has got so far; 0 where ours cannot
+  /// say.
   std::uint64_t acknowledged() const;
   /// Tells the peer that nothing more comes. It may still send.
   void finish() const;

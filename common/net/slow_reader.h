@@ -7,8 +7,8 @@
 namespace fl {
 
 /// Judges one client whose kernel takes no more of what is sent. Whether a socket is writable does
-/// not tell: the kernel calls it so when a third of a buffer, which may be megabytes, is free again.
-/// What the peer has acknowledged grows with each byte that its program reads.
+/// not tell: the kernel calls it so when a third of a buffer, which may be megabytes, is free
+/// again. What the peer has acknowledged grows with each byte that its program reads.
 class SlowReader {
  public:
   /// So long after a client could be written to, more_ms() is asked for the first time.
