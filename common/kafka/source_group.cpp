@@ -338,8 +338,11 @@ void KafkaSource::ask_lag() {
   ask(std::move(question));
 }
 
-// A figure only: what is wrong shows where it matters.
+// A figure only: what is refused shows where it matters.
 void KafkaSource::take_lag(const KafkaAnswer& answer) {
+  if (!answer.refused) {
+    reached();
+  }
   for (const KafkaAnswer::Place& place : answer.places) {
     if (const Slot slot = find(place.partition.topic, place.partition.number)) {
       slot->end = place.high;

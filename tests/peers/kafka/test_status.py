@@ -109,6 +109,11 @@ class Status(harness.Case):
         harness.poll(lambda: 10_000 < lag() <= 20_000, "its lag", LIMIT)
         self.kafka.produce(self.topic, (b"z" * 999 + b"\n") * 10_000)
         harness.poll(lambda: 20_000 < lag() <= 30_000, "the lag with new records", LIMIT)
+        # The question for it does not keep the source from seeing that brokers are back.
+        self.kafka.kill(1)
+        harness.poll(lambda: "does not answer" in pipeline.errors(0), "its word", LIMIT)
+        self.kafka.restart(1)
+        harness.poll(lambda: "answers again" in pipeline.errors(0), "its word", LIMIT)
         pipeline.kill()
 
     # ------------------------------------------------------------- dry run
