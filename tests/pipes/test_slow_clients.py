@@ -23,7 +23,8 @@ ASKS = 300  # of the good client, at least
 PAUSE = 0.005  # between its further ones
 BODY = 2000
 UNREAD = 10  # clients that read no answer
-SLOWLY = 1.0  # seconds after which another one reads those that are there
+SLOWLY, A_LITTLE = 1.0, 8192  # seconds after which another one reads so many bytes of them
+AT_ONCE = 500  # requests that are sent in one turn: the others have theirs, too
 MEMORY = 64 + 32  # MiB: what requests may hold, and the program
 HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -94,8 +95,9 @@ class Flood:
 
     def send(self, begins_more=True):
         """False: the server has closed the connection."""
+        end = self.count + AT_ONCE
         try:
-            while self.rest or begins_more:
+            while self.rest or (begins_more and self.count < end):
                 if not self.rest:
                     self.count += 1
                     self.rest = self.request(self.count)
@@ -107,17 +109,21 @@ class Flood:
         return True
 
     def read(self, size):
-        """False: the server has ended its side."""
+        """Up to `size` bytes. False: the server has ended its side."""
+        end = len(self.answers) + size
         try:
-            piece = self.link.recv(size)
-            self.answers += piece
-            return piece != b""
+            while len(self.answers) < end:
+                piece = self.link.recv(end - len(self.answers))
+                if not piece:
+                    return False
+                self.answers += piece
         except BlockingIOError:
-            return True
+            pass
+        return True
 
     def finish(self):
         """Ends the last request. What yields the answers to all of them, as a socket does."""
-        harness.poll(lambda: self.send(False) and self.read(1 << 16) and not self.rest,
+        harness.poll(lambda: self.send(False) and self.read(A_LITTLE) and not self.rest,
                      "the last request is taken")
         self.link.settimeout(harness.HANG)
         early = io.BytesIO(self.answers)
@@ -254,7 +260,7 @@ class Slow(harness.Case):
                 if is_time:
                     read_at = time.monotonic()
                 for each in trials:
-                    self.assertTrue(each.slow.send() and (not is_time or each.slow.read(1 << 16)),
+                    self.assertTrue(each.slow.send() and (not is_time or each.slow.read(A_LITTLE)),
                                     each.pipeline.report())
                     each.left = [client for client in each.left if client.send()]
                     each.most = max(each.most,
