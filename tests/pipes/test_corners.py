@@ -358,6 +358,23 @@ class NoThreads(Nobody):
         self.assertFalse(os.path.exists(self.path("theirs", "out")))
 
 
+class Memory(harness.Case):
+    def test_events_that_die_with_their_reader_are_counted(self):
+        """--ack-at put: the source is free, so the channel has to say that they are gone."""
+        for reader in (["head", "-c", "300000"], ["sh", "-c", "head -c 300000; kill -KILL $$"]):
+            with self.subTest(reader):
+                pipeline = self.pipeline("fl-source seq --count 100000",
+                                         "fl-channel memory --ack-at put --capacity 200000",
+                                         reader)
+                statuses = pipeline.wait()
+                self.assertIn(statuses[0], (0, 75))  # whichever was first
+                self.assertEqual(statuses[1], 75, pipeline.report())
+                lost = re.search(r"(\d+) events lost: acknowledged here", pipeline.errors(1))
+                self.assertTrue(lost, pipeline.report())
+                self.assertGreater(int(lost[1]), 0)
+                self.assertLessEqual(int(lost[1]), 100_000)
+
+
 class Removed(harness.Case):
     def feeder(self):
         reader, writer = os.pipe()
