@@ -112,6 +112,10 @@ def terminate_victim(cell):
 
 def terminate_all(cell):
     cell.flow()
+    # Behind a fan-out one may have begun later than the others.
+    harness.poll(lambda: all(stage.status is not None or
+                             harness.catches(stage.process.pid, signal.SIGTERM)
+                             for stage in cell.graph.stages), "handlers")
     for stage in cell.graph.stages:
         stage.send(signal.SIGTERM)
     cell.release()
