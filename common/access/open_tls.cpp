@@ -172,13 +172,4 @@ std::shared_ptr<TlsContext> reopen_tls(const TlsOptions& options, TlsSide side) 
   return std::move(*context);
 }
 
-void warn_of_strangers(const TcpServer& server, const TlsOptions& options) {
-  if (server.is_loopback() || !options.truststore.empty()) {
-    return;
-  }
-  log(LogLevel::warning, "everybody who can reach " + server.address() +
-                             " can send events: there is no authentication" +
-                             (options.use ? "" : " and no encryption"));
-}
-
 }  // namespace fl

@@ -5,7 +5,6 @@
 
 #include "common/access/tls_options.h"
 #include "common/base/error.h"
-#include "common/net/tcp_server.h"
 #include "common/net/tls.h"
 
 namespace fl {
@@ -19,8 +18,5 @@ Result<std::shared_ptr<TlsContext>> open_tls(const TlsOptions& options, TlsSide 
 /// The same once connections exist (HUP): an error is logged as a warning and gives null: keep the
 /// old context.
 std::shared_ptr<TlsContext> reopen_tls(const TlsOptions& options, TlsSide side);
-
-/// Warns where anybody who can reach the server can send, or read what is sent.
-void warn_of_strangers(const TcpServer& server, const TlsOptions& options);
 
 }  // namespace fl

@@ -6,7 +6,7 @@
 #include <unordered_set>
 #include <utility>
 
-#include "common/access/open_tls.h"
+#include "common/access/open_server.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/text.h"
@@ -34,9 +34,6 @@ Status NetcatSource::open(const StageContext& context) {
                      " is not between 2 and " + std::to_string(limits_.body_bytes + 1ull),
                  "--max-event allows longer events"};
   }
-  if (options_.max_connections == 0) {
-    return Error{ErrorClass::config, "--max-connections 0 would accept no client", {}};
-  }
   auto charset = LineCharset::open(options_.encoding);
   if (!charset) {
     return charset.error();
@@ -46,36 +43,11 @@ Status NetcatSource::open(const StageContext& context) {
              charset_->passes(),
              charset_->unit(),
              charset_->has_mark()};
-  const auto tls = open_tls(options_.tls, TlsSide::server);
-  if (!tls) {
-    return tls.error();
-  }
-  const auto filter = open_access(options_.access);
-  if (!filter) {
-    return filter.error();
-  }
-  TcpServer::Settings settings{{options_.bind, options_.port}, options_.max_connections};
-  settings.tls = *tls;
-  settings.filter = *filter;
-  settings.handshake_ms = options_.tls.handshake_timeout.ms;
-  auto server = TcpServer::listen(std::move(settings));
-  if (!server) {
-    return server.error();
-  }
-  if (context.dry_run) {
-    return {};
-  }
-  server_ = std::move(*server);
-  log(LogLevel::info, "listening on " + server_->address());
-  warn_of_strangers(*server_, options_.tls);
-  return {};
+  return open_server({options_.bind, options_.port}, options_.max_connections, options_.tls,
+                     options_.access, context.dry_run, server_);
 }
 
-void NetcatSource::reopen() {
-  if (auto tls = reopen_tls(options_.tls, TlsSide::server); tls && server_) {
-    server_->set_tls(std::move(tls));
-  }
-}
+void NetcatSource::reopen() { reopen_server(server_.get(), options_.tls); }
 
 // ---------------------------------------------------------------- events
 

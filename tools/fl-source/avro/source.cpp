@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/access/open_tls.h"
+#include "common/access/open_server.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/text.h"
@@ -32,9 +32,6 @@ AvroSource::AvroSource(AvroSourceOptions options) : options_(std::move(options))
 // ---------------------------------------------------------------- start
 
 Status AvroSource::check_options() {
-  if (options_.max_connections == 0) {
-    return Error{ErrorClass::config, "--max-connections 0 would accept no client", {}};
-  }
   if (options_.max_request.value < 1024) {
     return Error{ErrorClass::config, "--max-request must be at least 1K", {}};
   }
@@ -54,36 +51,11 @@ Status AvroSource::open(const StageContext& context) {
     return status;
   }
   settings_ = {options_.max_request.value, options_.compression == "deflate", &spare_};
-  const auto tls = open_tls(options_.tls, TlsSide::server);
-  if (!tls) {
-    return tls.error();
-  }
-  const auto filter = open_access(options_.access);
-  if (!filter) {
-    return filter.error();
-  }
-  TcpServer::Settings settings{{options_.bind, options_.port}, options_.max_connections};
-  settings.tls = *tls;
-  settings.filter = *filter;
-  settings.handshake_ms = options_.tls.handshake_timeout.ms;
-  auto server = TcpServer::listen(std::move(settings));
-  if (!server) {
-    return server.error();
-  }
-  if (context.dry_run) {
-    return {};
-  }
-  server_ = std::move(*server);
-  log(LogLevel::info, "listening on " + server_->address());
-  warn_of_strangers(*server_, options_.tls);
-  return {};
+  return open_server({options_.bind, options_.port}, options_.max_connections, options_.tls,
+                     options_.access, context.dry_run, server_);
 }
 
-void AvroSource::reopen() {
-  if (auto tls = reopen_tls(options_.tls, TlsSide::server); tls && server_) {
-    server_->set_tls(std::move(tls));
-  }
-}
+void AvroSource::reopen() { reopen_server(server_.get(), options_.tls); }
 
 Status AvroSource::acknowledged_by(const Guarantee& guarantee) {
   return check_reply_time(options_.ack_at, guarantee, "replies", "batch");
