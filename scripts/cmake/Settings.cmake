@@ -79,8 +79,8 @@ if(FL_WARNINGS_AS_ERRORS)
 endif()
 
 # Half of a small file's time in the compiler goes into the standard library's headers: they are
-# compiled once for all libraries. (The preset asan does without, so a file that includes too little
-# fails there.)
+# compiled once for all libraries. (scripts/check tidy and the preset release do without, so a file
+# that includes too little fails there.)
 add_library(fl_standard_headers OBJECT ${CMAKE_SOURCE_DIR}/common/base/headers.cpp)
 target_link_libraries(fl_standard_headers PRIVATE fl_settings fl_warnings fmt::fmt)
 target_precompile_headers(fl_standard_headers PRIVATE
