@@ -126,15 +126,16 @@ def flume(bench, high_water):
              bench.fl("fl-sink", "null", "--stream")], goal=20)
 
 
-def flow(bench, high_water, figure, config, stages, check=None, goal=None, lib=None):
+def flow(bench, high_water, figure, config, stages, check=None, goal=None, lib=None, limit=None):
     """The lines of 300 bytes through an agent of `config()` and through `stages`. What either
-    writes to a disk is below the folder that check() looks into."""
+    writes to a disk is below the folder that check() looks into. `limit`: what a pipeline of ours
+    cannot do without, its name and commands."""
     _, count = bench.lines_file(300)
     out = os.path.join(bench.work, "out")
 
-    def ours():
+    def ours(commands):
         begin = time.monotonic()
-        run = bench.watched(stages)
+        run = bench.watched(commands)
         return Result(run.cpu, run.cpu, sum(run.memory), time.monotonic() - begin)
 
     def theirs():
@@ -145,13 +146,16 @@ def flow(bench, high_water, figure, config, stages, check=None, goal=None, lib=N
                - before.children_user - before.children_system)
         return Result(cpu - started, cpu, memory, wall)
 
-    results = {"fl": [], "flume": []}
+    contestants = {"fl": lambda: ours(stages), "flume": theirs}
+    if limit is not None:
+        contestants["limit"] = lambda: ours(limit[1])
+    results = {name: [] for name in contestants}
     for _ in range(min(bench.args.rounds, ROUNDS)):
-        order = [("fl", ours), ("flume", theirs)]
+        order = list(contestants.items())
         bench.rng.shuffle(order)
         for name, run in order:
             results[name].append(run())
-            if check is not None:
+            if check is not None and name != "limit":
                 check(name)
             shutil.rmtree(out, ignore_errors=True)
             os.sync()
@@ -166,6 +170,10 @@ def flow(bench, high_water, figure, config, stages, check=None, goal=None, lib=N
                   [value(flume_run) / value(our_run) for our_run, flume_run in pairs], wanted, True,
                   f"{count / middle('fl', value) / 1e6:.3f} M, "
                   f"Flume {count / middle('flume', value) / 1e6:.3f} M")
+    if limit is not None:
+        bench.row(f"limit: {limit[0]} : Flume, events a CPU s", "ratio",
+                  [theirs.cpu / bare.cpu for bare, theirs in zip(results["limit"], results["flume"])],
+                  None, True, f"{count / middle('limit', lambda r: r.cpu) / 1e6:.3f} M")
     bench.row(f"{figure}, peak memory", "ratio",
               [our_run.memory / flume_run.memory for our_run, flume_run in pairs], None, False,
               f"{middle('fl', lambda r: r.memory) / 1024:.0f} MiB in all stages, "

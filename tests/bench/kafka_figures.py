@@ -125,7 +125,7 @@ def against_flume(bench, high_water, address, directory):
         bench.skip("Kafka : Flume", said.getvalue().strip().removeprefix("skipped: "))
         return
     path, _ = bench.lines_file(300)
-    for topic in ("by-fl", "by-flume"):
+    for topic in ("by-fl", "by-flume", "bare"):
         brokers.Cluster(directory).load().admin.create(topic, partitions=3)
     groups = iter(range(10**6))
     flume_figures.flow(
@@ -134,10 +134,13 @@ def against_flume(bench, high_water, address, directory):
             bench.fl("fl-source", "exec", "--", "cat", path),
             bench.fl("fl-channel", "memory", "--stream", "--capacity", "100000"),
             bench.fl("fl-sink", "kafka", "--stream", "by-fl", "--bootstrap-server", address)],
-        goal=10, lib=lib)
+        goal=10, lib=lib, limit=("a bare loop of librdkafka", [
+            [os.path.join(bench.tools, "kafka_produce"), address, "bare", path]]))
     flume_figures.flow(
         bench, high_water, "kafka | memory | null : Flume",
         lambda: SOURCE_AGENT.format(address=address, topic="t", group=f"flume-{next(groups)}"), [
             bench.fl("fl-source", "kafka", "t", "--bootstrap-server", address, "--once"),
             bench.fl("fl-channel", "memory", "--stream", "--capacity", "100000"),
-            bench.fl("fl-sink", "null", "--stream")], goal=10, lib=lib)
+            bench.fl("fl-sink", "null", "--stream")],
+        goal=10, lib=lib, limit=("kcat -C", [
+            ["kcat", "-q", "-C", "-b", address, "-t", "t", "-e", "-o", "beginning"]]))

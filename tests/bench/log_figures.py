@@ -12,6 +12,8 @@ def log(bench):
     path, count = bench.lines_file(300)
     directory = os.path.join(bench.work, "log")
     copy = os.path.join(bench.work, "copy")
+    room = os.path.join(bench.work, "room")  # a file of that size, to be written over
+    shutil.copyfile(path, room)
 
     def through(*channel):
         return [bench.fl("fl-source", "stdin", path),
@@ -27,11 +29,18 @@ def log(bench):
         "file": (through("file", directory), None, remove),
         "put": (through("file", directory, "--put")[:2], None, remove),
         "memory": (through("memory"), None, remove),
-        "cat": ([["sh", "-c", 'cat "$1" > "$2"; sync "$2"', "sh", path, copy]], None, remove)})
+        "cat": ([["sh", "-c", 'cat "$1" > "$2"; sync "$2"', "sh", path, copy]], None, remove),
+        "disk": ([["dd", f"if={path}", f"of={room}", "bs=1M", "oflag=direct", "conv=notrunc",
+                   "status=none"]], None, remove)})
+    os.unlink(room)
     bench.compare("stdin | file | null : the same with memory", runs["file"], runs["memory"], count,
                   0.6)
     bench.compare("stdin | file | null : cat > f; sync f", runs["file"], runs["cat"], count, 1.2)
     bench.compare("stdin | file --put : cat > f; sync f", runs["put"], runs["cat"], count, None)
+    # What no log can pass here: the disk alone, without the cache and a file that grows.
+    bench.compare("limit: dd oflag=direct : stdin | memory | null", runs["disk"], runs["memory"],
+                  count, None)
+    bench.compare("limit: dd oflag=direct : cat > f; sync f", runs["disk"], runs["cat"], count, None)
 
 
 def commits(bench):
@@ -45,6 +54,10 @@ def commits(bench):
         return [[os.path.join(bench.tools, "commits"), str(blocks), str(BATCH), str(body), str(window)],
                 bench.fl("fl-channel", "file", directory, "--put", "--stream")]
 
+    def dd(at_once):
+        return [["dd", "if=/dev/zero", f"of={copy}", f"bs={size * at_once}",
+                 f"count={blocks // at_once}", "oflag=dsync", "status=none"]]
+
     def remove():
         shutil.rmtree(directory, ignore_errors=True)
         if os.path.exists(copy):
@@ -54,11 +67,13 @@ def commits(bench):
     runs = bench.interleaved({
         "one": (put(1), None, remove),
         "eight": (put(8), None, remove),
-        "dd": ([["dd", "if=/dev/zero", f"of={copy}", f"bs={size}", f"count={blocks}", "oflag=dsync",
-                 "status=none"]], None, remove)})
+        "dd": (dd(1), None, remove),
+        "dd8": (dd(8), None, remove)})
     count = blocks * BATCH
     bench.compare("commits of 100 events : dd oflag=dsync", runs["one"], runs["dd"], count, 0.9)
     bench.compare("the same, eight under way", runs["eight"], runs["dd"], count, 4)
+    bench.compare("limit: dd, eight in each write : dd oflag=dsync", runs["dd8"], runs["dd"], count,
+                  None)
 
 
 def backlog(bench):

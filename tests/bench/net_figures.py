@@ -142,6 +142,15 @@ def timed(bench, pids, commands, watch=False):
     return Result(wall, cpu + used_by_children() + sum(map(processor_seconds, pids)), most)
 
 
+def wait_for_listener(port):
+    listens = f"0100007F:{port:04X} 00000000:0000 0A"
+    end = time.monotonic() + LIMIT
+    with open("/proc/net/tcp") as table:
+        while listens not in table.read() and time.monotonic() < end:
+            table.seek(0)
+            time.sleep(0.005)
+
+
 def against_socat(bench):
     path, count = bench.lines_file(300)
     stream = os.path.join(bench.work, "stream")
@@ -164,12 +173,7 @@ def against_socat(bench):
         receiver = subprocess.Popen(["socat", "-u", f"TCP-LISTEN:{port},bind=127.0.0.1",
                                      "OPEN:/dev/null"])
         try:
-            with open("/proc/net/tcp") as table:
-                listens = f"0100007F:{port:04X} 00000000:0000 0A"
-                end = time.monotonic() + LIMIT
-                while listens not in table.read() and time.monotonic() < end:
-                    table.seek(0)
-                    time.sleep(0.005)
+            wait_for_listener(port)
             result = timed(bench, [receiver.pid],
                            [["socat", "-u", f"OPEN:{stream}", f"TCP:127.0.0.1:{port}"]])
             receiver.wait(LIMIT)
@@ -241,9 +245,21 @@ def against_flume(bench):
                          f"127.0.0.1:{receiver.port}")], watch=True)
         finally:
             receiver.end()
+    def cats():
+        """As many processes, pipes and sockets, which only copy."""
+        port = agent.free_ports(1)[0]
+        before = used_by_children()
+        begin = time.monotonic()
+        # A shell's pipeline ends when all of it has ended.
+        receiver = subprocess.Popen(["sh", "-c", f"socat -u TCP-LISTEN:{port},bind=127.0.0.1 - |"
+                                     " cat | cat > /dev/null"])
+        wait_for_listener(port)
+        timed(bench, [], [["cat", path], ["cat"], ["socat", "-u", "-", f"TCP:127.0.0.1:{port}"]])
+        receiver.wait(LIMIT)
+        return Result(time.monotonic() - begin, used_by_children() - before, 0)
     # A pipe does what most users of Flume need a memory channel for.
     contestants = {"fl": lambda: ours(bench.fl("fl-channel", "memory", "--stream")), "pipes": ours,
-                   "flume": lambda: by_flume(bench, path, count)}
+                   "cats": cats, "flume": lambda: by_flume(bench, path, count)}
     runs = {name: [] for name in contestants}
     for _ in range(min(bench.args.rounds, ROUNDS)):
         order = list(contestants)
@@ -254,9 +270,12 @@ def against_flume(bench):
 
     def middle(name, value):
         return statistics.median(value(result) for result in runs[name])
-    for name, what in (("fl", "events a CPU s"), ("pipes", "events a CPU s without fl-channel")):
-        bench.row(f"{figure}, {what}", "ratio",
-                  [theirs.cpu / ours.cpu for ours, theirs in zip(runs[name], runs["flume"])], 15,
+    for name, what, goal in (
+            ("fl", f"{figure}, events a CPU s", 15),
+            ("pipes", f"{figure}, events a CPU s without fl-channel", 15),
+            ("cats", "limit: six of cat and socat : Flume, events a CPU s", None)):
+        bench.row(what, "ratio",
+                  [theirs.cpu / ours.cpu for ours, theirs in zip(runs[name], runs["flume"])], goal,
                   True, f"{count / middle(name, lambda r: r.cpu) / 1e6:.3f} M, "
                   f"Flume {count / middle('flume', lambda r: r.cpu) / 1e6:.3f} M, without its start")
     bench.row(f"{figure}, PSS", "ratio", [ours.pss / theirs.pss for ours, theirs in pairs], 0.1,
