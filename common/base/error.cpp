@@ -5,6 +5,8 @@
 #include <new>
 #include <system_error>
 
+#include "common/base/start.h"
+
 namespace fl {
 
 Error system_error(std::string what, int number) {
@@ -58,7 +60,11 @@ Error error_of(const std::exception& exception) {
     return {ErrorClass::unavailable, "out of memory",
             "allow more memory (ulimit -v), or choose smaller limits"};
   }
-  if (dynamic_cast<const std::system_error*>(&exception) != nullptr) {
+  if (const auto* const system = dynamic_cast<const std::system_error*>(&exception)) {
+    if (is_limit(system->code().value())) {  // thrown where a std::thread is made
+      return refused_start(ErrorClass::unavailable, "cannot start a thread",
+                           system->code().value());
+    }
     return {ErrorClass::unavailable,
             std::string("the system refused a resource: ") + exception.what(),
             "'ulimit -a' shows the limits"};

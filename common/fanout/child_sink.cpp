@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "common/base/clock.h"
+#include "common/base/start.h"
 #include "common/component/programs.h"
 #include "common/io/child.h"
 #include "common/io/signals.h"
@@ -101,7 +102,7 @@ Result<UniqueFd> ChildSink::start(const std::vector<std::string>& last_words, bo
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   if (number != 0) {
-    return system_error(ErrorClass::io, "cannot start '" + name() + "'", number);
+    return refused_start(ErrorClass::io, "cannot start '" + name() + "'", number);
   }
   pid_ = pid;
   pidfd_.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));

@@ -2,17 +2,16 @@
 
 #include <gssapi/gssapi.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 
 #include <cerrno>
 #include <mutex>
 #include <string_view>
-#include <system_error>
 #include <thread>
 #include <utility>
 
 #include "common/base/base64.h"
+#include "common/base/start.h"
 #include "common/base/unique_fd.h"
 #include "common/hadoop/kerberos.h"
 #include "common/io/poll_set.h"
@@ -125,19 +124,14 @@ void SpnegoTokens::ask(const std::string& host, bool renew) {
     question_->answer = system_error("cannot create an eventfd", errno);
     return;
   }
-  // Signals are the loop's.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  try {
-    std::thread([ticket = ticket_, question = question_] {
-      question->set(ticket->token(question->host, question->renew));
-    }).detach();
-  } catch (const std::system_error& error) {
-    question_->answer = error_of(error);
+  Result<std::thread> thread = start_thread([ticket = ticket_, question = question_] {
+    question->set(ticket->token(question->host, question->renew));
+  });
+  if (thread) {
+    thread->detach();
+  } else {
+    question_->answer = thread.error();
   }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 void SpnegoTokens::watch(PollSet& set) {

@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 #include <sys/eventfd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <utility>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/start.h"
 #include "common/kafka/bounded.h"
 #include "common/net/repeated_warning.h"
 #include "common/option/secret.h"
@@ -40,6 +42,16 @@ LogLevel level_of(int syslog_level, std::string_view facility) {
     return LogLevel::debug;
   }
   return syslog_level <= 4 ? LogLevel::warning : LogLevel::debug;
+}
+
+// What the library starts with, one for each server that is named among them, and our own two of a
+// source. It aborts, or waits forever, where it gets too few.
+unsigned threads_at_start(const KafkaSettings& settings) {
+  constexpr unsigned kOwn = 2;
+  constexpr unsigned kOfLibrary = 3;  // the main one, an internal broker, the group's coordinator
+  const std::string& servers = settings.servers();
+  const auto commas = std::count(servers.begin(), servers.end(), ',');
+  return kOwn + kOfLibrary + 1 + static_cast<unsigned>(commas);
 }
 
 }  // namespace
@@ -81,10 +93,17 @@ Result<std::unique_ptr<KafkaClient>> KafkaClient::make(const KafkaSettings& sett
   rd_kafka_conf_set_events(conf.get(), events | RD_KAFKA_EVENT_LOG | RD_KAFKA_EVENT_ERROR);
   const rd_kafka_type_t type =
       settings.role() == KafkaRole::producer ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER;
+  if (Status room = try_threads(threads_at_start(settings)); !room) {
+    return room.error();
+  }
   client->handle_ = rd_kafka_new(type, conf.get(), reason.data(), reason.size());
   if (client->handle_ == nullptr) {
-    return Error{
-        ErrorClass::config, fmt::format("librdkafka refuses to start: {}", reason.data()), {}};
+    const int number = errno;
+    std::string what = fmt::format("librdkafka refuses to start: {}", reason.data());
+    if (rd_kafka_last_error() == RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE) {
+      return refused_start(ErrorClass::unavailable, std::move(what), number);
+    }
+    return Error{ErrorClass::config, std::move(what), {}};
   }
   (void)conf.release();  // the handle has it
   if (type == RD_KAFKA_CONSUMER && settings.find("group.id")) {

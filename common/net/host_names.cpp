@@ -7,10 +7,10 @@
 #include <cstring>
 #include <deque>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <utility>
 
+#include "common/base/start.h"
 #include "common/net/tcp_listener.h"
 
 namespace fl {
@@ -88,15 +88,13 @@ void HostNames::ask(std::uint64_t number, const sockaddr_storage& address) {
   if (shared_->threads >= kThreads) {
     return;
   }
-  try {
-    std::thread([shared = shared_] { shared->run(); }).detach();
+  if (Result<std::thread> thread = start_thread([shared = shared_] { shared->run(); })) {
+    thread->detach();
     ++shared_->threads;
-  } catch (const std::system_error&) {
-    if (shared_->threads == 0) {  // nobody else will answer it
-      shared_->questions.clear();
-      shared_->answers.push_back({number, address, host_text(address)});
-      (void)eventfd_write(shared_->wake.get(), 1);
-    }
+  } else if (shared_->threads == 0) {  // nobody else will answer it
+    shared_->questions.clear();
+    shared_->answers.push_back({number, address, host_text(address)});
+    (void)eventfd_write(shared_->wake.get(), 1);
   }
 }
 

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "common/base/clock.h"
+#include "common/base/start.h"
 #include "common/base/units.h"
 #include "common/io/poll_set.h"
 #include "common/net/tcp_listener.h"
@@ -106,12 +107,13 @@ void TcpDialer::dial(const HostPort& where, std::int64_t timeout_ms) {
   }
   lookup_->is_done = false;
   lookup_->wake.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  try {
-    std::thread([lookup = lookup_] { lookup->run(0); }).detach();
-  } catch (const std::system_error& error) {
+  Result<std::thread> thread = start_thread([lookup = lookup_] { lookup->run(0); });
+  if (!thread) {
     lookup_->is_done = true;
-    lookup_->why = error.what();
+    lookup_->why = thread.error().message + ", which looks the name up";
+    return;
   }
+  thread->detach();
 }
 
 bool TcpDialer::is_dialing() const { return deadline_ms_ >= 0; }

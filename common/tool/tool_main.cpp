@@ -11,6 +11,7 @@
 
 #include "common/base/error.h"
 #include "common/base/log.h"
+#include "common/base/start.h"
 #include "common/base/text.h"
 #include "common/component/programs.h"
 #include "common/component/stage_options.h"
@@ -512,6 +513,7 @@ int tool_main(const Tool& tool, const std::vector<ComponentType>& components, in
   occupy_standard_fds();
   const std::string name = tool.component.empty() ? tool.name : tool.name + " " + tool.component;
   set_log(name, LogLevel::info, LogFormat::text);
+  end_clearly_on_exceptions(name);
   ToolRun run(tool, components);
   return run.run(argc > 1 ? Arguments(argv + 1, argv + argc) : Arguments());
 }

@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 """Corners that a user meets once: a hostile neighbour, a log that nobody reads, no descriptors, no
 threads, directories that go away under a running stage."""
+import concurrent.futures
+import itertools
 import os
 import re
 import resource
 import select
+import shlex
 import shutil
 import signal
 import socket
@@ -16,11 +19,11 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "tools"), os.path.join(HERE, "..", "registry")]
 import harness
 from ports import free_port
+from test_trials import TOOLS, Trial, components
 from trials import TRIALS
 
 NOBODY = 65534
-TOOLS = {"source": "fl-source", "interceptor": "fl-intercept", "channel": "fl-channel",
-         "sink": "fl-sink"}
+JOBS = int(os.environ.get("FL_TEST_JOBS", "2"))
 
 
 def long(number: int) -> bytes:
@@ -329,33 +332,194 @@ class Neighbours(Nobody):
         self.assertEqual(stage.wait(harness.HANG), 0)
 
 
-class NoThreads(Nobody):
-    def check_clear(self, words, env):
-        done = subprocess.run(words, env=env, cwd=self.dir, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-                              timeout=harness.HANG, check=False)
-        self.assertEqual(done.returncode, 69, done.stderr)
-        self.assertRegex(done.stderr, "cannot start a thread.*Resource temporarily unavailable")
-        self.assertIn("ulimit -u", done.stderr)
+# Users that nobody else runs as, so that a limit counts the processes of one trial only.
+USERS = itertools.count(60_600)
+LIMITS = {
+    "no further process": ["prlimit", "--nproc=1"],
+    "one further process": ["prlimit", "--nproc=2"],
+    "no room for a thread": ["prlimit", "--stack=4096000000", "--as=2048000000"],
+}
+NOTHING = ("no further process", "no room for a thread")
+# What could not be made, and why.
+LACK = re.compile(r"(thread|process|cannot start '|cannot run ').*"
+                  r"(Resource temporarily unavailable|Cannot allocate memory)")
+# Counts, and servers of a trial that listen a moment later.
+BESIDE = re.compile(r": (\d+ files?, )?\d+ events\b|trying again")
 
-    def test_a_limit_is_named(self):
-        programs = self.programs()
-        env = self.env(FL_RUNTIME_DIR=self.path("theirs"))
-        os.mkdir(self.path("theirs"), 0o711)
-        os.chown(self.path("theirs"), NOBODY, NOBODY)
-        # Of the threads of a stage: the workers of the hdfs sink, the server of --metrics.
-        for command in (f"fl-sink hdfs --text file://{self.path('theirs', 'out')}",
-                        "fl-sink hdfs --text hdfs://127.0.0.1:1/x",
-                        "fl-sink null --text --metrics 127.0.0.1:0",
-                        "fl-source seq --count 1 --metrics 127.0.0.1:0",
-                        "fl-intercept ts --text --metrics 127.0.0.1:0",
-                        "fl-channel memory --text --metrics 127.0.0.1:0"):
-            for limit in ("ulimit -u 1", "ulimit -s 4000000; ulimit -v 2000000"):
-                with self.subTest(command=command, limit=limit):
-                    self.check_clear(
-                        ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
-                         "bash", "-c", f"{limit}; exec {programs}/{command}"], env)
-        self.assertFalse(os.path.exists(self.path("theirs", "out")))
+
+class Limited(Trial):
+    """A trial whose component is run by a user of its own, under a limit."""
+
+    def __init__(self, case, kind, name, limit, **changes):
+        self.title, self.limit, self.user = f"{kind} {name}, {limit}", limit, next(USERS)
+        super().__init__(case, kind, {**TRIALS[kind][name], "count": 300},
+                         case.path(f"trial{self.user}"), HADOOP_USER_NAME="fl",
+                         PATH=f"{case.folder}:{os.environ['PATH']}", **changes)
+
+    def as_user(self, *words):
+        return ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups", *words]
+
+    def shell(self, command):
+        return super().shell("exec " + shlex.join(self.as_user("sh", "-c", command)))
+
+    def words(self, command):
+        is_own = self.numbered == self.own_index
+        words = super().words(command)
+        return self.as_user(*LIMITS[self.limit], *words) if is_own else words
+
+    def run(self):
+        self.start()
+        if not self.spec.get("ends", True):
+            # A source that has failed does not answer its client.
+            harness.poll(lambda: self.client.poll() is not None or self.own_stage.poll() is not None,
+                         f"the client: {self.report()}")
+            if self.own_stage.poll() is None:
+                return self.run_to_its_end()
+        return self.wait()
+
+    def run_alone(self, options, run=""):
+        """The component without input and without its neighbours."""
+        self.own_index = 0
+        if self.spec.get("prepare"):
+            self.shell(self.spec["prepare"])
+        command = f"exec {TOOLS[self.kind]} {options} {run or self.spec['run']}"
+        self.pipelines.append(harness.Pipeline(
+            self.directory, self.as_user(*LIMITS[self.limit], "sh", "-c", command), env=self.env))
+        return self.wait()
+
+    def wait(self):
+        statuses = super().wait()
+        harness.poll(lambda: not self.left(), f"the end of all that was started: {self.report()}")
+        return statuses
+
+    def left(self):
+        """Processes of the user; not those that only their parent has to take note of."""
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                if os.stat(f"/proc/{pid}").st_uid == self.user:
+                    with open(f"/proc/{pid}/stat") as file:
+                        if file.read().rpartition(")")[2].split()[0] != "Z":
+                            found.append(int(pid))
+            except (FileNotFoundError, ProcessLookupError):
+                pass
+        return found
+
+    def close(self):
+        super().close()
+        for pid in self.left():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
+    def said(self):
+        """What the component reports of its failure."""
+        return [row for row in self.pipelines[0].errors(self.own_index).splitlines()
+                if not BESIDE.search(row)]
+
+    def judge_end(self, statuses):
+        own, after, said = statuses[self.own_index], statuses[self.own_index + 1:], self.said()
+        faults = []
+        if own == 0:
+            return [f"statuses {statuses}"] if any(statuses) else []
+        if own not in (69, 74, 75):
+            faults.append(f"status {own} instead of 69, 74 or 75")
+        if any(status != own for status in after):
+            faults.append(f"what follows ended with {after} instead of {own}")
+        if not said or not LACK.search(said[0]):
+            faults.append(f"does not say what it cannot start, and why: {said}")
+        if len(said) != 2 or "ulimit" not in said[1]:
+            faults.append(f"not one line, and one that names the limit: {said}")
+        return faults
+
+
+class NoThreads(Nobody):
+    """Each component where the system makes no thread and no process for it: it does its work
+    without, or says what it cannot start and ends, and so does the pipeline.
+    FL_TEST_STAGE=NAME: only that one."""
+
+    def chosen(self):
+        return [each for each in components() if os.environ.get("FL_TEST_STAGE", each[1]) == each[1]]
+
+    def setUp(self):
+        super().setUp()
+        if harness.is_sanitized():
+            self.skipTest("a sanitizer needs memory and a process of its own")
+        self.addCleanup(os.umask, os.umask(0))  # the users write into what root has made
+        self.folder = self.programs()
+
+    def try_out(self, cell, run, **changes):
+        """(statuses, what it says, [its faults]); without statuses it hangs."""
+        trial = Limited(self, *cell, **changes)
+        try:
+            statuses = run(trial)
+            faults = trial.judge_end(statuses)
+            if len(statuses) > 1:
+                faults += trial.judge()
+            return statuses, trial.said(), ["\n  ".join(
+                [trial.title, *faults, trial.report()])] if faults else []
+        except AssertionError as error:  # it hangs
+            return [], [], [f"{trial.title}\n  {error}"]
+        finally:
+            trial.close()
+            shutil.rmtree(trial.directory, ignore_errors=True)
+
+    def try_all(self, cells, run, **changes):
+        """{cell: (statuses, what it says)}, and the faults."""
+        with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+            results = list(pool.map(lambda cell: self.try_out(cell, run, **changes), cells))
+        return ({cell: result[:2] for cell, result in zip(cells, results)},
+                [fault for result in results for fault in result[2]])
+
+    def show(self, results, faults):
+        for limit in LIMITS:
+            mine = {f"{kind} {name}": result for (kind, name, each), result in results.items()
+                    if each == limit}
+            done = [title for title, (statuses, _) in mine.items() if statuses and not any(statuses)]
+            if mine:
+                print(f"{limit}, {len(done)} of {len(mine)} deliver all: {', '.join(done)}")
+            for title, (statuses, said) in mine.items():
+                if title not in done:
+                    print(f"    {title}: {statuses or 'hangs'} {said[0] if said else ''}")
+        if faults:
+            self.fail("\n" + "\n".join(faults))
+
+    def test_the_limits_have_an_effect(self):
+        for limit, begin in (("no further process", ": &"), ("one further process", ": & : &")):
+            with self.subTest(limit=limit):
+                trial = Limited(self, "source", "seq", limit)
+                done = subprocess.run(trial.as_user(*LIMITS[limit], "sh", "-c", f"{begin} wait"),
+                                      capture_output=True, text=True, check=False,
+                                      timeout=harness.HANG)
+                self.assertRegex(done.stderr, "(?i)fork")
+
+    def test_each_component_delivers_all_or_says_what_it_lacks(self):
+        results, faults = self.try_all(
+            [(*each, "no further process") for each in self.chosen()], Limited.run)
+        lacking = [cell[:2] for cell, (statuses, _) in results.items() if statuses[-1:] != [0]]
+        # A group starts its members again until they work, and each has the limit of memory, too.
+        others, found = self.try_all(
+            [(kind, name, limit) for limit in LIMITS for kind, name in lacking
+             if limit == "one further process" or
+             limit == "no room for a thread" and " -- " not in TRIALS[kind][name]["run"]], Limited.run)
+        self.show(results | others, faults + found)
+
+    def test_each_component_misses_the_server_of_its_metrics(self):
+        results, faults = self.try_all(
+            [(*each, limit) for limit in NOTHING for each in self.chosen()],
+            lambda trial: trial.run_alone("--metrics 127.0.0.1:0"), OUT1="out1", OUT2="out2")
+        faults += [f"{cell}: {statuses} {said}" for cell, (statuses, said) in results.items()
+                   if statuses != [69] or "cannot start a thread that serves" not in " ".join(said)]
+        print(f"{len(results)} runs: {', '.join(f'{kind} {name}' for kind, name in self.chosen())}")
+        self.assertFalse(faults, "\n".join(faults))
+
+    def test_files_over_the_network(self):
+        cells = [("sink", "hdfs", limit) for limit in NOTHING]
+        results, faults = self.try_all(
+            cells, lambda trial: trial.run_alone("--text", "hdfs hdfs://127.0.0.1:1/x"))
+        self.assertFalse(faults, "\n".join(faults))
+        self.assertEqual([statuses for statuses, _ in results.values()], [[69], [69]])
 
 
 class Memory(harness.Case):

@@ -12,6 +12,7 @@
 #include <cerrno>
 
 #include "common/base/clock.h"
+#include "common/base/start.h"
 #include "common/base/unique_fd.h"
 #include "common/io/child.h"
 #include "common/io/signals.h"
@@ -54,7 +55,7 @@ class Child {
       be_command(argv.data(), input->read.get(), output->write.get(), failure->write.get(), parent);
     }
     if (pid_ < 0) {
-      return system_error(ErrorClass::io, "cannot start a process", errno);
+      return refused_start(ErrorClass::io, "cannot start a process", errno);
     }
     ::setpgid(pid_, pid_);
     failure->write.reset();
@@ -62,7 +63,8 @@ class Child {
     ssize_t n = 0;
     while ((n = ::read(failure->read.get(), &refused, sizeof refused)) < 0 && errno == EINTR) {}
     if (n > 0) {
-      return system_error(ErrorClass::config, "cannot run '" + words.front() + "'", refused);
+      return refused_start(is_limit(refused) ? ErrorClass::io : ErrorClass::config,
+                           "cannot run '" + words.front() + "'", refused);
     }
     in_ = std::move(input->write);
     out_ = std::move(output->read);

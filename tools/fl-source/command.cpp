@@ -14,6 +14,7 @@
 #include <cstring>
 
 #include "common/base/clock.h"
+#include "common/base/start.h"
 #include "common/io/child.h"
 #include "common/io/write_end.h"
 
@@ -166,7 +167,7 @@ Result<Command> Command::start(const std::vector<std::string>& words, bool captu
               capture_errors ? errors.write.get() : -1);
   }
   if (keeper < 0) {
-    return system_error(ErrorClass::io, "cannot start a process", errno);
+    return refused_start(ErrorClass::io, "cannot start a process", errno);
   }
   Command command;
   command.output_ = std::move(output.read);

@@ -13,6 +13,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/start.h"
 #include "common/base/text.h"
 #include "common/component/component_type.h"
 #include "common/component/line_rules.h"
@@ -363,7 +364,11 @@ Result<bool> ExecSource::finish_run() {
 
 std::optional<Error> ExecSource::failure_of(const Command::Ended& ended) const {
   if (ended.exec_error != 0) {
-    Error error = system_error("cannot run '" + words_.front() + "'", ended.exec_error);
+    const std::string what = "cannot run '" + words_.front() + "'";
+    if (is_limit(ended.exec_error)) {
+      return refused_start(ErrorClass::io, what, ended.exec_error);
+    }
+    Error error = system_error(what, ended.exec_error);
     error.hint = "the words of a command are not read by a shell: --shell '/bin/sh -c' does that";
     return error;
   }

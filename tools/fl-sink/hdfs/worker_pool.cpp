@@ -1,37 +1,22 @@
 #include "tools/fl-sink/hdfs/worker_pool.h"
 
-#include <csignal>
-#include <system_error>
 #include <utility>
+
+#include "common/base/start.h"
 
 namespace fl {
 
 Status WorkerPool::start() {
-  const int number = threads_.empty() ? add_thread() : 0;
-  if (number != 0) {
-    Error error = system_error(ErrorClass::unavailable, "cannot start a thread", number);
-    error.hint =
-        "raise the limit of processes (ulimit -u), of memory (ulimit -v) or of the service";
-    return error;
-  }
-  return {};
+  return threads_.empty() ? add_thread() : Status();
 }
 
-// 0, or the errno that says why there is no further thread.
-int WorkerPool::add_thread() {
-  // Threads inherit the mask: signals are for the main thread alone.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  int number = 0;
-  try {
-    threads_.emplace_back([this] { work(); });
-  } catch (const std::system_error& error) {
-    number = error.code().value();
+Status WorkerPool::add_thread() {
+  Result<std::thread> thread = start_thread([this] { work(); });
+  if (!thread) {
+    return thread.error();
   }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  return number;
+  threads_.push_back(std::move(*thread));
+  return {};
 }
 
 void WorkerPool::submit(std::function<void()> job) {

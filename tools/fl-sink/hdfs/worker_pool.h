@@ -28,7 +28,7 @@ class WorkerPool {
   void finish(bool run_queued);
 
  private:
-  int add_thread();
+  Status add_thread();
   void work();
 
   const std::size_t limit_;
