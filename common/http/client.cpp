@@ -294,6 +294,7 @@ Transfer HttpClient::Impl::transfer_for(const HttpRequest& request) const {
 void HttpClient::Impl::set_connection(const HttpRequest& request) {
   CURL* const handle = easy.get();
   curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(handle, CURLOPT_QUICK_EXIT, 1L);  // no wait for a name server that is silent
   curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS,
                    static_cast<long>(settings.connect_timeout_ms));
   curl_easy_setopt(handle, CURLOPT_TCP_KEEPALIVE, 1L);

@@ -18,6 +18,8 @@ struct UrlDeleter {
 };
 using Url = std::unique_ptr<CURLU, UrlDeleter>;
 
+constexpr std::int64_t kLookMs = 50;
+
 std::string part_of(CURLU* url, CURLUPart part, unsigned flags = 0) {
   char* text = nullptr;
   if (curl_url_get(url, part, &text, flags) != CURLUE_OK || text == nullptr) {
@@ -72,6 +74,17 @@ bool is_lasting(CURLcode code) {
   }
 }
 
+// After an address of a name that did not answer libcurl has no socket, and its timer is that of the
+// whole try: without this it would not begin with the next one. It advises against this function
+// where there are many transfers; ours is one.
+void look_again(CURLM* multi) {
+  int running = 0;
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+  curl_multi_socket_all(multi, &running);
+#pragma GCC diagnostic pop
+}
+
 }  // namespace
 
 struct HttpPosts::Impl {
@@ -97,6 +110,8 @@ struct HttpPosts::Impl {
     curl_easy_cleanup(easy);
     curl_multi_cleanup(multi);
   }
+
+  bool is_between_addresses() const { return is_busy && sockets.empty(); }
 
   static int take_socket(CURL*, curl_socket_t fd, int what, void* self, void*) {
     auto& sockets = static_cast<Impl*>(self)->sockets;
@@ -271,6 +286,8 @@ HttpPosts::HttpPosts(Settings settings) : impl_(std::make_unique<Impl>()) {
   impl.set_headers({});
   CURL* const easy = impl.easy;
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  // Else libcurl waits for a name server that does not answer, in the middle of the stage's loop.
+  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
   curl_easy_setopt(easy, CURLOPT_URL, impl.settings.url.c_str());
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
@@ -376,6 +393,9 @@ std::optional<PostOutcome> HttpPosts::handle(const PollSet& set) {
     impl.timer_ms = -1;
     curl_multi_socket_action(impl.multi, CURL_SOCKET_TIMEOUT, 0, &running);
   }
+  if (impl.is_between_addresses()) {
+    look_again(impl.multi);
+  }
   int left = 0;
   while (const CURLMsg* const message = curl_multi_info_read(impl.multi, &left)) {
     if (message->msg == CURLMSG_DONE) {
@@ -388,7 +408,14 @@ std::optional<PostOutcome> HttpPosts::handle(const PollSet& set) {
   return std::nullopt;
 }
 
-std::int64_t HttpPosts::deadline_ms() const { return impl_->timer_ms; }
+std::int64_t HttpPosts::deadline_ms() const {
+  const std::int64_t timer = impl_->timer_ms;
+  if (!impl_->is_between_addresses()) {
+    return timer;
+  }
+  const std::int64_t look = monotonic_ms() + kLookMs;
+  return timer < 0 ? look : std::min(timer, look);
+}
 
 void HttpPosts::stop() {
   if (impl_->is_busy) {

@@ -1,4 +1,4 @@
-"""A web server on 127.0.0.1 for tests, which answers as a function says.
+"""A web server on loopback for tests, which answers as a function says.
 
     with Server(decide) as server:          # decide(request) -> status, (status, headers[, text])
         ... server.port, server.requests
@@ -19,7 +19,7 @@ class Request(NamedTuple):
 
 
 class Server:
-    def __init__(self, decide=lambda request: 200, port=0):
+    def __init__(self, decide=lambda request: 200, port=0, host="127.0.0.1"):
         self.requests = []
         self.taken = []
         self.connections = 0
@@ -70,7 +70,7 @@ class Server:
             def handle_error(self, *_):
                 pass
 
-        self.server = Listener(("127.0.0.1", port), Handler)
+        self.server = Listener((host, port), Handler)
         self.port = self.server.server_address[1]
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
 
