@@ -17,6 +17,9 @@ using thrift::protocol::TType;
 
 constexpr std::int32_t kMaxText = 16 << 20;    // one string of an answer
 constexpr std::int32_t kMaxItems = 1'000'000;  // of one list or map
+// Of those, how many are kept. An item of a byte, and of a list that is sent again and again, would
+// need far more memory than the answer has bytes.
+constexpr std::size_t kMaxKept = 100'000;
 
 // What the library reads an answer from.
 class Source final : public thrift::transport::TTransport {
@@ -167,8 +170,19 @@ bool read_list(TProtocol& in, TType type, TType item_type, const Item& item) {
   return true;
 }
 
+template <typename Items>
+void check_room(const Items& items) {
+  if (items.size() >= kMaxKept) {
+    throw thrift::protocol::TProtocolException(thrift::protocol::TProtocolException::SIZE_LIMIT,
+                                               "it has too many items");
+  }
+}
+
 bool read_texts(TProtocol& in, TType type, std::vector<std::string>& to) {
-  return read_list(in, type, thrift::protocol::T_STRING, [&] { in.readString(to.emplace_back()); });
+  return read_list(in, type, thrift::protocol::T_STRING, [&] {
+    check_room(to);
+    in.readString(to.emplace_back());
+  });
 }
 
 bool read_map(TProtocol& in, TType type, MetastoreParameters& to) {
@@ -185,6 +199,7 @@ bool read_map(TProtocol& in, TType type, MetastoreParameters& to) {
     if (keys == thrift::protocol::T_STRING && values == thrift::protocol::T_STRING) {
       std::string key;
       in.readString(key);
+      check_room(to);
       in.readString(to[key]);
     } else {
       in.skip(keys);
@@ -197,6 +212,7 @@ bool read_map(TProtocol& in, TType type, MetastoreParameters& to) {
 
 bool read_columns(TProtocol& in, TType type, std::vector<MetastoreColumn>& to) {
   return read_list(in, type, thrift::protocol::T_STRUCT, [&] {
+    check_room(to);
     MetastoreColumn& column = to.emplace_back();
     read_struct(in, [&](std::int16_t id, TType t) {
       return (id == 1 && read_text(in, t, column.name)) ||

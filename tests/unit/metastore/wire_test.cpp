@@ -217,6 +217,22 @@ TEST(MetastoreWire, AnAnswerHasABound) {
   EXPECT_LE(total, kMaxMetastoreAnswer + (1 << 20));
 }
 
+TEST(MetastoreWire, AnAnswerOfManyEmptyItemsHasABound) {
+  // Columns of one byte, in a list that is sent again and again.
+  constexpr std::size_t kColumns = 90'000;
+  const std::string list = field(kList, 1) + number(kStruct, 1) + number(kColumns, 4) +
+                           std::string(kColumns, '\0');
+  std::string answer = reply("get_table_req", field(kStruct, 0) + field(kStruct, 1) +
+                                                  field(kStruct, 7) + list);
+  const std::string end = number(0, 1) + number(0, 1) + number(0, 1) + number(0, 1);
+  const std::string once = answer + end;
+  EXPECT_TRUE(decode_get_table(7, bytes_of(once, 4096)).ok());
+  const std::string twice = answer + list + end;
+  const auto read = decode_get_table(7, bytes_of(twice, 4096));
+  ASSERT_FALSE(read.ok());
+  EXPECT_NE(read.error().message.find("too many items"), std::string::npos) << read.error().message;
+}
+
 TEST(MetastoreWire, AnAnswerThatIsNoneIsUnavailable) {
   const std::string whole = table_answer();
   for (std::size_t size = 0; size < whole.size(); ++size) {
