@@ -55,8 +55,14 @@ void Retry::failed(std::int64_t now, bool needs_person, const RetryLimits& limit
   ++failures_;
 }
 
+void Retry::not_before(std::int64_t at) { next_ms_ = std::max(next_ms_, at); }
+
 bool Retry::is_over(std::int64_t now, const RetryLimits& limits) const {
   return now >= give_up_at(limits) || (limits.tries > 0 && tries_ >= limits.tries);
+}
+
+std::string Retry::tried_for(std::int64_t now) const {
+  return " (tried for " + span(now - first_ms_) + ")";
 }
 
 void Retry::disk_full(std::int64_t now, std::int64_t pause_ms) { next_ms_ = now + pause_ms; }

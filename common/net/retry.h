@@ -36,6 +36,8 @@ class Retry {
   /// A try failed at `now`: the next one comes after a jittered pause that grows, up to 10 s when a
   /// server is away and up to limits.pause_ms when a person has to act.
   void failed(std::int64_t now, bool needs_person, const RetryLimits& limits);
+  /// The server asked for no try before `at`. The last one, when time is over, comes all the same.
+  void not_before(std::int64_t at);
   /// A try went well.
   void succeeded() { *this = {}; }
   /// There is no next one.
@@ -47,6 +49,8 @@ class Retry {
   bool is_failing() const { return failures_ != 0; }
   bool needs_person() const { return needs_person_; }
   std::int64_t since_ms() const { return first_ms_; }
+  /// For the end of a message: " (tried for 10s)".
+  std::string tried_for(std::int64_t now) const;
   /// When the last try is due at the latest; INT64_MAX: never.
   std::int64_t give_up_at(const RetryLimits& limits) const;
   /// When the next try is due.

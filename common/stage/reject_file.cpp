@@ -158,6 +158,9 @@ Status RejectFile::reject(const Event& event, const Error& why) {
     return why;
   }
   if (!fd_) {
+    if (why.hint.find("--reject FILE") != std::string::npos) {
+      return why;
+    }
     return Error{why.kind, why.message,
                  why.hint + (why.hint.empty() ? "" : "; ") +
                      "--reject FILE keeps such events and continues"};

@@ -228,6 +228,19 @@ class Sink(harness.Case):
             self.check(self.sink(server.port, lines=1), 0, 0)
             self.assertGreaterEqual(seen[1] - seen[0], 1)
 
+    def test_retry_after_does_not_prolong_the_grace(self):
+        requests = []
+
+        def decide(request):
+            requests.append(request)
+            return 503, {"Retry-After": "99999999999"}
+        with Server(decide) as server:
+            pipeline = self.sink(server.port, "--grace", "1s", lines=3)
+            self.check(pipeline, 75, 69)
+            self.assertRegex(pipeline.errors(1), r"tried for \d{1,2}s|tried for \d{3}ms")
+            self.assertNotIn("tried for 60s", pipeline.errors(1))
+            self.assertEqual(len(requests), 2)  # the last one when the grace is over
+
     def test_rules_of_flume(self):
         """Properties: http.rollback, http.backoff, http.incrementMetrics"""
         for options, answers, taken in (

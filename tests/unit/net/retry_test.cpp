@@ -40,6 +40,19 @@ TEST(Retry, APersonGetsMoreTime) {
   EXPECT_EQ(retry.give_up_at(limits), INT64_MAX);
 }
 
+TEST(Retry, AServerThatAsksForTimeGetsItUntilTheEnd) {
+  RetryLimits limits;
+  limits.give_up_ms = 5'000;
+  Retry retry;
+  retry.failed(0, kAway, limits);
+  retry.not_before(3'000);
+  EXPECT_EQ(retry.due_at(limits), 3'000);
+  retry.not_before(60'000);
+  EXPECT_EQ(retry.due_at(limits), 5'000);
+  EXPECT_TRUE(retry.is_over(5'000, limits));
+  EXPECT_EQ(retry.tried_for(5'009), " (tried for 5s)");
+}
+
 TEST(Retry, ASuccessElsewhereHurriesOnlyThoseWhoWaitForAServer) {
   const RetryLimits limits;
   Retry away;

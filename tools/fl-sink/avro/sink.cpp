@@ -266,7 +266,7 @@ Status AvroSink::trouble(Error why, bool needs_person) {
   ++failures_;
   retry_.failed(now, needs_person, limits_);
   if (retry_.is_over(now, limits_)) {
-    why.message += " (tried for " + to_string(Duration{now - retry_.since_ms()}) + ")";
+    why.message += retry_.tried_for(now);
     return why;
   }
   why_ = why;

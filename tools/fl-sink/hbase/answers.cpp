@@ -93,7 +93,6 @@ Error hbase_error(const PostOutcome& outcome, const std::string& shown, const st
   switch (outcome.status) {
     case 400:
       error.kind = ErrorClass::input;
-      error.hint = "--reject FILE keeps such events";
       break;
     case 401:
       error.kind = ErrorClass::permission;

@@ -78,7 +78,8 @@ Status HBaseSink::check_effects() const {
       {rows.row_prefix != none.row_prefix, "--row-prefix"},
       {rows.suffix != none.suffix, "--suffix"},
       {rows.payload_column != none.payload_column, "--payload-column"},
-      {!options_.increment_column.empty(), "--increment-column"}};
+      {!options_.increment_column.empty(), "--increment-column"},
+      {options_.increment_row != HBaseSinkOptions().increment_row, "--increment-row"}};
   const auto of_other = [](const auto& others) {
     const auto* const given =
         std::find_if(std::begin(others), std::end(others), [](const auto& o) { return o.first; });
@@ -88,6 +89,11 @@ Status HBaseSink::check_effects() const {
     return Error{ErrorClass::usage,
                  std::string(name) + " has no effect with --serializer " + rows.serializer,
                  is_regex ? "leave it out" : "add --serializer regex"};
+  }
+  if (options_.increment_row != HBaseSinkOptions().increment_row &&
+      options_.increment_column.empty()) {
+    return Error{ErrorClass::usage, "--increment-row has no effect without --increment-column",
+                 "add the column, or leave it out"};
   }
   if (options_.put_if_absent && !options_.increment_column.empty()) {
     return Error{ErrorClass::usage,
@@ -167,7 +173,7 @@ Status HBaseSink::deliver(const Batch& batch) {
     Status status = maker_.make(event, now, row_);
     if (status) {
       if (const auto why = hbase_complaint(row_, options_.max_cell.value)) {
-        status = Error{ErrorClass::input, *why, "--reject FILE keeps such events"};
+        status = Error{ErrorClass::input, *why, {}};
       }
     }
     if (!status) {
@@ -228,9 +234,9 @@ std::int64_t HBaseSink::deadline_ms() const {
     return std::min(login_.deadline_ms(), login_give_up_at());
   }
   if (retry_.is_failing()) {
-    return std::min(std::max(retry_.due_at(limits_), not_before_ms_), retry_.give_up_at(limits_));
+    return retry_.due_at(limits_);
   }
-  return has_work() ? not_before_ms_ : -1;
+  return has_work() ? 0 : -1;
 }
 
 Status HBaseSink::handle(const PollSet& set) {
@@ -262,8 +268,7 @@ Status HBaseSink::go_on() {
     finish_request();  // all of its events were rejected
   }
   const std::int64_t now = monotonic_ms();
-  if (!has_work() || now < not_before_ms_ ||
-      (retry_.is_failing() && failed_ == 0 && now < retry_.due_at(limits_))) {
+  if (!has_work() || (retry_.is_failing() && failed_ == 0 && now < retry_.due_at(limits_))) {
     return {};
   }
   send();
@@ -481,7 +486,9 @@ Error HBaseSink::final_error_of(const PostOutcome& outcome) const {
   Error error = error_of(outcome);
   if (error.kind == ErrorClass::input) {
     error.kind = ErrorClass::config;  // of a schema or counter, so no event is at fault
-    error.hint = asking_ == Asking::increment ? "does --increment-column hold 8 bytes?" : "";
+    if (asking_ == Asking::increment) {
+      error.hint = "does --increment-column hold 8 bytes?";
+    }
   }
   if (error.kind == ErrorClass::config && asking_ == Asking::schema && outcome.status == 404) {
     error = Error{ErrorClass::config, shown_[gateway_] + " has no table '" + options_.table + "'",
@@ -574,9 +581,9 @@ Status HBaseSink::trouble(Error why, bool needs_person, const PostOutcome& outco
   }
   failed_ = 0;
   retry_.failed(now, needs_person, limits_);
-  not_before_ms_ = now + outcome.retry_after_ms;
+  retry_.not_before(now + outcome.retry_after_ms);
   if (retry_.is_over(now, limits_)) {
-    why.message += " (tried for " + to_string(Duration{now - retry_.since_ms()}) + ")";
+    why.message += retry_.tried_for(now);
     return why;
   }
   std::uint64_t events = 0;

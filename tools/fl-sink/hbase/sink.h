@@ -142,7 +142,6 @@ class HBaseSink final : public Sink {
   HBaseRow row_;
   std::size_t held_ = 0;
   std::uint64_t safe_ = 0;
-  std::int64_t not_before_ms_ = 0;
   bool is_open_ = false;
   bool is_dry_run_ = false;
 

@@ -123,7 +123,7 @@ Status HdfsSink::wait_for_retry(Gather& gather, std::int64_t now) {
   gather.retry.failed(now, trouble.needs_person, limits_);
   if (gather.retry.is_over(now, limits_)) {
     Error error = outcome.error;
-    error.message += " (tried for " + to_string(Duration{now - gather.retry.since_ms()}) + ")";
+    error.message += gather.retry.tried_for(now);
     return error;
   }
   ++retries_;

@@ -193,7 +193,7 @@ std::int64_t HttpSink::deadline_ms() const {
     if (limits_.ended_ms < 0 && is_ended()) {
       return 0;  // just now: handle() bounds what waits
     }
-    return std::min(std::max(retry_.due_at(limits_), not_before_ms_), retry_.give_up_at(limits_));
+    return retry_.due_at(limits_);
   }
   return wants_to_send() ? not_before_ms_ : -1;
 }
@@ -323,7 +323,6 @@ Status HttpSink::refuse(const PostOutcome& outcome) {
   (void)scan_event(p, p + request.events.size(), event_limits_, event, why);
   Error error = answered(outcome);
   error.kind = ErrorClass::input;
-  error.hint = "--reject FILE keeps such events";
   if (Status status = rejects_->reject(event, error); !status) {
     return status;
   }
@@ -337,9 +336,9 @@ Status HttpSink::trouble(Error why, bool needs_person, const PostOutcome& outcom
   const std::int64_t now = monotonic_ms();
   ++failures_;
   retry_.failed(now, needs_person, limits_);
-  not_before_ms_ = now + outcome.retry_after_ms;
+  retry_.not_before(now + outcome.retry_after_ms);
   if (retry_.is_over(now, limits_)) {
-    why.message += " (tried for " + to_string(Duration{now - retry_.since_ms()}) + ")";
+    why.message += retry_.tried_for(now);
     return why;
   }
   why_ = why;

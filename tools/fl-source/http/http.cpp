@@ -111,8 +111,9 @@ ComponentType http_source() {
   type.summary = "events that applications send by HTTP";
   type.description =
       "Listens on a TCP port for requests of HTTP/1.1, POST or GET, any path. The events of a "
-      "request are taken together or not at all. The first line on stderr is \"listening on "
-      "ADDRESS:PORT\".\n\n"
+      "request are taken together or not at all; if the stage is stopped or killed meanwhile, the "
+      "client gets no 200, and a part of them may be delivered. The first line on stderr is "
+      "\"listening on ADDRESS:PORT\".\n\n"
       "json: Flume's JSONHandler, an array of objects such as {\"headers\": {\"k\": \"v\"}, "
       "\"body\": \"text\"}, both members optional, others ignored; numbers and booleans are taken "
       "as text. The charset of the Content-Type is UTF-8, UTF-16 or UTF-32, and bodies of events "
