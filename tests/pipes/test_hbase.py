@@ -390,6 +390,14 @@ class Answers(HBaseCase):
             self.assertEqual(len([each for each in gateway.requests if has_rows(each)]),
                              3 if answer == 500 else 1)
 
+    def test_a_page_of_a_proxy_is_not_an_answer_to_rows(self):
+        gateway = self.gateway()
+        page = 200, {"Content-Type": "text/html"}, b"<html><title>Please log in</title></html>"
+        gateway.answer = lambda request: page if has_rows(request) else OWN
+        status, said = self.run_sink([gateway], "--give-up-after", "300ms", data=b"x\n")
+        self.assertEqual(status, 69, said)
+        self.assertIn("answers rows with 200 and a text", said)
+
     def test_a_request_that_was_cut_off_on_its_way(self):
         """The gateway says 500 to it, as to one that nobody can read; sent again it is whole."""
         gateway = self.gateway()

@@ -449,6 +449,13 @@ Status HBaseSink::take_outcome(const PostOutcome& outcome) {
   }
   switch (answer) {
     case HBaseAnswer::stored:
+      if (asking_ == Asking::put && !outcome.text.empty()) {
+        // A gateway says nothing about rows that it has stored; a proxy answers so with its page.
+        Error why{ErrorClass::unavailable,
+                  shown_[gateway_] + " answers rows with 200 and a text, which HBase never does",
+                  "is there a proxy that wants a login?"};
+        return trouble(std::move(why), true, outcome);
+      }
       stored();
       end_trouble();
       return {};
