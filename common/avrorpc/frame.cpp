@@ -96,9 +96,13 @@ Status RpcFrameReader::take_count(std::uint32_t count) {
 
 Status RpcFrameReader::take_length(std::uint32_t length) {
   if (length > max_message_ - message_.size()) {
-    return Error{
-        ErrorClass::input, "a message of more than " + std::to_string(max_message_) + " bytes",
-        "smaller batches? Or text, TLS or compression (compression-type) on one side only?"};
+    std::string hint = "text, TLS or compression (compression-type) on one side only?";
+    if (option_ != nullptr) {
+      hint = std::string("a larger ") + option_ + ", or smaller batches? Or " + hint;
+    }
+    return Error{ErrorClass::input,
+                 "a message of more than " + std::to_string(max_message_) + " bytes",
+                 std::move(hint)};
   }
   in_buffer_ = length;
   state_ = State::bytes;

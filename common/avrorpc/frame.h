@@ -17,9 +17,11 @@ namespace fl {
 class RpcFrameReader {
  public:
   /// `max_message`: the most bytes of a message. `spare`, if not null: memory for a message that
-  /// has grown to a quarter of it; several readers may share it.
-  explicit RpcFrameReader(std::size_t max_message, std::string* spare = nullptr)
-      : max_message_(max_message), spare_(spare) {}
+  /// has grown to a quarter of it; several readers may share it. `option`: what sets max_message,
+  /// for messages.
+  explicit RpcFrameReader(std::size_t max_message, std::string* spare = nullptr,
+                          const char* option = nullptr)
+      : max_message_(max_message), spare_(spare), option_(option) {}
 
   /// Takes bytes from the front of `bytes` up to the end of a message, and says how many. Takes
   /// none while a message is whole. An error (class input) ends the connection.
@@ -47,6 +49,7 @@ class RpcFrameReader {
 
   const std::size_t max_message_;
   std::string* const spare_;
+  const char* const option_;
   State state_ = State::serial;
   std::array<unsigned char, 4> number_{};
   std::size_t number_size_ = 0;

@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -25,6 +26,8 @@ namespace fl {
 struct TcpDialer::Address {
   sockaddr_storage name{};
   socklen_t size = 0;
+
+  std::string bytes() const { return {reinterpret_cast<const char*>(&name), size}; }
 };
 
 /// A question to the resolver, and its answer.
@@ -129,7 +132,7 @@ void TcpDialer::watch(PollSet& set) {
   if (!is_dialing()) {
     return;
   }
-  set.wake_at(deadline_ms_);
+  set.wake_at(deadline_ms());
   if (fd_) {
     index_ = set.add(fd_.get(), POLLOUT);
   } else if (lookup_ && lookup_->wake) {
@@ -159,10 +162,18 @@ std::optional<Result<UniqueFd>> TcpDialer::handle(const PollSet& set) {
       return result;
     }
   }
-  if (is_dialing() && monotonic_ms() >= deadline_ms_) {
+  if (!is_dialing() || monotonic_ms() < deadline_ms()) {
+    return std::nullopt;
+  }
+  if (fd_) {
+    silent_ = addresses_[next_ - 1].bytes();
+    fd_.reset();
+  }
+  if (next_ == addresses_.size()) {
     return finish(failure("no answer for " + to_string(Duration{timeout_ms_})));
   }
-  return std::nullopt;
+  why_ = "no answer";
+  return connect_next();
 }
 
 std::optional<Result<UniqueFd>> TcpDialer::take_lookup() {
@@ -175,7 +186,16 @@ std::optional<Result<UniqueFd>> TcpDialer::take_lookup() {
     why_ = lookup_->why;
   }
   lookup_.reset();
+  put_silent_last();
   return connect_next();
+}
+
+void TcpDialer::put_silent_last() {
+  const auto found = std::find_if(addresses_.begin(), addresses_.end(),
+                                  [&](const Address& each) { return each.bytes() == silent_; });
+  if (found != addresses_.end()) {
+    std::rotate(addresses_.begin(), found + 1, addresses_.end());
+  }
 }
 
 std::optional<Result<UniqueFd>> TcpDialer::connect_next() {
@@ -192,6 +212,9 @@ std::optional<Result<UniqueFd>> TcpDialer::connect_next() {
         return finish(std::move(fd_));
       }
       if (errno == EINPROGRESS) {
+        const std::int64_t now = monotonic_ms();
+        const auto left = static_cast<std::int64_t>(addresses_.size() - next_ + 1);
+        share_ms_ = now + std::max<std::int64_t>(deadline_ms_ - now, 0) / left;
         return std::nullopt;
       }
     }

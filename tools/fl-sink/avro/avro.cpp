@@ -21,7 +21,9 @@ OptionSet options() {
             "(transactionCapacity); between fl hosts 1000 is faster.");
   table
       .add("connect-timeout", &Options::connect_timeout, "TIME",
-           "How long finding the address and connecting may take.")
+           "How long finding the address and connecting may take. If the name has several "
+           "addresses, "
+           "each gets a part of it.")
       .flume_ms();
   table
       .add("request-timeout", &Options::request_timeout, "TIME",
@@ -102,8 +104,10 @@ ComponentType avro_sink() {
   type.delivery =
       "An event is acknowledged when its batch is answered with OK. What OK means is the server's "
       "rule: in Flume, that its channel has the events; with fl-source avro, that the stages after "
-      "it have acknowledged them. If a connection is lost before the reply, the batch is sent "
-      "again: at least once, and never more than one batch twice for each loss.";
+      "it have acknowledged them. If a connection is lost before the reply, or no reply comes "
+      "within --request-timeout, the batch is sent again: at least once, and each time it is one "
+      "batch that may be delivered once more. Of a batch that is sent again and again to a "
+      "pipeline that stands still, fl-source avro drops what it has not passed on.";
   type.examples = {
       {"fl-source spooldir /var/spool/app | fl-channel file --stream /var/lib/fl/app | fl-sink "
        "avro "

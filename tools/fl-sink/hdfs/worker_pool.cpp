@@ -6,9 +6,7 @@
 
 namespace fl {
 
-Status WorkerPool::start() {
-  return threads_.empty() ? add_thread() : Status();
-}
+Status WorkerPool::start() { return threads_.empty() ? add_thread() : Status(); }
 
 Status WorkerPool::add_thread() {
   Result<std::thread> thread = start_thread([this] { work(); });

@@ -32,8 +32,8 @@ OptionSet options() {
             "The largest request, unpacked. A client with a larger one is disconnected.");
   table.add(
       "requestTimeout", &Options::request_timeout, "TIME",
-      "How long a client may take to send a request. One that sends 500 bytes a second gets it "
-      "again and again.");
+      "How long a client may take to send a request. One that sends 500 bytes a second (64 KiB "
+      "while others wait for memory) gets it again and again.");
   table.add(
       "idleTimeout", &Options::idle_timeout, "TIME",
       "Disconnects a client that has sent nothing for so long; 0: never, since the clients of "
@@ -58,12 +58,18 @@ ComponentType avro_source() {
       "and avro-client speak, and fl-sink avro. Headers and bodies are passed on as they are. The "
       "first line "
       "on stderr is \"listening on ADDRESS:PORT\".\n\n"
-      "A batch is taken as a whole: it is answered with OK when all of its events are "
-      "acknowledged. "
+      "A batch is answered with OK when all of its events are acknowledged; of one that is not, "
+      "because the stage is stopped or killed meanwhile, a part may be delivered. "
       "If the pipeline is slow, clients wait, up to their request-timeout, instead of being "
       "answered "
       "FAILED as by Flume. Replies on one connection keep the order of its requests, and so do the "
       "events, also when a client does not wait for replies.\n\n"
+      "A client that gives up closes its connection and sends its batch again. What it had sent is "
+      "dropped, unless it was passed on already. Then no further request is taken until those "
+      "events are acknowledged, or for 30 seconds; while they are not, each time "
+      "twice as long, up to 10 minutes. So a batch comes twice if the pipeline stands still, and "
+      "not once for each request-timeout. A client that has only ended its own side, as nc -N "
+      "does, gets its replies, the first 4 bytes early: they show whether it is there.\n\n"
       "A batch with an event that exceeds --max-event is refused with an error that says so, which "
       "is logged here, too (once, then at growing intervals). The client of Flume sends it again "
       "and again: allow larger events.\n\n"
@@ -71,7 +77,10 @@ ComponentType avro_source() {
       "only, "
       "ends "
       "its connection and is logged. Requests that wait take at most 64 MiB in all; beyond that, "
-      "clients are read one after the other.\n\n"
+      "clients are read one after the other, and the one whose turn it is must send 64 KiB a "
+      "second or is disconnected after --request-timeout.\n\n"
+      "With --client-ip-header an event may come with 63 headers: one with 64 is refused, since it "
+      "gets a further one.\n\n"
       "Without --tls everybody who can reach the address can send events, and they can be read on "
       "the way. With --tls the server shows the certificate of --keystore; with "
       "--client-truststore, which Flume's clients do not support, only clients with a certificate "
@@ -83,7 +92,8 @@ ComponentType avro_source() {
   type.delivery =
       "OK means that the stages after this one have acknowledged the batch by their rule, for "
       "example synced to a log; a client sends again what got no OK, so delivery is at least once: "
-      "after a failure, batches in flight may be delivered twice. With --ack-at put OK means only "
+      "after a failure, or if a client gave up waiting, batches in flight may be delivered twice. "
+      "With --ack-at put OK means only "
       "that "
       "the next stage has the batch.\n\n"
       "A sink that gathers events into files, such as hdfs, would have to complete a file for each "

@@ -1,5 +1,9 @@
 #include "tools/fl-source/avro/connection.h"
 
+#include <linux/sockios.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+
 #include <array>
 #include <cerrno>
 #include <utility>
@@ -10,6 +14,7 @@ namespace {
 constexpr std::size_t kRead = 128 << 10;
 constexpr std::size_t kUnpack = 16 << 10;
 constexpr int kReplyLevel = 6;  // Flume's
+constexpr std::size_t kSerialBytes = 4;
 
 /// Where bytes are read to; one for all connections, since what is not a part of a request is
 /// copied out at once.
@@ -25,7 +30,7 @@ AvroConnection::AvroConnection(ByteStream stream, std::string name, const Settin
     : stream_(stream),
       name_(std::move(name)),
       session_(known),
-      frame_(settings.max_request, settings.spare) {
+      frame_(settings.max_request, settings.spare, "--max-request") {
   if (settings.is_deflated) {
     inflater_.emplace();
     deflater_.emplace(kReplyLevel);
@@ -110,12 +115,16 @@ void AvroConnection::pay(std::uint64_t n) {
     const Reply& reply = owed_.front();
     message.clear();
     append_rpc_reply(message, reply.serial, reply.handshake, reply.answer, reply.text);
-    if (deflater_) {
-      deflater_->add(out_, message);
-    } else {
-      out_ += message;
-    }
+    send(std::string_view(message).substr(std::exchange(is_begun_, false) ? kSerialBytes : 0));
     owed_.pop_front();
+  }
+}
+
+void AvroConnection::send(std::string_view plain) {
+  if (deflater_) {
+    deflater_->add(out_, plain);
+  } else {
+    out_ += plain;
   }
 }
 
@@ -129,6 +138,28 @@ bool AvroConnection::write() {
   }
   out_ = {};
   return true;
+}
+
+// ---------------------------------------------------------------- the client
+
+AvroConnection::Peer AvroConnection::peer() const {
+  pollfd entry{stream_.fd(), POLLRDHUP, 0};
+  if (::poll(&entry, 1, 0) <= 0) {
+    return Peer::there;
+  }
+  return (entry.revents & (POLLERR | POLLHUP)) != 0 ? Peer::gone : Peer::ended;
+}
+
+void AvroConnection::begin_reply() {
+  std::string head;
+  append_frame_head(head, owed_.empty() ? serial() : owed_.front().serial, 0);
+  send(std::string_view(head).substr(0, kSerialBytes));
+  is_begun_ = true;
+}
+
+bool AvroConnection::has_taken_all() const {
+  int on_the_way = 0;
+  return out_.empty() && ::ioctl(stream_.fd(), SIOCOUTQ, &on_the_way) == 0 && on_the_way == 0;
 }
 
 }  // namespace fl

@@ -64,6 +64,22 @@ class AvroConnection {
   bool has_unsent() const { return !out_.empty(); }
   std::size_t unsent() const { return out_.size(); }
   std::uint64_t acknowledged() const { return stream_.acknowledged(); }
+
+  /// ended: it sends nothing more, but may wait for replies; gone: it has closed the connection, or
+  /// the connection is broken. One that is closed looks `ended` until something is sent to it.
+  enum class Peer { there, ended, gone };
+  Peer peer() const;
+  /// Sends the start of the next reply, which is known before its answer: the serial number. A
+  /// client that is there gets it (has_taken_all()), one that has closed becomes `gone`. Only while
+  /// a request is here.
+  void begin_reply();
+  /// The client's kernel has all that was sent.
+  bool has_taken_all() const;
+  /// begin_reply() was called: once is enough.
+  bool is_asked = false;
+  /// Since when it is not known what came of that.
+  std::int64_t asked_ms = -1;
+
   /// After the replies that are owed, the connection ends.
   bool is_refused = false;
   /// Its state in the source (source.h).
@@ -107,7 +123,10 @@ class AvroConnection {
   std::uint64_t arrived_ = 0;
   std::uint64_t packed_before_ = 0;
 
+  void send(std::string_view plain);
+
   std::deque<Reply> owed_;
+  bool is_begun_ = false;  // the first of them, or the next one, by begin_reply()
   std::string out_;
 };
 

@@ -22,6 +22,10 @@ constexpr std::size_t kMaxOwed = 256;
 constexpr std::size_t kMaxUnsent = 64 << 10;
 /// A client that sends so much of its request gets --request-timeout again and again.
 constexpr std::uint64_t kLeastBytesPerSecond = 500;
+/// The same while others wait for the memory that it holds.
+constexpr std::uint64_t kLeastOfHolder = 64 << 10;
+/// How long a client that has ended may take for the first bytes of its reply.
+constexpr std::int64_t kHearMs = 10'000;
 /// How long all clients together may take for their last replies when the stage stops.
 constexpr std::int64_t kLastRepliesMs = 2000;
 
@@ -47,6 +51,7 @@ Status AvroSource::check_options() {
 
 Status AvroSource::open(const StageContext& context) {
   limits_ = context.limits;
+  whole_limits_ = context.limits;
   if (Status status = check_options(); !status) {
     return status;
   }
@@ -71,7 +76,7 @@ Result<Source::State> AvroSource::produce(BlockBuilder& out) {
   if (!take_requests(out)) {
     return State::more;
   }
-  server_->take_input(!ledger_.full());
+  server_->take_input(takes_requests());
   if (Status status = serve_due(); !status) {
     return status.error();
   }
@@ -83,11 +88,14 @@ Result<Source::State> AvroSource::produce(BlockBuilder& out) {
 
 // Hands on what waits. False: there is no room for more of it.
 bool AvroSource::take_requests(BlockBuilder& out) {
+  for (const Id id : std::set<Id>(asked_)) {
+    hear(id, *clients_.at(id));
+  }
   for (;;) {
     if (current_ && !(current_->prefix.empty() ? hand_on(out) : hand_on_with_header(out))) {
       return false;
     }
-    if (waiting_.empty() || ledger_.full()) {
+    if (waiting_.empty() || !takes_requests()) {
       unpark();
       return true;
     }
@@ -175,7 +183,58 @@ bool AvroSource::hand_on_with_header(BlockBuilder& out) {
   }
 }
 
+// False: the client of the request has gone, or has ended and it is not known yet.
+bool AvroSource::has_client(Id id, AvroConnection& client) {
+  switch (client.peer()) {
+    case AvroConnection::Peer::there:
+      return true;
+    case AvroConnection::Peer::ended:
+      break;
+    case AvroConnection::Peer::gone:
+      abandon(id);
+      return false;
+  }
+  if (client.is_asked) {
+    return true;
+  }
+  client.is_waiting = true;
+  ask(id, client);
+  return false;
+}
+
+// Finds out whether a client that has ended is there; hear() knows it later.
+void AvroSource::ask(Id id, AvroConnection& client) {
+  client.begin_reply();
+  client.is_asked = true;
+  client.asked_ms = monotonic_ms();
+  asked_.insert(id);
+  settle(id, client);
+}
+
+void AvroSource::hear(Id id, AvroConnection& client) {
+  if (client.peer() == AvroConnection::Peer::gone || monotonic_ms() >= client.asked_ms + kHearMs) {
+    abandon(id);
+    return;
+  }
+  if (client.has_taken_all()) {
+    client.asked_ms = -1;
+    asked_.erase(id);
+    if (client.is_waiting) {
+      waiting_.push_back(id);
+    }
+  }
+  settle(id, client);
+}
+
+void AvroSource::abandon(Id id) {
+  abandoned_ += clients_.at(id)->has_request() ? 1U : 0U;
+  remove(id);
+}
+
 void AvroSource::take_request(Id id, AvroConnection& client) {
+  if (!has_client(id, client)) {
+    return;
+  }
   const Result<RpcCall> call = client.call();
   if (!call) {
     fail(id, client, call.error());
@@ -193,6 +252,17 @@ void AvroSource::take_request(Id id, AvroConnection& client) {
   }
 }
 
+// An event may be within the limits, but not with a further header.
+std::string AvroSource::complaint(const RpcCall& call, bool is_batch, const Error& why) const {
+  if (options_.access.client_ip_header.empty() ||
+      !CallEvents(call.parameters, is_batch, whole_limits_).count()) {
+    return why.message;
+  }
+  return why.message.substr(0, why.message.find(':')) +  // "event 2"
+         ": it leaves no room for --client-ip-header, which needs one of its 64 headers and some "
+         "of their 64 KiB";
+}
+
 // Notes the reply to the request, and makes its events the next ones to hand on.
 void AvroSource::begin(Id id, AvroConnection& client, RpcCall call) {
   const std::uint32_t serial = client.serial();
@@ -207,9 +277,9 @@ void AvroSource::begin(Id id, AvroConnection& client, RpcCall call) {
       if (!count) {
         ++refused_;
         answer_with = RpcAnswer::error;
-        text = "refused: " + count.error().message;
-        warn(rejected_, "a batch of " + client.name() + " is refused: " + count.error().message,
-             "batch");
+        const std::string why = complaint(call, is_batch, count.error());
+        text = "refused: " + why;
+        warn(rejected_, "a batch of " + client.name() + " is refused: " + why, "batch");
       } else if (*count > 0) {
         // The views of the call point into the message, which moves.
         const std::size_t at =
@@ -245,12 +315,19 @@ void AvroSource::begin(Id id, AvroConnection& client, RpcCall call) {
 
 // ---------------------------------------------------------------- waiting
 
+bool AvroSource::takes_requests() const {
+  return !ledger_.full() && (acked_ >= orphans_end_ || monotonic_ms() >= paused_until_ms_);
+}
+
 // Without room no client is read, and nobody accepted: replies still go out, and the late are
 // ended.
 void AvroSource::watch(PollSet& set, bool room) {
   has_room_ = room;
   if (server_) {
-    server_->watch(set, room && !ledger_.full(), room && has_work());
+    server_->watch(set, room && takes_requests(), room && has_work());
+    if (room && acked_ < orphans_end_ && monotonic_ms() < paused_until_ms_) {
+      set.wake_at(paused_until_ms_);
+    }
   }
 }
 
@@ -319,6 +396,10 @@ void AvroSource::read(Id id, AvroConnection& client) {
     fail(id, client, more.error());
     return;
   }
+  if (client.at_end() && client.owed() > 0 && !client.is_asked) {
+    ask(id, client);
+    return;
+  }
   look_for_request(id, client);
 }
 
@@ -382,6 +463,10 @@ void AvroSource::fail(Id id, AvroConnection& client, const Error& why) {
 }
 
 void AvroSource::late(Id id, AvroConnection& client) {
+  if (client.asked_ms >= 0) {
+    hear(id, client);
+    return;
+  }
   if (client.has_unsent()) {
     if (const std::int64_t more_ms = client.reader.more_ms(client.acknowledged()); more_ms > 0) {
       client.unsent_since_ms = monotonic_ms() + more_ms - SlowReader::kFirstMs;
@@ -389,8 +474,8 @@ void AvroSource::late(Id id, AvroConnection& client) {
       return;
     }
   }
-  const auto enough =
-      kLeastBytesPerSecond * static_cast<std::uint64_t>(options_.request_timeout.ms) / 1000;
+  const auto enough = (parked_.empty() ? kLeastBytesPerSecond : kLeastOfHolder) *
+                      static_cast<std::uint64_t>(options_.request_timeout.ms) / 1000;
   const bool is_fast = client.lacks_bytes() && client.arrived() > 0 && client.arrived() >= enough;
   const bool is_ours = server_->stream(id).unread() > 0;
   if (!client.has_unsent() && !client.at_end() && (is_fast || is_ours)) {
@@ -399,12 +484,12 @@ void AvroSource::late(Id id, AvroConnection& client) {
     return;
   }
   if (client.lacks_bytes() || client.has_unsent()) {
-    warn(late_,
-         client.name() +
-             (client.has_unsent() ? " does not read its replies"
-                                  : " has not sent the rest of its request") +
-             "; the connection is closed",
-         "connection");
+    const char* const what = client.has_unsent() ? " does not read its replies"
+                             : parked_.empty()
+                                 ? " has not sent the rest of its request"
+                                 : " has not sent the rest of its request, and others wait for "
+                                   "its memory";
+    warn(late_, client.name() + what + "; the connection is closed", "connection");
   }
   remove(id);
 }
@@ -414,6 +499,9 @@ void AvroSource::late(Id id, AvroConnection& client) {
 // The first n events have got where the reply promises them to be.
 void AvroSource::answer(std::uint64_t n) {
   acked_ = std::max(acked_, n);
+  if (acked_ >= orphans_end_) {
+    pause_ms_ = kFirstPauseMs;
+  }
   if (!server_) {
     return;
   }
@@ -448,6 +536,10 @@ void AvroSource::settle(Id id, AvroConnection& client) {
 
 void AvroSource::set_deadline(Id id, AvroConnection& client) {
   const std::int64_t now = monotonic_ms();
+  if (client.asked_ms >= 0) {
+    server_->set_deadline(id, now + 1 + (now - client.asked_ms) / 4);
+    return;
+  }
   if (client.has_unsent()) {
     if (client.unsent_since_ms < 0) {
       client.unsent_since_ms = now;
@@ -474,7 +566,16 @@ void AvroSource::set_deadline(Id id, AvroConnection& client) {
 
 void AvroSource::remove(Id id) {
   AvroConnection& client = *clients_.at(id);
+  if (client.owed() > 0 && acked_ < ledger_.events()) {
+    const std::int64_t now = monotonic_ms();
+    if (acked_ >= orphans_end_ || now >= paused_until_ms_) {
+      paused_until_ms_ = now + pause_ms_;
+      pause_ms_ = std::min(2 * pause_ms_, kMostPauseMs);
+    }
+    orphans_end_ = ledger_.events();
+  }
   held_ -= client.counted;
+  asked_.erase(id);
   holders_.erase(id);
   server_->close(id);
   clients_.erase(id);
@@ -530,6 +631,7 @@ Status AvroSource::close() {
   waiting_.clear();
   parked_.clear();
   holders_.clear();
+  asked_.clear();
   accepted_ = server_->accepted();
   server_.reset();
   if (unanswered > 0) {
@@ -545,6 +647,9 @@ std::string AvroSource::summary() const {
   if (refused_ > 0) {
     text += ", " + count_of(refused_, "request") + " refused";
   }
+  if (abandoned_ > 0) {
+    text += ", " + count_of(abandoned_, "request") + " of clients that had gone";
+  }
   return text;
 }
 
@@ -556,6 +661,9 @@ void AvroSource::figures(FigureList& out) const {
   out.counter("replies_total", "Requests that were answered.", replied_);
   out.counter("refused_total", "Requests that were answered with an error.", refused_)
       .said_if_any("refused");
+  out.counter("abandoned_total", "Requests that were dropped because their client had gone.",
+              abandoned_)
+      .said_if_any("dropped, their clients had gone");
   out.gauge("held_bytes", "Bytes of requests that wait.", held_);
 }
 

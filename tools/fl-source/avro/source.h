@@ -43,6 +43,12 @@ struct AvroSourceOptions {
 /// its events are neighbours, and all of them are taken or none. Whole requests wait in a queue,
 /// one of each client. Its client is not read meanwhile; nobody is read while the ledger is full.
 ///
+/// While the next stage takes nothing, clients give up, close their connections and send again, so
+/// what is read afterwards may be of clients that are long gone. Before a request is taken, one
+/// whose client has ended is therefore set aside until it is known whether the client is there. And
+/// if a client has gone whose events are not acknowledged, no request is taken until they are, or
+/// for a while: what comes may be the same events again.
+///
 /// Memory: all clients together hold at most kBudget bytes of requests and one request. Above that
 /// only one client is read, the first of those that hold some; the others are parked.
 class AvroSource final : public Source {
@@ -69,6 +75,8 @@ class AvroSource final : public Source {
 
  private:
   using Id = std::uint64_t;
+  static constexpr std::int64_t kFirstPauseMs = 30'000;
+  static constexpr std::int64_t kMostPauseMs = 600'000;
 
   // The request whose events are being handed on.
   struct Current {
@@ -79,14 +87,20 @@ class AvroSource final : public Source {
     std::string host;             // the value in them
   };
 
-  bool has_work() const { return current_ || (!waiting_.empty() && !ledger_.full()); }
+  bool has_work() const { return current_ || (!waiting_.empty() && takes_requests()); }
+  bool takes_requests() const;
   Status check_options();
   bool hand_on(BlockBuilder& out);
   bool hand_on_with_header(BlockBuilder& out);
   void end_current();
   bool take_requests(BlockBuilder& out);
   void take_request(Id id, AvroConnection& client);
+  bool has_client(Id id, AvroConnection& client);
+  void ask(Id id, AvroConnection& client);
+  void hear(Id id, AvroConnection& client);
+  void abandon(Id id);
   void begin(Id id, AvroConnection& client, RpcCall call);
+  std::string complaint(const RpcCall& call, bool is_batch, const Error& why) const;
   Status serve_due();
   void serve(const TcpServer::Event& event);
   void read(Id id, AvroConnection& client);
@@ -104,7 +118,8 @@ class AvroSource final : public Source {
   void warn(RepeatedWarning& of, const std::string& text, const std::string& each);
 
   AvroSourceOptions options_;
-  EventLimits limits_;
+  EventLimits limits_;  // of an event that comes; a header may be added
+  EventLimits whole_limits_;
   AvroConnection::Settings settings_;
   KnownProtocols known_;
 
@@ -116,16 +131,21 @@ class AvroSource final : public Source {
   std::deque<Id> waiting_;  // have a whole request
   std::deque<Id> parked_;   // are not read: too much is held
   std::set<Id> holders_;    // hold bytes of requests
+  std::set<Id> asked_;      // have ended; whether they are there is not known yet
   std::size_t held_ = 0;
   std::optional<Current> current_;
   EventLedger ledger_;
   std::uint64_t produced_ = 0;
   std::uint64_t acked_ = 0;
+  std::uint64_t orphans_end_ = 0;  // events of clients that have gone are among those before
+  std::int64_t paused_until_ms_ = 0;
+  std::int64_t pause_ms_ = kFirstPauseMs;  // the next one
 
   std::uint64_t accepted_ = 0;  // when the server is gone
   std::uint64_t requests_ = 0;
   std::uint64_t refused_ = 0;
   std::uint64_t replied_ = 0;
+  std::uint64_t abandoned_ = 0;
   RepeatedWarning damaged_;
   RepeatedWarning late_;
   RepeatedWarning rejected_;
