@@ -4,6 +4,7 @@
 #include <sys/eventfd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <string_view>
 #include <utility>
@@ -96,6 +97,16 @@ KafkaConsumer::~KafkaConsumer() {
   // What is in the queue refers to its partitions, which hold the library's threads.
   while (records_ && KafkaMessage(rd_kafka_consume_queue(records_.get(), 0))) {}
   records_.reset();
+}
+
+std::int64_t KafkaConsumer::poll_interval_ms() const {
+  constexpr std::int64_t kDefaultMs = 300'000;
+  std::array<char, 32> text{};
+  std::size_t size = text.size();
+  (void)rd_kafka_conf_get(rd_kafka_conf(client_->handle()), "max.poll.interval.ms", text.data(),
+                          &size);
+  const Result<std::uint64_t> ms = parse_count(text.data(), INT32_MAX);
+  return ms ? static_cast<std::int64_t>(*ms) : kDefaultMs;
 }
 
 Status KafkaConsumer::subscribe(const std::vector<std::string>& topics) {

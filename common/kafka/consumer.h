@@ -51,6 +51,8 @@ class KafkaConsumer {
   KafkaClient& client() { return *client_; }
   const KafkaClient& client() const { return *client_; }
   bool is_in_group() const { return is_in_group_; }
+  /// max.poll.interval.ms, as the library has it.
+  std::int64_t poll_interval_ms() const;
 
   /// Joins the group. A name that begins with ^ is a pattern.
   Status subscribe(const std::vector<std::string>& topics);

@@ -53,6 +53,8 @@ constexpr Rule kRules[] = {
     {RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, Kind::topic, ErrorClass::config,
      "create it: kafka-topics.sh --create; or let brokers do so: auto.create.topics.enable"},
     {RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, Kind::topic, ErrorClass::config, ""},
+    {RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE, Kind::fatal, ErrorClass::unavailable,
+     "the system refuses a thread: raise the limit of processes (ulimit -u) or of the service"},
     {RD_KAFKA_RESP_ERR__FATAL, Kind::fatal, ErrorClass::unavailable, ""},
 };
 

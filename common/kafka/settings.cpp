@@ -99,6 +99,12 @@ bool is_known(const std::string& name) {
   return result != RD_KAFKA_CONF_UNKNOWN;
 }
 
+Error no_transactions(const std::string& origin) {
+  return wrong(origin + ": transactions are not supported",
+               "without them each event is stored at least once, and once unless the stage is "
+               "started again");
+}
+
 // Several names of librdkafka are aliases: which one counts.
 std::string canonical(const std::string& name) {
   static constexpr std::pair<const char*, const char*> kAliases[] = {
@@ -158,6 +164,9 @@ Result<KafkaSettings> KafkaSettings::make(KafkaRole role, const KafkaProperties&
           fmt::format("-X {}: librdkafka {} has no such property", name, rd_kafka_version_str()),
           "the documentation of librdkafka names all of them");
     }
+    if (name == "transactional.id") {
+      return no_transactions("-X " + name);
+    }
     settings.put(canonical(name), *value, "-X " + name);
     if (canonical(name) == "bootstrap.servers") {
       settings.servers_ = *value;
@@ -191,9 +200,7 @@ Status KafkaSettings::take_java(const std::string& name, const std::string& valu
   const JavaName* const java = find_java_name(name);
   if (java == nullptr) {
     if (name == "transactional.id") {
-      return wrong(origin + ": transactions are not supported",
-                   "without them each event is stored at least once, and once unless the stage is "
-                   "started again");
+      return no_transactions(origin);
     }
     if (!is_known(name)) {
       notes_.push_back(
@@ -318,7 +325,6 @@ KafkaSettings KafkaSettings::to_ask() const {
   settings.notes_.clear();
   settings.values_["log_level"] = "3";  // it would warn of each property of a producer
   settings.values_["allow.auto.create.topics"] = "false";
-  settings.values_.erase("transactional.id");
   return settings;
 }
 

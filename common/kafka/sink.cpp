@@ -535,7 +535,9 @@ Status KafkaSink::look_at_problem(std::int64_t now) {
     Error error = stall_error(now);
     if (problem->kind == KafkaProblem::Kind::fatal) {
       error.message = "the producer cannot continue: " + error.message;
-      error.hint = "start the stage again: what was not acknowledged is sent again";
+      if (error.hint.empty()) {
+        error.hint = "start the stage again: what was not acknowledged is sent again";
+      }
     }
     return error;
   }

@@ -41,12 +41,12 @@ Status KafkaSource::open(const StageContext& context) {
   if (!settings) {
     return settings.error();
   }
-  poll_interval_ms_ = std::stoll(settings->find("max.poll.interval.ms").value_or("300000"));
   auto consumer = KafkaConsumer::make(*settings);
   if (!consumer) {
     return consumer.error();
   }
   consumer_ = std::move(*consumer);
+  poll_interval_ms_ = consumer_->poll_interval_ms();
   if (context.dry_run) {
     return dry_run();
   }
@@ -126,7 +126,8 @@ std::int64_t KafkaSource::deadline_ms() const {
     const bool is_due = std::any_of(slots_.begin(), slots_.end(), [this](const auto& slot) {
       return !is_committed(*slot.second);
     });
-    deadline = is_due ? std::min(deadline, next_commit_ms_) : deadline;
+    const std::int64_t next_ms = loss_ ? 0 : next_commit_ms_;
+    deadline = is_due ? std::min(deadline, std::max(next_ms, retry_commit_ms_)) : deadline;
   }
   return deadline;
 }
@@ -183,7 +184,7 @@ Status KafkaSource::serve() {
     next_lag_ms_ = monotonic_ms() + kLagMs;
     ask_lag();
   }
-  if (!is_commit_open_ && monotonic_ms() >= next_commit_ms_) {
+  if (may_commit() && monotonic_ms() >= next_commit_ms_) {
     if (Status status = commit_safe(); !status) {
       return status;
     }

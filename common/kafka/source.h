@@ -67,6 +67,7 @@ class KafkaSource final : public Source {
   Status check_options();
   Status check_topics(const std::vector<std::string>& topics);
   Status parse_partitions();
+  Status take_group();
   Status take_reset(PropertyMap& properties);
   std::vector<std::string> subscription() const;
   Status dry_run();
@@ -76,7 +77,7 @@ class KafkaSource final : public Source {
   Status serve();
   Status hear();
   Status take_change(const KafkaConsumer::Change& change);
-  void take_commit(const KafkaConsumer::Commit& commit);
+  Status take_commit(const KafkaConsumer::Commit& commit);
   Status take_answer(const KafkaAnswer& answer);
   Status take_topics(const KafkaAnswer& answer);
   Status take_places(const KafkaAnswer& answer);
@@ -96,6 +97,8 @@ class KafkaSource final : public Source {
   Status look_at_problem();
   void reached();
   Status commit_safe();
+  bool may_commit() const;
+  void commit_soon();
   bool is_committed(const KafkaSlot& slot) const;
   Slot find(std::string_view topic, std::int32_t partition) const;
   Slot slot_of(const rd_kafka_message_t& message);
@@ -156,6 +159,10 @@ class KafkaSource final : public Source {
 
   bool is_commit_open_ = false;
   std::int64_t next_commit_ms_ = 0;
+  /// No commit comes before: one has failed, and the next waits for a pause that grows.
+  std::int64_t retry_commit_ms_ = 0;
+  std::int64_t commit_pause_ms_ = 0;
+  std::optional<Error> commit_trouble_;  // why the last commit failed
   std::int64_t next_poll_ms_ = 0;
   int records_index_ = -1;
 

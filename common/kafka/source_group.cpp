@@ -24,6 +24,10 @@ constexpr std::int64_t kCloseMs = 5000;
 constexpr std::int64_t kFinishMs = 30'000;
 constexpr std::int64_t kLeaveMs = 2000;
 constexpr std::int64_t kEndMs = 4000;
+/// After a commit that has failed: doubled each time, up to the usual interval or a second, since
+/// at the end there are only a few.
+constexpr std::int64_t kCommitPauseMs = 100;
+constexpr std::int64_t kLastCommitPauseMs = 1000;
 
 std::string names_of(const std::vector<KafkaPartition>& partitions) {
   constexpr std::size_t kMost = 8;
@@ -44,8 +48,11 @@ Status KafkaSource::hear() {
   std::optional<KafkaConsumer::Commit> commit;
   while (consumer_->next(change, commit)) {
     if (commit) {
-      take_commit(*commit);
+      const Status status = take_commit(*commit);
       commit.reset();
+      if (!status) {
+        return status;
+      }
     }
     if (change) {
       if (Status status = take_change(*change); !status) {
@@ -87,6 +94,7 @@ Status KafkaSource::take_change(const KafkaConsumer::Change& change) {
   loss_ =
       Loss{change.partitions,
            change.is_lost ? 0 : monotonic_ms() + std::min(kLossMs, poll_interval_ms_ / 3), false};
+  commit_soon();
   return serve_loss();
 }
 
@@ -121,10 +129,7 @@ Status KafkaSource::serve_loss() {
     is_open = is_open || (slot && slot->is_owned && (slot->in_flight > 0 || !is_committed(*slot)));
   }
   if (is_open && !is_late) {
-    if (!is_commit_open_) {
-      return commit_safe();
-    }
-    return {};
+    return may_commit() ? commit_safe() : Status();
   }
   const std::vector<KafkaPartition> partitions = std::move(loss_->partitions);
   loss_.reset();
@@ -400,6 +405,16 @@ Status KafkaSource::acked(std::uint64_t n) {
   return {};
 }
 
+bool KafkaSource::may_commit() const {
+  return !is_commit_open_ && monotonic_ms() >= retry_commit_ms_;
+}
+
+// The time is limited from now on: what has failed before is tried once more, at once.
+void KafkaSource::commit_soon() {
+  retry_commit_ms_ = 0;
+  commit_pause_ms_ = 0;
+}
+
 Status KafkaSource::commit_safe() {
   if (!consumer_->is_in_group()) {
     return {};
@@ -424,7 +439,7 @@ Status KafkaSource::commit_safe() {
   return consumer_->commit(offsets);
 }
 
-void KafkaSource::take_commit(const KafkaConsumer::Commit& commit) {
+Status KafkaSource::take_commit(const KafkaConsumer::Commit& commit) {
   is_commit_open_ = false;
   for (const auto& [partition, offset] : commit.offsets) {
     // The slot may be another one by now.
@@ -436,14 +451,29 @@ void KafkaSource::take_commit(const KafkaConsumer::Commit& commit) {
     ++commits_;
     reached();
   }
-  if (commit.code != RD_KAFKA_RESP_ERR_NO_ERROR && commit.code != RD_KAFKA_RESP_ERR__NO_OFFSET) {
-    const std::int64_t now = monotonic_ms();
-    if (failed_commits_.happened(now)) {
-      log(LogLevel::warning, fmt::format("offsets could not be committed, trying again: {}",
-                                         kafka_problem(commit.code, "").error.message));
-      failed_commits_.reported(now);
-    }
+  if (commit.code == RD_KAFKA_RESP_ERR_NO_ERROR || commit.code == RD_KAFKA_RESP_ERR__NO_OFFSET) {
+    commit_trouble_.reset();
+    commit_soon();
+    return {};
   }
+  commit_trouble_ = kafka_problem(commit.code, "").error;
+  // Local codes are lost connections, where a login that was right before may be so again.
+  if (commit_trouble_->kind == ErrorClass::permission && commit.code > 0) {
+    return Error{ErrorClass::permission,
+                 fmt::format("the offsets of the group '{}' could not be committed: {}",
+                             options_.group, commit_trouble_->message),
+                 commit_trouble_->hint};
+  }
+  const std::int64_t now = monotonic_ms();
+  const auto most = std::min<std::int64_t>(options_.commit_interval.ms, kLastCommitPauseMs);
+  commit_pause_ms_ = std::max(kCommitPauseMs, std::min(2 * commit_pause_ms_, most));
+  retry_commit_ms_ = now + commit_pause_ms_;
+  if (failed_commits_.happened(now)) {
+    log(LogLevel::warning,
+        fmt::format("offsets could not be committed, trying again: {}", commit_trouble_->message));
+    failed_commits_.reported(now);
+  }
+  return {};
 }
 
 Status KafkaSource::close() {
@@ -455,9 +485,13 @@ Status KafkaSource::close() {
   Status status;
   if (consumer_->is_in_group() && has_joined_) {
     PollSet set;
+    commit_soon();
     for (;;) {
-      (void)hear();
-      if (!is_commit_open_ && !loss_) {
+      if (Status heard = hear(); !heard && heard.error().kind == ErrorClass::permission) {
+        status = heard;
+      } else if (loss_) {
+        status = serve_loss();
+      } else if (may_commit()) {
         status = commit_safe();
       }
       left = 0;
@@ -469,18 +503,22 @@ Status KafkaSource::close() {
       }
       set.clear();
       consumer_->client().watch(set);
-      set.wake_at(is_commit_open_ ? until : std::min(until, next_commit_ms_));
+      std::int64_t wake_ms = is_commit_open_ ? until : std::min(until, retry_commit_ms_);
+      wake_ms = loss_ ? std::min(wake_ms, loss_->deadline_ms) : wake_ms;
+      set.wake_at(wake_ms);
       set.wait();
     }
   }
   left += repeated_;
   if (status && left > 0) {
     const std::optional<KafkaProblem>& problem = consumer_->client().problem();
-    status = Error{
-        ErrorClass::again,
-        fmt::format("the last offsets of {} could not be committed{}", count_of(left, "partition"),
-                    problem ? ": " + problem->error.message : std::string()),
-        "the next run delivers these events again"};
+    const std::string why = commit_trouble_ ? commit_trouble_->message
+                            : problem       ? problem->error.message
+                                            : "";
+    status = Error{ErrorClass::again,
+                   fmt::format("the last offsets of {} could not be committed{}{}",
+                               count_of(left, "partition"), why.empty() ? "" : ": ", why),
+                   "the next run delivers these events again"};
   }
   end_client();
   return status;

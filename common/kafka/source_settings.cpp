@@ -92,7 +92,39 @@ Status KafkaSource::take_reset(PropertyMap& properties) {
   return {};
 }
 
+// The consumer's own word for --group, from wherever it comes.
+Status KafkaSource::take_group() {
+  constexpr std::string_view kOfFlume = "flume";  // its default, which nobody need have given
+  const std::string name = "group.id";
+  const bool is_of_library = options_.library.contains(name);
+  const PropertyMap& properties = is_of_library ? options_.library : options_.java;
+  const auto found = properties.find(name);
+  if (found == properties.end()) {
+    return {};
+  }
+  const Result<std::string> value = found->second.reveal();
+  if (!value) {
+    return value.error();
+  }
+  const std::string option = (is_of_library ? "-X " : "--consumer ") + name;
+  if (value->empty()) {
+    return wrong(option + " is empty", "leave it out to read without a group");
+  }
+  if (!options_.group.empty() && options_.group != kOfFlume && options_.group != *value) {
+    return wrong(fmt::format("--group names the group '{}', and {} the group '{}'",
+                             printable(options_.group), option, printable(*value)),
+                 "both mean the same: leave one of them out");
+  }
+  options_.group = *value;
+  options_.library.erase(name);
+  options_.java.erase(name);
+  return {};
+}
+
 Status KafkaSource::check_options() {
+  if (Status status = take_group(); !status) {
+    return status;
+  }
   if (!options_.topics_regex.empty()) {
     options_.topics.clear();  // it wins, as in Flume
     if (options_.group.empty()) {

@@ -3,10 +3,11 @@
 forgets the oldest of more than 5 MB in a partition, and knows no logins and no transactions.
 
     with kafka_mock.Cluster() as cluster:      # in this process
-        cluster.address                        # HOST:PORT
+        cluster.address                        # HOST:PORT of each broker, with commas between
         cluster.values()                       # [b"one", b"two"]
         cluster.fill("lines")                  # its lines become records
         cluster.committed("group")             # [b"one"]
+        cluster.refuse(kafka_mock.OFFSET_COMMIT, 30, 1000)     # so many, with this error
 
 usage: kafka_mock.py PORT FILE     as a process: writes its address into FILE. It chooses its own
                                    ports, so what comes to PORT is passed on to it (0: any)
@@ -19,6 +20,7 @@ import sys
 import threading
 
 PRODUCER, CONSUMER = 0, 1
+OFFSET_COMMIT = 8  # a kind of request
 
 
 class _Partition(ctypes.Structure):
@@ -34,7 +36,7 @@ class _List(ctypes.Structure):
 
 
 class Cluster:
-    def __init__(self, partitions=1):
+    def __init__(self, partitions=1, brokers=1):
         library = self.library = ctypes.CDLL("librdkafka.so.1")
         for name in ("rd_kafka_conf_new", "rd_kafka_new", "rd_kafka_mock_cluster_new"):
             getattr(library, name).restype = ctypes.c_void_p
@@ -45,7 +47,7 @@ class Cluster:
         self.partitions = partitions
         self.handle = ctypes.c_void_p(
             library.rd_kafka_new(PRODUCER, conf, reason, ctypes.c_size_t(256)))
-        self.cluster = ctypes.c_void_p(library.rd_kafka_mock_cluster_new(self.handle, 1))
+        self.cluster = ctypes.c_void_p(library.rd_kafka_mock_cluster_new(self.handle, brokers))
         library.rd_kafka_mock_topic_create(self.cluster, b"t", partitions, 1)
         self.address = library.rd_kafka_mock_cluster_bootstraps(self.cluster).decode()
 
@@ -98,6 +100,15 @@ class Cluster:
         finally:
             library.rd_kafka_topic_partition_list_destroy(asked)
             library.rd_kafka_destroy(handle)
+
+    def refuse(self, kind, error, count):
+        """The next `count` requests of this kind are answered with the error; 0: none is any more.
+        Afterwards they are answered as before: a client that asks without a pause gets there."""
+        library = self.library
+        library.rd_kafka_mock_clear_request_errors(self.cluster, ctypes.c_int16(kind))
+        library.rd_kafka_mock_push_request_errors_array(
+            self.cluster, ctypes.c_int16(kind), ctypes.c_size_t(count),
+            (ctypes.c_int * count)(*[error] * count))
 
     def close(self):
         if self.cluster:

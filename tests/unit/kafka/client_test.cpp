@@ -86,6 +86,8 @@ TEST(KafkaProblem, ClassesFollowTheCodes) {
             KafkaProblem::Kind::refused);
   EXPECT_EQ(kafka_problem(RD_KAFKA_RESP_ERR__TRANSPORT, "close notify: SSL alert number 0").kind,
             KafkaProblem::Kind::away);
+  EXPECT_EQ(kafka_problem(RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE, "no thread").kind,
+            KafkaProblem::Kind::fatal);
   EXPECT_EQ(kafka_problem(RD_KAFKA_RESP_ERR__TRANSPORT, "b1: refused").error.message,
             "b1: refused");
   EXPECT_EQ(kafka_problem(RD_KAFKA_RESP_ERR__TRANSPORT,

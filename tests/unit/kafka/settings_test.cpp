@@ -78,6 +78,15 @@ TEST(KafkaSettings, WhatAComponentNeedsCannotBeChanged) {
   EXPECT_TRUE(same->require("request.required.acks", "-1", "nothing may be lost").ok());
 }
 
+TEST(KafkaSettings, TransactionsAreRefusedInBothSpellings) {
+  EXPECT_EQ(made({{"transactional.id", plain("x")}}).error().message,
+            "kafka.producer.transactional.id: transactions are not supported");
+  const auto of_library = made({}, {{"transactional.id", plain("x")}});
+  ASSERT_FALSE(of_library.ok());
+  EXPECT_EQ(of_library.error().message, "-X transactional.id: transactions are not supported");
+  EXPECT_EQ(of_library.error().kind, ErrorClass::config);
+}
+
 TEST(KafkaSettings, JaasBecomesUserAndPassword) {
   ::setenv("FL_TEST_JAAS",
            "org.apache.kafka.common.security.plain.PlainLoginModule required "

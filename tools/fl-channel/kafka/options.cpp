@@ -68,7 +68,8 @@ void add_put(OptionTable<O>& table) {
 void add_take(OptionTable<O>& table) {
   table
       .add("kafka.consumer.group.id", &O::group, "GROUP",
-           "The group that takes. Each group gets every event; its members share the partitions.")
+           "The group that takes. Each group gets every event; its members share the partitions. "
+           "The consumer's group.id means the same.")
       .named("group")
       .not_empty();
   table

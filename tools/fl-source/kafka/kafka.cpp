@@ -19,8 +19,8 @@ void add_places(OptionTable<Options>& table) {
   table
       .add("kafka.consumer.group.id", &Options::group, "GROUP",
            "The group whose offsets say where to continue. Its members share the partitions. "
-           "Without "
-           "a group all partitions are read, and no place is remembered.")
+           "Without a group all partitions are read, and no place is remembered. The consumer's "
+           "group.id means the same.")
       .named("group")
       .flume("flume")
       .not_empty();
@@ -148,9 +148,10 @@ ComponentType kafka_source() {
       "A sink that gathers events into files acknowledges when a file is complete. Until then "
       "nothing is committed; a restart reads it again.\n\n"
       "On a signal nothing more is handed on. When the rest is acknowledged and committed, this "
-      "leaves the group, and the status is 0. If brokers do not answer then, it waits for the last "
-      "commits for 5 seconds, and ends with 75 without them; for everything else the Kafka library "
-      "has 4 seconds more.";
+      "leaves the group, and the status is 0. If brokers do not answer then, or with an error, the "
+      "last commits are tried for 5 seconds, and the status without them is 75; for everything "
+      "else the Kafka library has 4 seconds more. A permission that is missing for a commit ends "
+      "it with 77 at any time.";
   type.examples = {
       {"fl-source kafka trades --bootstrap-server b1:9092 --group hdfs --dry-run || test $? = 69",
        "Checks options, brokers and login."},
