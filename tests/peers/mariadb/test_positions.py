@@ -167,6 +167,48 @@ class Positions(harness.Case):
         self.check(pipeline, 0, 0)
         self.check_whole(pipeline.output().decode().splitlines())
 
+    def test_polling_a_table_that_is_changed(self):
+        """Each look takes it as it is then: more columns, other types, another table of that name."""
+        self.server.run(f"CREATE TABLE {self.table} (id INT PRIMARY KEY, v VARCHAR(20)); "
+                        f"INSERT INTO {self.table} VALUES (1, 'one')")
+        for form in ("json", "avro"):
+            with self.subTest(form):
+                self.place = self.path("position" + form)
+                pipeline = self.pipeline(self.words("--format", form, "--since", "id", "--poll", "20ms"),
+                                         ["fl-sink", "stdout", "--stream", "--format", "json"])
+                self.addCleanup(pipeline.kill)
+
+                def events(count):
+                    harness.poll(lambda: pipeline.output().count(b"\n") == count, f"{count} rows")
+                    return [json.loads(row) for row in pipeline.output().splitlines()]
+
+                def body(event):
+                    return json.loads(event["body"]) if form == "json" else json.loads(
+                        event["headers"]["flume.avro.schema.literal"])["fields"]
+                events(1)
+                self.server.run(f"ALTER TABLE {self.table} ADD n INT; INSERT INTO {self.table} VALUES (2, 'two', 7)")
+                second = body(events(2)[1])
+                self.server.run(f"ALTER TABLE {self.table} MODIFY v BLOB; "
+                                f"INSERT INTO {self.table} VALUES (3, X'ff00', 8)")
+                third = body(events(3)[2])
+                self.server.run(f"CREATE TABLE {self.table}_new (id INT PRIMARY KEY, other INT); INSERT INTO "
+                                f"{self.table}_new VALUES (4, 9); RENAME TABLE {self.table} TO {self.table}_old, "
+                                f"{self.table}_new TO {self.table}")
+                fourth = body(events(4)[3])
+                if form == "json":
+                    self.assertEqual([second, third, fourth], [
+                        {"id": 2, "v": "two", "n": 7}, {"id": 3, "v": "/wA=", "n": 8}, {"id": 4, "other": 9}])
+                else:
+                    self.assertEqual([[field["name"] for field in each] for each in (second, third, fourth)],
+                                     [["id", "v", "n"], ["id", "v", "n"], ["id", "other"]])
+                    self.assertIn("bytes", str(third))
+                # Another key: the position is none of it.
+                self.server.run(f"ALTER TABLE {self.table} DROP PRIMARY KEY, ADD PRIMARY KEY (other)")
+                self.check(pipeline, 78, 78, limit=LIMIT)
+                self.assertIn("the key of", pipeline.errors(0))
+                self.server.run(f"DROP TABLE {self.table}; DROP TABLE {self.table}_old; CREATE TABLE {self.table} (id "
+                                f"INT PRIMARY KEY, v VARCHAR(20)); INSERT INTO {self.table} VALUES (1, 'one')")
+
     # ------------------------------------------------------------- faults
 
     def test_a_server_that_is_killed(self):

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "tools"))
@@ -224,6 +225,19 @@ class Rows(harness.Case):
                              statuses=(65, 65))
         self.assertIn("--max-event", pipeline.errors(0))
 
+    def test_rows_that_grow_in_utf8(self):
+        """What counts is the size as it is sent. The next run is beyond them."""
+        self.server.run(f"CREATE TABLE {self.table} (id INT PRIMARY KEY, t LONGTEXT CHARACTER SET latin1, k LONGTEXT "
+                        f"CHARACTER SET sjis); INSERT INTO {self.table} VALUES (1, 'a', 'b'), "
+                        "(2, REPEAT('ü', 30000000), NULL), (3, NULL, REPEAT('ｱ', 20000000)), (4, 'ü', 'ｱ'), "
+                        "(5, REPEAT('x', 10000000), NULL)")
+        options = ["--since", "id", "--position", self.path("p"), "--max-event", "32MiB", "--reject",
+                   self.path("reject.avro")]
+        sink = [*STDOUT, "--max-event", "32MiB"]
+        rows = self.bodies(*options, sink=sink)
+        self.assertEqual([json.loads(row)["id"] for row in rows], [1, 4, 5])
+        self.assertEqual(self.bodies(*options, sink=sink), [])
+
     def test_memory_does_not_grow(self):
         self.server.run(f"CREATE TABLE {self.table} (id INT PRIMARY KEY, t LONGTEXT); "
                         f"INSERT INTO {self.table} SELECT seq, REPEAT('x', IF(seq % 10, 500000, "
@@ -279,6 +293,25 @@ class Rows(harness.Case):
         proxy.after(100)
         self.assertEqual(
             len(self.bodies(url=f"mysql://fl@127.0.0.1:{proxy.port}/test/{self.table}")), 20_000)
+
+    def test_a_signal_in_the_middle(self):
+        """Nothing remembers the rest, so that the last stage must not end with 0, either."""
+        self.fill(20_000)
+        proxy = CutProxy(self.server.port)
+        self.addCleanup(proxy.close)
+        reached, stopped = threading.Event(), threading.Event()
+
+        def hold():
+            reached.set()
+            stopped.wait(LIMIT)
+        self.addCleanup(stopped.set)
+        proxy.after(300_000, hold)
+        pipeline = self.pipeline(self.words(f"mysql://fl@127.0.0.1:{proxy.port}/test/{self.table}"), STDOUT)
+        harness.poll(lambda: reached.is_set() and pipeline.output().count(b"\n") > 0, "some rows")
+        pipeline.send(signal.SIGTERM)
+        self.check(pipeline, 75, 75, limit=LIMIT)
+        self.assertRegex(pipeline.errors(0), rf"stopped after \d+ rows of test.{self.table}, before the last one")
+        self.assertIn("begins anew", pipeline.errors(0))
 
     # ------------------------------------------------------------- logins
 

@@ -40,10 +40,14 @@ TEST(SqlKey, ValuesNeverLeaveTheirLiteral) {
   EXPECT_EQ(*sql_literal(SqlKeyKind::text, "a' OR 1"), "_utf8mb4 X'6127204f522031'");
   EXPECT_EQ(*sql_literal(SqlKeyKind::bytes, "\xff"), "X'ff'");
   EXPECT_EQ(*sql_literal(SqlKeyKind::bytes, ""), "X''");
-  for (const char* const bad : {"", "1 OR 1", "x", "1;", "1'"}) {
+  for (const char* const bad :
+       {"", "1 OR 1", "x", "1;", "1'", "--", "1--2", "-", "1.", "1.2.3", "."}) {
     EXPECT_FALSE(sql_literal(SqlKeyKind::number, bad).ok()) << bad;
   }
-  for (const char* const bad : {"", "x", "2026' OR '1"}) {
+  for (const char* const good : {"0000-00-00", "-838:59:59.999999", "00:00:01"}) {
+    EXPECT_TRUE(sql_literal(SqlKeyKind::time, good).ok()) << good;
+  }
+  for (const char* const bad : {"", "x", "2026' OR '1", "--", "2026-01-31 ", "2026-01", ".5"}) {
     EXPECT_FALSE(sql_literal(SqlKeyKind::time, bad).ok()) << bad;
   }
   EXPECT_EQ(sql_name("a`b"), "`a``b`");
@@ -128,7 +132,7 @@ TEST_F(SqlPositionFileTest, WhatIsSavedIsLoaded) {
   {
     SqlPositionFile file;
     ASSERT_TRUE(file.open(path()).ok());
-    const Result<SqlPosition> fresh = file.load("shop.orders since t");
+    const Result<SqlPosition> fresh = file.load("shop.orders since t", "db1");
     ASSERT_TRUE(fresh.ok());
     EXPECT_TRUE(fresh->values.empty());
     EXPECT_NE(text().find(fresh->id), std::string::npos);  // before anything goes out
@@ -140,10 +144,24 @@ TEST_F(SqlPositionFileTest, WhatIsSavedIsLoaded) {
   }
   SqlPositionFile file;
   ASSERT_TRUE(file.open(path()).ok());
-  EXPECT_EQ(*file.load("shop.orders since t"), saved);
-  EXPECT_EQ(file.load("shop.orders since u").error().kind, ErrorClass::config);
+  EXPECT_EQ(*file.load("shop.orders since t", "db1"), saved);
+  EXPECT_EQ(file.load("shop.orders since u", "db1").error().kind, ErrorClass::config);
   ASSERT_TRUE(file.remove().ok());
-  EXPECT_NE(file.load("shop.orders since t")->id, saved.id);
+  EXPECT_NE(file.load("shop.orders since t", "db1")->id, saved.id);
+}
+
+TEST_F(SqlPositionFileTest, AServerIsPartOfItOrNot) {
+  SqlPositionFile file;
+  ASSERT_TRUE(file.open(path()).ok());
+  ASSERT_TRUE(file.load("t", "db1").ok());
+  EXPECT_TRUE(file.load("t at /db2/socket", "/db2/socket").ok());  // as older files
+  write(R"({"of":"t at db1","id":"8a","rows":1,"key":["id"],"values":["5"]})");
+  EXPECT_TRUE(file.load("t", "db1").ok());
+  EXPECT_TRUE(file.load("t at db1", "db1").ok());
+  for (const char* const other : {"db2", "/db1/socket"}) {
+    EXPECT_FALSE(file.load("t", other).ok()) << other;
+    EXPECT_FALSE(file.load(std::string("t at ") + other, other).ok()) << other;
+  }
 }
 
 TEST_F(SqlPositionFileTest, OneProcessAtATime) {
@@ -165,7 +183,7 @@ TEST_F(SqlPositionFileTest, WhatIsNoPositionIsRefused) {
   ASSERT_TRUE(file.open(path()).ok());
   const std::string good = R"({"of":"t","id":"8a","rows":1,"key":["id"],"values":["5"]})";
   write(good);
-  ASSERT_TRUE(file.load("t").ok());
+  ASSERT_TRUE(file.load("t", "db1").ok());
   for (const std::string& bad :
        {std::string(" "), std::string("x"), good.substr(0, 40), std::string("[]"),
         std::string("{}"),
@@ -176,25 +194,26 @@ TEST_F(SqlPositionFileTest, WhatIsNoPositionIsRefused) {
         std::string(R"({"of":"t","id":"8a","rows":1,"key":["id"],"values":[{"base64":"!"}]})"),
         std::string(2 << 20, 'x')}) {
     write(bad);
-    const Result<SqlPosition> loaded = file.load("t");
+    const Result<SqlPosition> loaded = file.load("t", "db1");
     ASSERT_FALSE(loaded.ok()) << bad.substr(0, 80);
     EXPECT_EQ(loaded.error().kind, ErrorClass::config);
   }
 }
 
 TEST_F(SqlPositionFileTest, ACheckSaysTheSameAndMakesNothing) {
-  EXPECT_EQ(*SqlPositionFile::check(path(), "t"), SqlPosition());
+  EXPECT_EQ(*SqlPositionFile::check(path(), "t", "db1"), SqlPosition());
   EXPECT_FALSE(std::filesystem::exists(dir_.path() + "/a"));
   SqlPositionFile file;
   ASSERT_TRUE(file.open(path()).ok());
-  const Result<SqlPosition> loaded = file.load("t");
+  const Result<SqlPosition> loaded = file.load("t", "db1");
   ASSERT_TRUE(loaded.ok());
-  EXPECT_EQ(*SqlPositionFile::check(path(), "t"), *loaded);  // though it is locked
+  EXPECT_EQ(*SqlPositionFile::check(path(), "t", "db1"), *loaded);  // though it is locked
   for (const char* const bad : {"u", ""}) {
-    EXPECT_EQ(SqlPositionFile::check(path(), bad).error().message, file.load(bad).error().message);
+    EXPECT_EQ(SqlPositionFile::check(path(), bad, "db1").error().message,
+              file.load(bad, "db1").error().message);
   }
-  EXPECT_EQ(SqlPositionFile::check(path() + "/", "t").error().kind, ErrorClass::usage);
-  EXPECT_FALSE(SqlPositionFile::check(path() + "/below/a/file", "t").ok());
+  EXPECT_EQ(SqlPositionFile::check(path() + "/", "t", "db1").error().kind, ErrorClass::usage);
+  EXPECT_FALSE(SqlPositionFile::check(path() + "/below/a/file", "t", "db1").ok());
 }
 
 TEST_F(SqlPositionFileTest, TheUsualPlace) {

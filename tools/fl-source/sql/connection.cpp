@@ -4,14 +4,22 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/small_file.h"
 #include "common/base/units.h"
 #include "tools/fl-source/sql/problem.h"
 
@@ -20,11 +28,144 @@ namespace {
 
 constexpr unsigned kBinary = 63;     // the number of the character set of bytes
 constexpr unsigned kMaxDigits = 65;  // of a decimal
+constexpr unsigned kUsualPort = 3306;
 
 // Ways to log in that never show the password to the server.
 constexpr const char* kSafePlugins =
     "mysql_native_password,client_ed25519,caching_sha2_password,sha256_password,"
     "auth_gssapi_client,parsec,mysql_old_password";
+
+constexpr unsigned kNoProtocol = 99;           // of a connection: the library refuses it
+constexpr std::size_t kLargestFile = 1 << 20;  // of options
+
+// One try to connect. The library calls wait_for() whenever it waits for the server.
+struct Try {
+  std::int64_t until_ms;
+  int wake;
+  bool is_late = false;
+};
+thread_local Try* current_try = nullptr;  // the library passes nothing on
+
+// As the library wants it: 1 ready, 0 too late, -1 error.
+int wait_for(my_socket socket, my_bool is_read, int timeout_ms) {
+  pollfd fds[] = {{static_cast<int>(socket), is_read != 0 ? short{POLLIN} : short{POLLOUT}, 0},
+                  {current_try != nullptr ? current_try->wake : -1, POLLIN, 0}};
+  const std::int64_t until_ms =
+      current_try != nullptr ? current_try->until_ms : monotonic_ms() + timeout_ms;
+  const bool is_bounded = current_try != nullptr || timeout_ms > 0;
+  int ready = -1;
+  do {
+    const std::int64_t left = std::max<std::int64_t>(until_ms - monotonic_ms(), 0);
+    ready = ::poll(fds, 2, is_bounded ? static_cast<int>(left) : -1);
+  } while (ready < 0 && errno == EINTR);
+  if (ready < 0) {
+    return -1;
+  }
+  if (ready > 0 && fds[1].revents == 0) {
+    return 1;
+  }
+  if (current_try != nullptr && ready == 0) {
+    current_try->is_late = true;
+  }
+  errno = ETIMEDOUT;
+  return 0;
+}
+
+Error not_options(const std::string& path, const std::string& why) {
+  return {ErrorClass::config, "'" + path + "' is not an option file: " + why,
+          "it has lines as [client], user=NAME and password=SECRET"};
+}
+
+// What the library cannot read it leaves out without a word.
+Status check_option_file(const std::string& path) {
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) {
+    return system_error("cannot open '" + path + "'", errno);
+  }
+  Result<std::string> text = read_small_file(file.get(), path, kLargestFile);
+  if (!text) {
+    return text.error();
+  }
+  if (text->size() > kLargestFile) {
+    return not_options(path, "it is larger than 1MiB");
+  }
+  bool has_group = false;
+  bool has_client = false;
+  std::size_t number = 0;
+  for (std::string_view left = *text; !left.empty();) {
+    const std::size_t end = std::min(left.find('\n'), left.size());
+    std::string_view line = left.substr(0, end);
+    left.remove_prefix(std::min(end + 1, left.size()));
+    ++number;
+    line.remove_prefix(std::min(line.find_first_not_of(" \t\r\v\f"), line.size()));
+    const std::size_t close = line.find(']');
+    const bool is_group = line.starts_with('[');
+    if (line.find('\0') != std::string_view::npos ||
+        (is_group && close == std::string_view::npos) ||
+        (!is_group && !has_group && !line.empty() &&
+         std::string_view("#;!'\"").find(line.front()) == std::string_view::npos)) {
+      ::explicit_bzero(text->data(), text->size());
+      return not_options(
+          path, "line " + std::to_string(number) +
+                    (is_group ? " begins a group and does not end it" : " belongs to no group"));
+    }
+    has_group = has_group || is_group;
+    const std::string_view group = is_group ? line.substr(1, close - 1) : "";
+    has_client = has_client || line.starts_with("!include") || group == "client" ||
+                 group == "client-server" || group == "client-mariadb";
+  }
+  ::explicit_bzero(text->data(), text->size());
+  return has_client ? Status() : Status(not_options(path, "it has no group [client]"));
+}
+
+// The library reads the file when it connects, which would let it overrule what is set here. So it
+// has to do that at once, in a try that it gives up before it connects.
+Status read_option_file(MYSQL* mysql, const std::string& path) {
+  if (Status status = check_option_file(path); !status) {
+    return status;
+  }
+  if (mysql_optionsv(mysql, MYSQL_OPT_PROTOCOL, &kNoProtocol) != 0 ||
+      mysql_optionsv(mysql, MYSQL_READ_DEFAULT_FILE, path.c_str()) != 0) {
+    return Error{ErrorClass::unavailable, "out of memory", {}};
+  }
+  // A "protocol" in the file lets it go on: to a socket that cannot be, or to a port of this host
+  // that must answer at once.
+  Try at_once{0, -1};
+  current_try = &at_once;
+  (void)mysql_real_connect(mysql, "localhost", "", "", nullptr, 1, "/dev/null/none",
+                           CLIENT_REMEMBER_OPTIONS);
+  current_try = nullptr;
+  return {};
+}
+
+std::string text_or_empty(const char* text) { return text == nullptr ? "" : text; }
+
+// `mysql` has read the option file, if there is one.
+SqlServer server_of(const MYSQL* mysql, const SqlSourceOptions& options,
+                    const SqlAddress& address) {
+  SqlServer server;
+  server.host = address.host.empty() ? text_or_empty(mysql->options.host) : address.host;
+  if (!options.socket.empty()) {
+    server.host.clear();
+  }
+  server.port = address.port != 0 ? address.port : static_cast<std::uint16_t>(mysql->options.port);
+  const bool is_tcp = options.socket.empty() &&
+                      (address.port != 0 || mysql->options.protocol == MYSQL_PROTOCOL_TCP);
+  server.is_local = (server.host.empty() || server.host == "localhost") && !is_tcp;
+  if (!server.is_local) {
+    return server;
+  }
+  server.host.clear();
+  server.port = 0;
+  server.socket =
+      options.socket.empty() ? text_or_empty(mysql->options.unix_socket) : options.socket;
+  for (const char* const variable : {"MYSQL_UNIX_PORT", "MARIADB_UNIX_PORT"}) {
+    if (server.socket.empty()) {
+      server.socket = text_or_empty(std::getenv(variable));
+    }
+  }
+  return server;
+}
 
 // A host that has silently gone is noticed after about two minutes.
 void keep_alive(int socket) {
@@ -37,6 +178,11 @@ void keep_alive(int socket) {
   (void)::setsockopt(socket, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
   (void)::setsockopt(socket, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
   (void)::setsockopt(socket, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
+}
+
+unsigned seconds_to_connect(const SqlSourceOptions& options) {
+  return static_cast<unsigned>(
+      std::clamp<std::int64_t>(options.connect_timeout.ms / 1000, 1, 3600));
 }
 
 // Of an integer as a signed one.
@@ -72,6 +218,7 @@ SqlField field_of(const MYSQL_FIELD& from) {
   field.name.assign(from.name, from.name_length);
   field.is_nullable = (from.flags & NOT_NULL_FLAG) == 0;
   field.longest = from.length;
+  field.is_long_type = (from.flags & BLOB_FLAG) != 0;
   const bool is_list = (from.flags & (ENUM_FLAG | SET_FLAG)) != 0;
   switch (from.type) {
     case MYSQL_TYPE_TINY:
@@ -144,9 +291,37 @@ SqlField field_of(const MYSQL_FIELD& from) {
 
 }  // namespace
 
+std::string SqlServer::name() const {
+  if (!is_local || socket.empty()) {
+    SqlAddress address;
+    address.host = host;
+    address.port = port;
+    return address.server();
+  }
+  std::error_code error;
+  const std::filesystem::path path = std::filesystem::absolute(socket, error);
+  return error ? socket : path.lexically_normal().string();
+}
+
+Result<SqlServer> SqlServer::find(const SqlSourceOptions& options, const SqlAddress& address) {
+  const std::unique_ptr<MYSQL, decltype(&mysql_close)> mysql(mysql_init(nullptr), mysql_close);
+  if (!mysql) {
+    return Error{ErrorClass::unavailable, "out of memory", {}};
+  }
+  if (!options.option_file.empty()) {
+    if (Status status = read_option_file(mysql.get(), options.option_file); !status) {
+      return status.error();
+    }
+  }
+  return server_of(mysql.get(), options, address);
+}
+
 SqlConnection::SqlConnection(const SqlSourceOptions& options, SqlAddress address,
                              std::uint64_t largest_row)
-    : options_(options), address_(std::move(address)), largest_row_(largest_row) {}
+    : options_(options),
+      address_(std::move(address)),
+      largest_row_(largest_row),
+      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 SqlConnection::~SqlConnection() { close(); }
 
@@ -163,12 +338,12 @@ Status SqlConnection::set_options() {
     return value.empty() || set(option, value.c_str());
   };
   if (!options_.option_file.empty()) {
-    if (!set(MYSQL_READ_DEFAULT_FILE, options_.option_file.c_str())) {
-      return Error{ErrorClass::config, "cannot read '" + options_.option_file + "'", {}};
+    if (Status status = read_option_file(mysql, options_.option_file); !status) {
+      return status;
     }
   }
-  const auto seconds =
-      static_cast<unsigned>(std::clamp<std::int64_t>(options_.connect_timeout.ms / 1000, 1, 3600));
+  server_ = server_of(mysql, options_, address_);
+  const unsigned seconds = seconds_to_connect(options_);
   const my_bool no = 0;
   const my_bool yes = 1;
   const unsigned no_file = 0;  // a server could ask for any file of ours
@@ -176,10 +351,9 @@ Status SqlConnection::set_options() {
   bool ok = set(MYSQL_SET_CHARSET_NAME, "utf8mb4") && set(MYSQL_OPT_CONNECT_TIMEOUT, &seconds) &&
             set(MYSQL_OPT_LOCAL_INFILE, &no_file) && set(MYSQL_OPT_RECONNECT, &no) &&
             set(MYSQL_OPT_MAX_ALLOWED_PACKET, &largest);
-  if (address_.port != 0) {
-    const unsigned tcp = MYSQL_PROTOCOL_TCP;  // "localhost" alone means the socket
-    ok = ok && set(MYSQL_OPT_PROTOCOL, &tcp);
-  }
+  const unsigned protocol = server_.is_local ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
+  ok = ok && set(MYSQL_OPT_PROTOCOL, &protocol) &&
+       mysql_optionsv(mysql, MARIADB_OPT_IO_WAIT, &wait_for) == 0;
   if (options_.tls) {
     const my_bool verify = options_.trust_all_certs ? no : yes;
     ok = ok && set(MYSQL_OPT_SSL_ENFORCE, &yes) && set(MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify) &&
@@ -194,7 +368,7 @@ Status SqlConnection::set_options() {
     }
     ok = ok && set_text(MARIADB_OPT_TLS_PASSPHRASE, *password);
     ::explicit_bzero(password->data(), password->size());
-  } else if (options_.socket.empty() && !address_.host.empty()) {
+  } else {
     ok = ok && set(MARIADB_OPT_RESTRICTED_AUTH, kSafePlugins);
   }
   if (!ok) {
@@ -204,6 +378,24 @@ Status SqlConnection::set_options() {
 }
 
 Status SqlConnection::connect() {
+  if (!wake_) {
+    return Error{ErrorClass::unavailable, "cannot create an eventfd", {}};
+  }
+  Try one{monotonic_ms() + std::int64_t{1000} * seconds_to_connect(options_), wake_.get()};
+  current_try = &one;
+  Status status = log_in();
+  current_try = nullptr;
+  if (!status && one.is_late && status.error().kind == ErrorClass::unavailable) {
+    return Error{
+        ErrorClass::unavailable,
+        "cannot connect to " + server_.name() + ": no answer within " +
+            to_string(Duration{std::int64_t{1000} * seconds_to_connect(options_)}),
+        "is this the port of a MariaDB or MySQL server? --connect-timeout gives it longer"};
+  }
+  return status;
+}
+
+Status SqlConnection::log_in() {
   close();
   mysql_.reset(mysql_init(nullptr));
   if (!mysql_) {
@@ -226,19 +418,21 @@ Status SqlConnection::connect() {
   // Null: what the option file says. MYSQL_PWD counts only without one, as for other clients.
   const char* const secret =
       options_.password.is_set() ? password->c_str() : (has_file ? nullptr : "");
-  const unsigned port = address_.port != 0 ? address_.port : (has_file ? 0 : 3306);
-  MYSQL* const done = mysql_real_connect(mysql_.get(), or_null(address_.host), or_null(user),
-                                         secret, address_.database.c_str(), port,
-                                         or_null(options_.socket), CLIENT_REMEMBER_OPTIONS);
+  const char* const host =
+      server_.is_local || server_.host.empty() ? "localhost" : server_.host.c_str();
+  MYSQL* const done =
+      mysql_real_connect(mysql_.get(), host, or_null(user), secret, address_.database.c_str(),
+                         server_.port != 0 ? server_.port : kUsualPort, or_null(server_.socket),
+                         CLIENT_REMEMBER_OPTIONS);
   ::explicit_bzero(password->data(), password->size());
   if (done == nullptr) {
-    Error error = problem("cannot connect to " + address_.server());
+    Error error = problem("cannot connect to " + server_.name());
     mysql_.reset();
     return error;
   }
   if (options_.tls && mysql_get_ssl_cipher(mysql_.get()) == nullptr) {
     mysql_.reset();
-    return Error{ErrorClass::permission, address_.server() + " does not offer TLS", {}};
+    return Error{ErrorClass::permission, server_.name() + " does not offer TLS", {}};
   }
   const auto socket = static_cast<int>(mysql_get_socket(mysql_.get()));
   keep_alive(socket);
@@ -302,6 +496,8 @@ void SqlConnection::close() {
 }
 
 void SqlConnection::break_off() {
+  const std::uint64_t one = 1;
+  (void)!::write(wake_.get(), &one, sizeof one);
   const std::lock_guard lock(mutex_);
   is_broken_ = true;
   if (socket_) {
@@ -346,7 +542,7 @@ Result<std::vector<SqlField>> SqlConnection::describe(const std::string& stateme
     return Error{ErrorClass::unavailable, "out of memory", {}};
   }
   if (mysql_stmt_prepare(prepared.get(), statement.data(), statement.size()) != 0) {
-    return sql_problem("cannot read from " + address_.server(), mysql_stmt_errno(prepared.get()),
+    return sql_problem("cannot read from " + server_.name(), mysql_stmt_errno(prepared.get()),
                        mysql_stmt_error(prepared.get()));
   }
   std::vector<SqlField> fields;
@@ -363,12 +559,12 @@ Result<std::vector<SqlField>> SqlConnection::describe(const std::string& stateme
 Status SqlConnection::start(const std::string& statement) {
   finish();
   if (mysql_real_query(mysql_.get(), statement.data(), statement.size()) != 0) {
-    return problem("cannot read from " + address_.server());
+    return problem("cannot read from " + server_.name());
   }
   result_.reset(mysql_use_result(mysql_.get()));
   if (!result_) {
     if (mysql_errno(mysql_.get()) != 0) {
-      return problem("cannot read from " + address_.server());
+      return problem("cannot read from " + server_.name());
     }
     row_.clear();
     return {};
@@ -388,12 +584,12 @@ Result<const SqlValue*> SqlConnection::next() {
       // The library gives up on a row beyond the limit, and reports that the server is gone.
       return Error{
           ErrorClass::input,
-          "a row of " + address_.server() + " is larger than " + to_string(Bytes{largest_row_}),
+          "a row of " + server_.name() + " is larger than " + to_string(Bytes{largest_row_}),
           "raise --max-event, or let the query select less of long columns: LEFT(column, "
           "1000)"};
     }
     if (number != 0) {
-      return problem("lost the rows of " + address_.server());
+      return problem("lost the rows of " + server_.name());
     }
     result_.reset();
     return nullptr;

@@ -21,8 +21,22 @@ namespace fl {
 /// A column of a result as the server describes it.
 struct SqlField : SqlColumn {
   bool is_time = false;       ///< a date or time
+  bool is_long_type = false;  ///< TINYTEXT, TEXT, BLOB and so on, of any length
   bool is_orderable = true;   ///< a literal of its values compares as the column is ordered
   std::uint64_t longest = 0;  ///< bytes that a value can have
+};
+
+/// The server that is meant by the URL, --socket, the option file and the environment together.
+struct SqlServer {
+  std::string host;        ///< not if is_local
+  std::uint16_t port = 0;  ///< not if is_local; 0: the usual one
+  std::string socket;      ///< if is_local; empty: the usual one
+  bool is_local = false;   ///< by a socket on this host
+
+  /// Class config: the option file is none.
+  static Result<SqlServer> find(const SqlSourceOptions& options, const SqlAddress& address);
+  /// "db1:3307", "localhost" or "/run/db1/socket", always the whole path.
+  std::string name() const;
 };
 
 /// Blocks, except for break_off(). Every error is of a class of sql_problem().
@@ -35,6 +49,7 @@ class SqlConnection {
   SqlConnection(const SqlConnection&) = delete;
   SqlConnection& operator=(const SqlConnection&) = delete;
 
+  /// Takes no longer than --connect-timeout, whatever the server does.
   Status connect();
   bool is_open() const { return mysql_ != nullptr; }
   void close();
@@ -63,6 +78,7 @@ class SqlConnection {
   };
 
   Status set_options();
+  Status log_in();
   Status session();
   Error problem(const std::string& what) const;
   bool is_alive();
@@ -70,9 +86,12 @@ class SqlConnection {
   const SqlSourceOptions& options_;
   const SqlAddress address_;
   const std::uint64_t largest_row_;
+  SqlServer server_;
   std::unique_ptr<MYSQL, Closed> mysql_;
   std::unique_ptr<MYSQL_RES, Freed> result_;
   std::vector<SqlValue> row_;
+
+  UniqueFd wake_;  // an eventfd: break_off() was called
 
   std::mutex mutex_;  // of the two below
   UniqueFd socket_;   // a second descriptor of the connection's socket

@@ -19,8 +19,34 @@ std::string hex(std::string_view bytes) {
   return text;
 }
 
-bool is_of(std::string_view value, std::string_view allowed) {
-  return !value.empty() && value.find_first_not_of(allowed) == std::string_view::npos;
+// The text with a 0 for each digit, without the digits after a point. Empty: a point ends it.
+std::string shape_of(std::string_view value) {
+  constexpr std::string_view kDigits = "0123456789";
+  const std::size_t point = value.find('.');
+  if (point != std::string_view::npos) {
+    const std::string_view digits = value.substr(point + 1);
+    if (digits.empty() || digits.find_first_not_of(kDigits) != std::string_view::npos) {
+      return {};
+    }
+  }
+  std::string shape;
+  for (const char letter : value.substr(0, point)) {
+    shape += kDigits.find(letter) == std::string_view::npos ? letter : '0';
+  }
+  return shape;
+}
+
+bool is_number(std::string_view value) {
+  std::string shape = shape_of(value);
+  shape.erase(0, shape.starts_with('-') ? 1 : 0);
+  return !shape.empty() && shape.find_first_not_of('0') == std::string::npos;
+}
+
+// A date, a date and a time, or a time of up to 838 hours.
+bool is_time(std::string_view value) {
+  const std::string shape = shape_of(value);
+  return shape == "0000-00-00" || shape == "0000-00-00 00:00:00" || shape == "00:00:00" ||
+         shape == "000:00:00" || shape == "-00:00:00" || shape == "-000:00:00";
 }
 
 }  // namespace
@@ -59,12 +85,12 @@ std::string sql_name(std::string_view name) {
 Result<std::string> sql_literal(SqlKeyKind kind, std::string_view value) {
   switch (kind) {
     case SqlKeyKind::number:
-      if (is_of(value, "-0123456789.")) {
+      if (is_number(value)) {
         return std::string(value);
       }
       break;
     case SqlKeyKind::time:
-      if (is_of(value, "-0123456789.: ")) {
+      if (is_time(value)) {
         return "'" + std::string(value) + "'";
       }
       break;
@@ -76,7 +102,7 @@ Result<std::string> sql_literal(SqlKeyKind kind, std::string_view value) {
   return Error{ErrorClass::config,
                std::string("'") + printable(value.substr(0, 100)) +
                    (kind == SqlKeyKind::time ? "' is not a time" : "' is not a number"),
-               "see the position file"};
+               {}};
 }
 
 Result<std::string> sql_after(const std::vector<SqlKeyColumn>& key,

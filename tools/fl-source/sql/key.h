@@ -23,6 +23,8 @@ struct SqlKeyColumn {
   SqlKeyKind kind = SqlKeyKind::number;
   std::size_t index = 0;     ///< in the result
   bool is_nullable = false;  ///< rows where it is NULL are not read
+
+  friend bool operator==(const SqlKeyColumn&, const SqlKeyColumn&) = default;
 };
 
 /// The values of a row's key, packed into one string: most are one short number.

@@ -20,6 +20,10 @@ std::string trimmed(std::string query) {
   return query;
 }
 
+// Of any key: 4096 characters, each with the longest weight of a collation. The server sorts by so
+// many bytes, and a position compares whole values; the default of 1024 would lose rows.
+constexpr const char* kSortWholeKeys = "SET SESSION max_sort_length = 262144";
+
 std::string text_literal(const std::string& text) { return *sql_literal(SqlKeyKind::text, text); }
 
 }  // namespace
@@ -51,7 +55,7 @@ std::string SqlPlan::title_of(const SqlSourceOptions& options, const SqlAddress&
 }
 
 Result<SqlPlan> SqlPlan::make(SqlConnection& connection, const SqlSourceOptions& options,
-                              const SqlAddress& address, std::uint64_t max_event) {
+                              const SqlAddress& address, std::uint64_t max_event, bool warns) {
   SqlPlan plan;
   const bool is_keyed = !options.since.empty() || options.split != 0;
   plan.title_ = title_of(options, address);
@@ -76,7 +80,7 @@ Result<SqlPlan> SqlPlan::make(SqlConnection& connection, const SqlSourceOptions&
                  "--query takes a SELECT"};
   }
   if (is_keyed) {
-    if (Status status = plan.find_key(connection, options, address, *fields); !status) {
+    if (Status status = plan.find_key(connection, options, address, *fields, warns); !status) {
       return status.error();
     }
   }
@@ -88,15 +92,21 @@ Result<SqlPlan> SqlPlan::make(SqlConnection& connection, const SqlSourceOptions&
 // and leaves out what is long.
 void SqlPlan::make_list(const std::vector<SqlField>& fields, std::uint64_t max_event) {
   std::uint64_t longest = 0;
-  std::string size;
+  std::string size;       // as stored
+  std::string sent_size;  // as sent, in UTF-8
   for (const SqlField& field : fields) {
     columns_.push_back(field);
     if (longest <= UINT64_MAX - field.longest) {
       longest += field.longest;
     }
     if (field.kind == SqlKind::text || field.kind == SqlKind::bytes) {
-      size += (size.empty() ? "" : " + ");
-      size += "COALESCE(OCTET_LENGTH(" + sql_name(field.name) + "), 0)";
+      const std::string name = sql_name(field.name);
+      const std::string stored = "OCTET_LENGTH(" + name + ")";
+      const std::string sent = field.kind == SqlKind::bytes
+                                   ? stored
+                                   : "OCTET_LENGTH(CONVERT(" + name + " USING utf8mb4)), " + stored;
+      size += (size.empty() ? "" : " + ") + ("COALESCE(" + stored + ", 0)");
+      sent_size += (sent_size.empty() ? "" : " + ") + ("COALESCE(" + sent + ", 0)");
     }
   }
   if (!plain_query_.empty()) {
@@ -108,7 +118,9 @@ void SqlPlan::make_list(const std::vector<SqlField>& fields, std::uint64_t max_e
     return;
   }
   marks_large_ = longest > max_event && !size.empty();
-  const std::string is_large = fmt::format("({} > {})", size, max_event);
+  // No character grows by more than four times: what is short needs no conversion.
+  const std::string is_large =
+      fmt::format("(({}) * 4 > {} AND {} > {})", size, max_event, sent_size, max_event);
   for (const SqlField& field : fields) {
     const std::string name = sql_name(field.name);
     list_ += list_.empty() ? "" : ", ";
@@ -130,7 +142,8 @@ void SqlPlan::make_list(const std::vector<SqlField>& fields, std::uint64_t max_e
 // The primary key, or the first unique one that tells every row from every other.
 Result<std::vector<std::string>> SqlPlan::unique_columns(SqlConnection& connection,
                                                          const SqlSourceOptions& options,
-                                                         const SqlAddress& address) const {
+                                                         const SqlAddress& address,
+                                                         bool warns) const {
   std::vector<std::string> columns;
   if (!options.query.empty()) {
     return columns;
@@ -149,7 +162,7 @@ Result<std::vector<std::string>> SqlPlan::unique_columns(SqlConnection& connecti
   for (const std::vector<std::string>& row : *rows) {
     is_since_first = is_since_first || (row[5] == "1" && row[1] == options.since);
   }
-  if (!is_since_first) {
+  if (!is_since_first && warns) {
     log(LogLevel::warning, fmt::format("no index of {} begins with '{}': each run reads and sorts "
                                        "the whole table",
                                        printable(title_), printable(options.since)));
@@ -173,10 +186,11 @@ Result<std::vector<std::string>> SqlPlan::unique_columns(SqlConnection& connecti
 }
 
 Status SqlPlan::find_key(SqlConnection& connection, const SqlSourceOptions& options,
-                         const SqlAddress& address, const std::vector<SqlField>& fields) {
+                         const SqlAddress& address, const std::vector<SqlField>& fields,
+                         bool warns) {
   std::vector<std::string> unique = options.key;
   if (unique.empty()) {
-    Result<std::vector<std::string>> found = unique_columns(connection, options, address);
+    Result<std::vector<std::string>> found = unique_columns(connection, options, address, warns);
     if (!found) {
       return found.error();
     }
@@ -212,17 +226,70 @@ Status SqlPlan::find_key(SqlConnection& connection, const SqlSourceOptions& opti
                    "this works with integers, decimals, dates, times and short texts, not with "
                    "floating numbers, years, bits, ENUM, SET and JSON; --key names other columns"};
     }
+    if (options.split != 0 && found->is_long_type && found->kind == SqlKind::text) {
+      // MariaDB 10.11 does not order them with a LIMIT.
+      return Error{
+          ErrorClass::config,
+          fmt::format("--split does not work with '{}' of {}: servers order the parts of a "
+                      "table wrongly by a TINYTEXT",
+                      printable(name), printable(title_)),
+          "--key names other columns, or --query gives a CAST(COLUMN AS CHAR(255))"};
+    }
     SqlKeyColumn column;
     column.name = name;
     column.index = static_cast<std::size_t>(found - fields.begin());
-    column.is_nullable = found->is_nullable;
+    column.is_nullable = found->is_nullable && name == options.since;
+    if (found->is_nullable && name != options.since) {
+      maybe_null_.push_back(name);
+    }
     column.kind = found->is_time                  ? SqlKeyKind::time
                   : found->kind == SqlKind::text  ? SqlKeyKind::text
                   : found->kind == SqlKind::bytes ? SqlKeyKind::bytes
                                                   : SqlKeyKind::number;
     key_.push_back(std::move(column));
   }
-  return {};
+  const bool has_text = std::any_of(key_.begin(), key_.end(), [](const SqlKeyColumn& column) {
+    return column.kind == SqlKeyKind::text || column.kind == SqlKeyKind::bytes;
+  });
+  return has_text ? connection.run(kSortWholeKeys) : Status();
+}
+
+Error SqlPlan::has_null() const {
+  return {ErrorClass::config,
+          fmt::format("a row of {} has NULL in its key ({}), so that it has no place in the order",
+                      printable(title_),
+                      printable(join(maybe_null_.empty() ? key_names() : maybe_null_, ", "))),
+          "name other columns with --key, or leave such rows out: --query 'SELECT ... WHERE COLUMN "
+          "IS NOT NULL'"};
+}
+
+Status SqlPlan::check_key(SqlConnection& connection, const std::vector<std::string>& values) const {
+  if (maybe_null_.empty()) {
+    return {};
+  }
+  std::string text = "SELECT 1 FROM " + from_ + " WHERE (";
+  for (std::size_t i = 0; i < maybe_null_.size(); ++i) {
+    text += (i == 0 ? "" : " OR ") + sql_name(maybe_null_[i]) + " IS NULL";
+  }
+  text += ")";
+  // Rows before the place are not read, nor those without a value in the column of --since.
+  const SqlKeyColumn& first = key_.front();
+  if (first.name != maybe_null_.front()) {
+    if (!values.empty()) {
+      const Result<std::string> literal = sql_literal(first.kind, values.front());
+      if (!literal) {
+        return literal.error();
+      }
+      text += " AND " + sql_name(first.name) + " >= " + *literal;
+    } else if (first.is_nullable) {
+      text += " AND " + sql_name(first.name) + " IS NOT NULL";
+    }
+  }
+  const auto rows = connection.table(text + " LIMIT 1");
+  if (!rows) {
+    return rows.error();
+  }
+  return rows->empty() ? Status() : Status(has_null());
 }
 
 Result<std::string> SqlPlan::select(const std::vector<std::string>& values,

@@ -15,12 +15,13 @@
 
 namespace fl {
 
-/// Made anew for each connection: a table may have been changed meanwhile.
+/// Made anew for each snapshot: a table may have been changed meanwhile.
 class SqlPlan {
  public:
-  /// Asks the server. Class config: no such table or column, or the key is not usable.
+  /// Asks the server. Class config: no such table or column, or the key is not usable. `warns`:
+  /// logs what makes it slow.
   static Result<SqlPlan> make(SqlConnection& connection, const SqlSourceOptions& options,
-                              const SqlAddress& address, std::uint64_t max_event);
+                              const SqlAddress& address, std::uint64_t max_event, bool warns);
 
   /// "shop.orders", or "shop, query 5f2c..."
   static std::string title_of(const SqlSourceOptions& options, const SqlAddress& address);
@@ -40,13 +41,19 @@ class SqlPlan {
   Result<std::string> select(const std::vector<std::string>& values, std::uint64_t limit) const;
   /// How many these are.
   Result<std::string> count(const std::vector<std::string>& values) const;
+  /// Class config: one of these rows has no place, since a column of --key is NULL in it.
+  Status check_key(SqlConnection& connection, const std::vector<std::string>& values) const;
+  /// The error of check_key().
+  Error has_null() const;
+
+  friend bool operator==(const SqlPlan&, const SqlPlan&) = default;
 
  private:
   Status find_key(SqlConnection& connection, const SqlSourceOptions& options,
-                  const SqlAddress& address, const std::vector<SqlField>& fields);
+                  const SqlAddress& address, const std::vector<SqlField>& fields, bool warns);
   Result<std::vector<std::string>> unique_columns(SqlConnection& connection,
                                                   const SqlSourceOptions& options,
-                                                  const SqlAddress& address) const;
+                                                  const SqlAddress& address, bool warns) const;
   void make_list(const std::vector<SqlField>& fields, std::uint64_t max_event);
 
   std::string title_;
@@ -56,6 +63,7 @@ class SqlPlan {
   std::string from_;
   std::vector<SqlColumn> columns_;
   std::vector<SqlKeyColumn> key_;
+  std::vector<std::string> maybe_null_;  // of the key, where NULL is an error
   bool marks_large_ = false;
 };
 

@@ -89,7 +89,8 @@ Result<std::string> text_of(const std::string& path) {
 }
 
 // Nothing: there is no file.
-Result<std::optional<SqlPosition>> position_in(const std::string& path, const std::string& name) {
+Result<std::optional<SqlPosition>> position_in(const std::string& path, const std::string& name,
+                                               const std::string& server) {
   const Result<std::string> text = text_of(path);
   if (!text) {
     return text.error();
@@ -113,7 +114,10 @@ Result<std::optional<SqlPosition>> position_in(const std::string& path, const st
       !values) {
     return unreadable;
   }
-  if (of->string != name) {
+  // What was read from the server that the URL names did not say so, and does not now.
+  const bool is_of = of->string == name || of->string + " at " + server == name ||
+                     of->string == name + " at " + server;
+  if (!is_of) {
     return Error{ErrorClass::config,
                  fmt::format("'{}' is the position of '{}', not of '{}'", path,
                              printable(of->string), printable(name)),
@@ -197,14 +201,20 @@ Result<std::string> SqlPositionFile::usual_path(std::string_view name) {
   return path + "/fl/sql/" + file + ".json";
 }
 
-Result<SqlPosition> SqlPositionFile::check(const std::string& path, const std::string& of) {
+Error SqlPositionFile::damaged(const std::string& path, const Error& why) {
+  return {why.kind, "'" + path + "' holds no position of this source: " + why.message,
+          "if its rows may be delivered again, remove it"};
+}
+
+Result<SqlPosition> SqlPositionFile::check(const std::string& path, const std::string& of,
+                                           const std::string& server) {
   if (is_directory(path)) {
     return no_file();
   }
   if (Status status = check_dir_can_be_made(directory_of(path)); !status) {
     return status.error();
   }
-  Result<std::optional<SqlPosition>> found = position_in(path, of);
+  Result<std::optional<SqlPosition>> found = position_in(path, of, server);
   if (!found) {
     return found.error();
   }
@@ -235,9 +245,9 @@ Status SqlPositionFile::open(std::string path) {
   return {};
 }
 
-Result<SqlPosition> SqlPositionFile::load(const std::string& of) {
+Result<SqlPosition> SqlPositionFile::load(const std::string& of, const std::string& server) {
   of_ = of;
-  Result<std::optional<SqlPosition>> found = position_in(path_, of);
+  Result<std::optional<SqlPosition>> found = position_in(path_, of, server);
   if (!found) {
     return found.error();
   }

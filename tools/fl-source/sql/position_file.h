@@ -43,11 +43,16 @@ class SqlPositionFile {
   /// process has it. A file that is not there holds no position yet.
   Status open(std::string path);
   /// What open() and load() would say, without making or locking anything.
-  static Result<SqlPosition> check(const std::string& path, const std::string& of);
+  static Result<SqlPosition> check(const std::string& path, const std::string& of,
+                                   const std::string& server);
   /// What was in it. `of`: what is read now, which it must be a position of; else class config.
+  /// `server`: where that is. " at SERVER" is at the end of `of`, of what is in the file, or not:
+  /// older files have none, nor have those of a server that the URL alone names.
   /// Without a file a new position, which is written at once: nothing may go out before.
-  Result<SqlPosition> load(const std::string& of);
+  Result<SqlPosition> load(const std::string& of, const std::string& server);
   Status save(const SqlPosition& position);
+  /// What is wrong with values in the file at `path`, as an error that names it.
+  static Error damaged(const std::string& path, const Error& why);
   /// Forgets: the next load() begins anew.
   Status remove();
   const std::string& path() const { return path_; }

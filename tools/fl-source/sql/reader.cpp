@@ -15,6 +15,7 @@
 #include "common/base/units.h"
 #include "common/event/varint.h"
 #include "tools/fl-source/sql/avro_head.h"
+#include "tools/fl-source/sql/position_file.h"
 
 namespace fl {
 namespace {
@@ -217,12 +218,30 @@ Status SqlReader::connect() {
   if (connection_.is_open()) {
     return {};
   }
-  if (Status status = connection_.connect(); !status) {
-    return status;
+  if (!retry_.is_failing()) {
+    // --give-up-after counts from here, not from the end of the first try.
+    const Result<SqlServer> server = SqlServer::find(options_, address_);
+    if (!server) {
+      return server.error();
+    }
+    set_trouble(Error{ErrorClass::unavailable, "no answer yet from " + server->name(), {}});
   }
-  Result<SqlPlan> plan = SqlPlan::make(connection_, options_, address_, limits_.body_bytes);
+  Status status = connection_.connect();
+  if (status && !retry_.is_failing()) {
+    set_trouble(std::nullopt);
+  }
+  return status;
+}
+
+// What the rows look like in this snapshot: a table may have been changed since the last one. One
+// that is changed later cannot be read in it, and the server says so.
+Status SqlReader::make_plan() {
+  Result<SqlPlan> plan = SqlPlan::make(connection_, options_, address_, limits_.body_bytes, !plan_);
   if (!plan) {
     return plan.error();
+  }
+  if (plan_ && *plan == *plan_) {
+    return {};
   }
   {
     const std::lock_guard lock(mutex_);
@@ -259,9 +278,20 @@ Status SqlReader::round() {
       !status) {
     return status;
   }
+  if (Status status = make_plan(); !status) {
+    return status;
+  }
+  // Makes sure that the values of the position are some.
+  const std::vector<std::string> after = has_last_ ? last_.values() : after_;
+  if (const Result<std::string> statement = plan_->select(after, 0); !statement) {
+    return SqlPositionFile::damaged(options_.position, statement.error());
+  }
+  if (Status status = plan_->check_key(connection_, after); !status) {
+    return status;
+  }
   std::uint64_t limit = 0;
   if (options_.split != 0) {
-    const Result<std::string> statement = plan_->count(has_last_ ? last_.values() : after_);
+    const Result<std::string> statement = plan_->count(after);
     if (!statement) {
       return statement.error();
     }
@@ -328,8 +358,10 @@ Status SqlReader::read_rows(std::uint64_t limit, std::uint64_t& rows) {
 Status SqlReader::take_row(const SqlValue* values) {
   SqlPlace place;
   for (const SqlKeyColumn& column : plan_->key()) {
-    place.add(values[column.index].data == nullptr ? std::string_view()
-                                                   : values[column.index].text());
+    if (values[column.index].data == nullptr) {
+      return plan_->has_null();
+    }
+    place.add(values[column.index].text());
   }
   if (plan_->marks_large() && values[form_->columns().size()].text() != "0") {
     refuse(values, std::move(place), too_large());

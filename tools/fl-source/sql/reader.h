@@ -81,6 +81,7 @@ class SqlReader {
   void run();
   Status round();
   Status connect();
+  Status make_plan();
   Status read_rows(std::uint64_t limit, std::uint64_t& rows);
   Status take_row(const SqlValue* values);
   void add_event(SqlPlace place);

@@ -31,6 +31,8 @@ struct SqlColumn {
   unsigned bits = 64;    ///< integer and bit: with a sign, so up to 65; floating numbers: 32 or 64
   unsigned digits = 65;  ///< decimal: all of them
   unsigned scale = 0;    ///< decimal: those after the point
+
+  friend bool operator==(const SqlColumn&, const SqlColumn&) = default;
 };
 
 /// A value as the server sends it; `data` null: NULL. It belongs to the server's library.

@@ -56,12 +56,32 @@ SqlSource::SqlSource(SqlSourceOptions options) : options_(std::move(options)) {}
 
 SqlSource::~SqlSource() = default;
 
+// One thing is said once: nothing that is given is left out silently.
+Status SqlSource::check_server() const {
+  if (!options_.user.empty() && !address_.user.empty() && options_.user != address_.user) {
+    return wrong(fmt::format("the URL names the user '{}' and --user '{}'",
+                             printable(address_.user), printable(options_.user)),
+                 "give one of them");
+  }
+  const bool is_local =
+      (address_.host.empty() || address_.host == "localhost") && address_.port == 0;
+  if (!options_.socket.empty() && !is_local) {
+    return wrong(fmt::format("--socket '{}' is a server of this host, and the URL names {}",
+                             printable(options_.socket), address_.server()),
+                 "mysql://localhost/DATABASE/TABLE for the socket, or leave out --socket");
+  }
+  return {};
+}
+
 Status SqlSource::check_options() {
   const Result<SqlAddress> address = SqlAddress::parse(options_.url);
   if (!address) {
     return address.error();
   }
   address_ = *address;
+  if (Status status = check_server(); !status) {
+    return status;
+  }
   if (address_.table.empty() == options_.query.empty()) {
     return address_.table.empty()
                ? wrong("no table is given", "mysql://HOST/DATABASE/TABLE, or --query SQL")
@@ -133,16 +153,24 @@ Status SqlSource::open(const StageContext& context) {
   if (Status status = check_options(); !status) {
     return status;
   }
+  const Result<SqlServer> server = SqlServer::find(options_, address_);
+  if (!server) {
+    return server.error();
+  }
   if (is_keyed()) {
+    server_ = server->name();
     table_ = SqlPlan::title_of(options_, address_) +
              (options_.split != 0 ? " by its key" : " since " + options_.since) +
              (options_.key.empty() ? "" : " by " + join(options_.key, ", "));
     if (options_.position.empty()) {
-      Result<std::string> path = SqlPositionFile::usual_path(address_.server() + " " + table_);
+      Result<std::string> path = SqlPositionFile::usual_path(server_ + " " + table_);
       if (!path) {
         return path.error();
       }
       options_.position = *path;
+    }
+    if (server_ != address_.server()) {
+      table_ += " at " + server_;
     }
   }
   if (context.dry_run) {
@@ -155,7 +183,7 @@ Status SqlSource::open_position() {
   if (Status status = file_.open(options_.position); !status) {
     return status;
   }
-  Result<SqlPosition> position = file_.load(table_);
+  Result<SqlPosition> position = file_.load(table_, server_);
   if (!position) {
     return position.error();
   }
@@ -167,7 +195,7 @@ Status SqlSource::open_position() {
 Status SqlSource::look() {
   SqlPosition position;
   if (is_keyed()) {
-    Result<SqlPosition> found = SqlPositionFile::check(options_.position, table_);
+    Result<SqlPosition> found = SqlPositionFile::check(options_.position, table_, server_);
     if (!found) {
       return found.error();
     }
@@ -178,11 +206,17 @@ Status SqlSource::look() {
     return status;
   }
   const Result<SqlPlan> plan =
-      SqlPlan::make(connection, options_, address_, context_.limits.body_bytes);
+      SqlPlan::make(connection, options_, address_, context_.limits.body_bytes, true);
   if (!plan) {
     return plan.error();
   }
   if (Status status = plan->check_position_of(position.key); !status) {
+    return status;
+  }
+  if (const Result<std::string> after = plan->select(position.values, 0); !after) {
+    return SqlPositionFile::damaged(options_.position, after.error());
+  }
+  if (Status status = plan->check_key(connection, position.values); !status) {
     return status;
   }
   if (options_.format != "avro") {
@@ -360,11 +394,19 @@ Status SqlSource::save() {
 }
 
 Status SqlSource::close() {
-  if (!reader_) {
-    return {};
+  if (reader_) {
+    reader_->stop();
   }
-  reader_->stop();
   if (!is_keyed()) {
+    return is_stopped_ && !is_finished_ && !context_.dry_run
+               ? Status(Error{ErrorClass::again,
+                              fmt::format("stopped after {} of {}, before the last one",
+                                          count_of(sent_.rows, "row"),
+                                          printable(SqlPlan::title_of(options_, address_))),
+                              "the next run begins anew; with --since or --split it continues"})
+               : Status();
+  }
+  if (!reader_) {
     return {};
   }
   if (options_.split != 0 && is_finished_ && acked_ == produced_) {

@@ -29,6 +29,7 @@ class SqlSource final : public Source {
   /// Rows are read on without acknowledgements.
   bool needs_acks() const override { return false; }
   Status acked(std::uint64_t n) override;
+  void stop() override { is_stopped_ = true; }
   Status close() override;
   void watch(PollSet& set, bool room) override;
   Status handle(const PollSet& set) override;
@@ -44,6 +45,7 @@ class SqlSource final : public Source {
  private:
   bool is_keyed() const { return !options_.since.empty() || options_.split != 0; }
   Status check_options();
+  Status check_server() const;
   Status open_position();
   Status look();
   Status start();
@@ -56,6 +58,8 @@ class SqlSource final : public Source {
   StageContext context_;
   SqlAddress address_;
   std::string table_;
+  std::string server_;
+  bool is_stopped_ = false;
 
   SqlPositionFile file_;
   SqlPosition safe_;   // what is acknowledged

@@ -46,7 +46,8 @@ void add_what(OptionTable<Options>& table) {
   table
       .add("position", &Options::position, "FILE",
            "Where --since and --split remember their place. Default: a file in "
-           "$XDG_STATE_HOME/fl/sql, else in $HOME/.local/state/fl/sql, named after the table.")
+           "$XDG_STATE_HOME/fl/sql, else in $HOME/.local/state/fl/sql, named after the server and "
+           "the table.")
       .path();
   table.add("once", &Options::once, "", "Ends with 0 when everything is read. The default.")
       .cli_only();
@@ -55,16 +56,20 @@ void add_what(OptionTable<Options>& table) {
 }
 
 void add_server(OptionTable<Options>& table) {
-  table.add("user", &Options::user, "NAME", "The user, if it is not in URL.").not_empty();
+  table.add("user", &Options::user, "NAME", "The user, if it is not in URL or the option file.")
+      .not_empty();
   table.add_secret("password", &Options::password, "The user's password.");
   table
       .add("optionFile", &Options::option_file, "FILE",
            "Reads user, password, host and more from the groups [client] and [client-mariadb] of "
-           "this file. No such file is read unless it is named here.")
+           "this file; URL and options overrule it. No such file is read unless it is named here.")
       .path();
-  table.add("socket", &Options::socket, "PATH", "The socket of a server on this host.").path();
+  table
+      .add("socket", &Options::socket, "PATH",
+           "The socket of a server on this host; URL has no host then, or localhost.")
+      .path();
   table.add("connectTimeout", &Options::connect_timeout, "TIME",
-            "How long one try to connect may take, in whole seconds.");
+            "How long one try to connect may take, with the login, in whole seconds.");
   table
       .add("ssl", &Options::tls, "BOOL",
            "The connection is encrypted by TLS, version 1.2 or newer. The server's certificate "
@@ -137,13 +142,15 @@ constexpr const char* kDescription =
     "counted up, or the time of the last change; values come from integers, decimals, dates, times "
     "or texts. It should be the first column of an index. Rows with the same value are told apart "
     "by "
-    "the primary key, so none is lost and none comes twice at the boundary; a row that is changed "
+    "the primary key or --key, in which NULL ends the stage with 78, so none is lost and none "
+    "comes twice at the boundary; a row that is changed "
     "comes again if COLUMN grows with the change. Rows in which COLUMN is NULL are not read. A row "
     "is missed if its transaction commits after a later value was read already: let COLUMN be set "
     "at "
     "the end of short transactions, or read rows only when they have settled, with --query "
     "'SELECT * FROM t WHERE changed < NOW() - INTERVAL 1 MINUTE' --since changed --key id. A row "
-    "that is deleted leaves no trace.\n\n"
+    "that is deleted leaves no trace. With --poll each look takes the table as it is then: a "
+    "column that was added is in the rows from then on, also in their schema.\n\n"
     "If the server cannot be reached, that is reported once and tried again; --give-up-after "
     "bounds "
     "it. A lost connection is opened again and reading continues after the last row that was read, "
@@ -154,19 +161,19 @@ constexpr const char* kDescription =
     "unknown "
     "table, column or database with 78.\n\n"
     "The password comes from a file, the environment or an option file, never from the command "
-    "line. Without TLS it is not sent in the clear to a server on the network.";
+    "line. Without --tls it is never sent in the clear, whatever the server asks for.";
 
 constexpr const char* kDelivery =
     "Without --since and --split nothing is remembered: every run reads everything, and an "
-    "interrupted one begins anew.\n\n"
+    "interrupted one begins anew. A signal before the last row ends it with 75.\n\n"
     "With them the position file holds the last row that was acknowledged, and is replaced and "
     "synced at most twice a second and at the end. After a kill, rows that were acknowledged since "
     "come again, unless the next stage keeps positions, as fl-channel file does: then each row "
     "comes "
     "once. Two runs never use one file at a time: the second ends with 75. When --split has "
     "delivered everything it removes the file. To read everything again, remove it yourself.\n\n"
-    "On a signal nothing more is passed on. When the rest is acknowledged and the position saved, "
-    "the status is 0.";
+    "On a signal nothing more is passed on. With --since or --split the status is 0 when all that "
+    "was passed on is acknowledged and the position saved: the next run continues there.";
 
 }  // namespace
 
