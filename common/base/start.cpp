@@ -23,13 +23,12 @@ char program_name[64] = "fl";  // NOLINT(cppcoreguidelines-avoid-non-const-globa
 
 [[noreturn]] void end_with(int status, const char* what, const char* hint) {
   char line[512];
-  const int size = *hint == '\0'
-                       ? std::snprintf(line, sizeof line, "%s: %s\n", program_name, what)
-                       : std::snprintf(line, sizeof line, "%s: %s\n%s: %s\n", program_name, what,
-                                       program_name, hint);
+  const int size = *hint == '\0' ? std::snprintf(line, sizeof line, "%s: %s\n", program_name, what)
+                                 : std::snprintf(line, sizeof line, "%s: %s\n%s: %s\n",
+                                                 program_name, what, program_name, hint);
   if (size > 0) {
-    (void)!::write(STDERR_FILENO, line, std::min<std::size_t>(sizeof line - 1,
-                                                              static_cast<std::size_t>(size)));
+    (void)!::write(STDERR_FILENO, line,
+                   std::min<std::size_t>(sizeof line - 1, static_cast<std::size_t>(size)));
   }
   ::_exit(status);
 }
@@ -47,8 +46,7 @@ char program_name[64] = "fl";  // NOLINT(cppcoreguidelines-avoid-non-const-globa
       end_with(kUnavailable, error.what(), "'ulimit -a' shows the limits");
     } catch (const std::exception& other) {
       end_with(kBug, other.what(), "");
-    } catch (...) {
-    }
+    } catch (...) {}
   }
   end_with(kBug, "unexpected failure", "");
 }

@@ -74,9 +74,9 @@ bool is_lasting(CURLcode code) {
   }
 }
 
-// After an address of a name that did not answer libcurl has no socket, and its timer is that of the
-// whole try: without this it would not begin with the next one. It advises against this function
-// where there are many transfers; ours is one.
+// After an address of a name that did not answer libcurl has no socket, and its timer is that of
+// the whole try: without this it would not begin with the next one. It advises against this
+// function where there are many transfers; ours is one.
 void look_again(CURLM* multi) {
   int running = 0;
 #pragma GCC diagnostic push

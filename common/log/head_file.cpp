@@ -85,11 +85,14 @@ Result<bool> HeadFile::refresh() {
   return is_newer();
 }
 
-Status HeadFile::publish(HeadSlot slot) {
+Status HeadFile::publish(HeadSlot slot, bool* full) {
   slot.counter = next_counter(slot_.counter, is_synced_);
   const std::uint64_t where =
       seeded(Bug::one_slot) ? 0 : slot_offset(slot.counter, kHeadSlotDistance);
   if (const int written = write_fully(*file_, view(encode(slot)), where); written != 0) {
+    if (full != nullptr) {
+      *full = is_full(written);
+    }
     return log_error(*files_, "write", kHeadName, written);
   }
   slot_ = slot;
@@ -105,7 +108,7 @@ Status HeadFile::sync() {
   return {};
 }
 
-Status HeadFile::create(HeadSlot slot) {
+Status HeadFile::create(HeadSlot slot, bool& full) {
   slot.counter = slot_.counter + 1;
   std::string bytes(kHeadBytes, '\0');
   bytes.replace(slot_offset(slot.counter, kHeadSlotDistance), kSlotBytes, view(encode(slot)));
@@ -115,12 +118,15 @@ Status HeadFile::create(HeadSlot slot) {
     result = write_fully(*file, bytes, 0);
   }
   if (result == 0) {
-    result = sync_fully(*file);
-  }
-  if (result == 0) {
+    const int synced = sync_fully(*file);
+    if (synced != 0) {
+      return log_error(*files_, "make", kHeadName, synced);
+    }
     result = uninterrupted([&] { return files_->rename(kNewHead, kHeadName); });
   }
   if (result != 0) {
+    (void)files_->unlink(kNewHead);  // what was written of it takes room
+    full = is_full(result);
     return log_error(*files_, "make", kHeadName, result);
   }
   file_ = std::move(file);

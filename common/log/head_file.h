@@ -23,11 +23,12 @@ class HeadFile {
   /// Reads it again; true: it says something newer. A file that appears meanwhile is opened.
   Result<bool> refresh();
 
-  /// Writes the next slot in place; its counter is set here.
-  Status publish(HeadSlot slot);
+  /// Writes the next slot in place; its counter is set here. `full`, here and below: there is no
+  /// room on the disk, to be tried again.
+  Status publish(HeadSlot slot, bool* full = nullptr);
   Status sync();
   /// Creates the file anew; it is durable, name included, once the log's directory is synced.
-  Status create(HeadSlot slot);
+  Status create(HeadSlot slot, bool& full);
 
  private:
   explicit HeadFile(LogFiles& files) : files_(&files) {}

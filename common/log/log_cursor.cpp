@@ -24,10 +24,6 @@ std::string_view view(const SlotBytes& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-Error no_such_group(const LogFiles& files, const std::string& group) {
-  return {ErrorClass::input, "'" + files.path() + "' has no group '" + printable(group) + "'", {}};
-}
-
 // Makes a group's file, durable, name included. 0 or -errno.
 int make_cursor(LogFiles& files, const std::string& group, const CursorSlot& slot) {
   const std::string name = name_of(group);
@@ -122,6 +118,16 @@ Result<std::vector<std::string>> list_groups(LogFiles& files) {
   std::erase_if(names, [](const std::string& name) { return !is_group_name(name); });
   std::sort(names.begin(), names.end());
   return names;
+}
+
+Error no_such_group(LogFiles& files, const std::string& group) {
+  const Result<std::vector<std::string>> names = list_groups(files);
+  std::string known;
+  for (const std::string& name : names ? *names : std::vector<std::string>()) {
+    known += (known.empty() ? "its groups: '" : ", '") + name + "'";
+  }
+  return {ErrorClass::config, "'" + files.path() + "' has no group '" + printable(group) + "'",
+          known.empty() ? "it has no groups yet" : known};
 }
 
 Result<GroupState> read_group(LogFiles& files, const std::string& group, bool synced) {

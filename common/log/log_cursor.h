@@ -16,6 +16,9 @@ namespace fl {
 /// The names of all groups, sorted. A log without any has an empty list.
 Result<std::vector<std::string>> list_groups(LogFiles& files);
 
+/// Class config, with the groups there are.
+Error no_such_group(LogFiles& files, const std::string& group);
+
 /// A group as its file has it, in use or not. `how` is not ok: the numbers mean nothing.
 struct GroupState {
   std::string name;

@@ -76,6 +76,11 @@ class SystemFiles final : public LogFiles {
     if (!S_ISREG(info.st_mode)) {
       return S_ISDIR(info.st_mode) ? -EISDIR : -EINVAL;
     }
+    // New, or one that never has content (a lock), made by this user under another umask.
+    if ((flags & O_CREAT) != 0 && modes_.is_exact && info.st_size == 0 &&
+        info.st_uid == ::geteuid() && (info.st_mode & 0777) != modes_.file()) {
+      (void)::fchmod(fd.get(), modes_.file());
+    }
     file = std::make_unique<SystemFile>(std::move(fd));
     return 0;
   }
@@ -173,9 +178,9 @@ Status make_directory(const std::string& path, LogModes modes) {
 }  // namespace
 
 Result<std::unique_ptr<LogFiles>> open_log_files(const std::string& path, bool create,
-                                                 LogModes modes) {
+                                                 std::optional<LogModes> modes) {
   if (create) {
-    if (Status made = make_directory(path, modes); !made) {
+    if (Status made = make_directory(path, modes.value_or(LogModes{})); !made) {
       return made.error();
     }
   }
@@ -183,7 +188,14 @@ Result<std::unique_ptr<LogFiles>> open_log_files(const std::string& path, bool c
   if (!dir) {
     return dir.error();
   }
-  return std::unique_ptr<LogFiles>(std::make_unique<SystemFiles>(std::move(*dir), modes));
+  if (!modes) {
+    struct stat info {};
+    if (::fstat(dir->fd(), &info) != 0) {
+      return system_error("cannot open the directory '" + path + "'", errno);
+    }
+    modes = LogModes{info.st_mode & 0777, true};
+  }
+  return std::unique_ptr<LogFiles>(std::make_unique<SystemFiles>(std::move(*dir), *modes));
 }
 
 }  // namespace fl

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -77,12 +78,16 @@ class LogFiles {
 /// The modes of what is made: the directory's; a file has the same without the right to search.
 struct LogModes {
   unsigned directory = 0750;
+  /// Files get the mode whatever the umask is.
+  bool is_exact = false;
   unsigned file() const { return directory & 0666u; }
 };
 
 /// The directory at `path` by plain system calls. `create`: it and its missing parents are made
-/// and their names synced. Errors: class create, permission, or config where it is not a directory.
+/// and their names synced. Without `modes` what is made has that of a directory that is there, so
+/// that all who share a log can use it; a directory that is made has 0750. Errors: class create,
+/// permission, or config where it is not a directory.
 Result<std::unique_ptr<LogFiles>> open_log_files(const std::string& path, bool create,
-                                                 LogModes modes = {});
+                                                 std::optional<LogModes> modes = {});
 
 }  // namespace fl

@@ -68,7 +68,11 @@ class Recovery {
         return failed("make", name, made);
       }
     }
-    return {};
+    // Made by a taker it might be closed to the writer, and then nothing could be freed.
+    std::unique_ptr<LogFile> lock;
+    const int opened =
+        uninterrupted([&] { return files_.open(kGroupsLockName, LogFiles::Open::create, lock); });
+    return opened == 0 ? Status() : Status(failed("open", kGroupsLockName, opened));
   }
 
   bool has_slot() const { return head_.state() == HeadFile::State::ok; }
@@ -373,7 +377,7 @@ class Recovery {
     slot.durable_offset = end_.offset;
     slot.positions_offset = end_.positions_offset;
     if (!has_slot()) {
-      if (Status made = head_.create(slot); !made) {
+      if (Status made = head_.create(slot, full_); !made) {
         return made;
       }
     } else if (Status synced = head_.sync(); !synced) {  // a killed writer may not have
@@ -383,7 +387,7 @@ class Recovery {
     if (const int synced = uninterrupted([&] { return files_.sync_dir(""); }); synced != 0) {
       return log_error(files_, "sync", "", synced);
     }
-    if (Status published = head_.publish(slot); !published) {
+    if (Status published = head_.publish(slot, &full_); !published) {
       return published;
     }
     return head_.sync();

@@ -20,6 +20,7 @@ Status look_at_groups(LogFiles& files, std::uint64_t oldest, bool synced, LogUse
   }
   use.groups.clear();
   use.slowest.clear();
+  use.read_error.reset();
   std::optional<std::uint64_t> needed;
   for (const std::string& name : *names) {
     const Result<GroupState> read = read_group(files, name, synced);
@@ -33,6 +34,8 @@ Status look_at_groups(LogFiles& files, std::uint64_t oldest, bool synced, LogUse
     GroupState state;
     if (read) {
       state = *read;
+    } else {
+      use.read_error = read.error();
     }
     state.name = name;
     const std::uint64_t next = state.how == Decoded::ok ? state.slot.next_sequence : 0;
@@ -93,6 +96,9 @@ Result<LogUse> free_segments(LogFiles& files, const std::vector<std::uint64_t>& 
     return i + 1 < segments.size() && segments[i + 1] <= allowed;
   };
   const auto is_kept = [&](std::size_t i) {
+    if (settings.needs_room && i == 0) {
+      return false;
+    }
     if (settings.keep_bytes != 0 && use.sealed_bytes <= settings.keep_bytes) {
       return true;
     }

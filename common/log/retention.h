@@ -25,6 +25,7 @@ struct RetentionSettings {
   std::uint64_t keep_bytes = 0;  ///< segments that every group has passed are kept up to this size
   std::int64_t keep_ms = 0;      ///< ... or up to this age
   bool drops_oldest = false;     ///< the oldest segment is removed, needed or not
+  bool needs_room = false;       ///< ... if every group has passed it, although it would be kept
   bool keeps_spare = false;      ///< the one removed last stays as the spare of the next segment
 };
 
@@ -35,6 +36,8 @@ struct LogUse {
   /// that is there.
   std::uint64_t needed = 0;
   std::string slowest;  ///< the group that needs it; empty: there is none
+  /// A group could not be read: it needs everything.
+  std::optional<Error> read_error;
   /// Of the oldest segment that is there now.
   std::uint64_t first = 0;
   std::uint64_t sealed_bytes = 0;  ///< in all segments except the one in use

@@ -385,9 +385,10 @@ class Space(FileChannel):
     def test_a_full_log_waits_and_names_the_group(self):
         self.put(numbers(0, 10))
         self.assertEqual(self.take("--group", "lagging"), numbers(0, 10))
-        put, file = self.feed("--capacity", "1000")
+        put, file = self.feed("--capacity", "900")
         file.write(numbers(0, 1000))
-        poll(lambda: "group 'lagging' has 1000 events left to take" in put.errors(0), "a report")
+        poll(lambda: "it holds 1000 events, --capacity is 900; group 'lagging' has 1000 events left to "
+             "take" in put.errors(0), "a report")
         file.write(numbers(1000, 1500))
         self.assertEqual(self.take("--group", "lagging"), numbers(0, 1000))
         poll(lambda: "has room again" in put.errors(0), "room")
@@ -412,6 +413,46 @@ class Space(FileChannel):
                                                  put.errors(1)))
         self.assertEqual(missing, int(rest.split()[0]) - 10)
         self.assertEqual(self.take(), b"")
+
+
+    def test_a_limit_of_almost_nothing_lets_one_block_in_at_a_time(self):
+        for words in (["--byte-capacity", "8KiB"], ["--capacity", "1"],
+                      ["--byte-capacity", "128KiB", "--retain", "1GiB"],
+                      ["--byte-capacity", "8KiB", "--when-full", "drop-oldest"]):
+            with self.subTest(words):
+                shutil.rmtree(self.log, ignore_errors=True)
+                pipeline = self.pipeline("fl-source seq --count 30000",
+                                         ["fl-channel", "file", self.log, *words],
+                                         "fl-sink null --stream")
+                statuses = pipeline.wait()
+                self.assertIn(statuses, ([0, 0, 0], [0, 65, 65]) if "drop-oldest" in words
+                              else ([0, 0, 0],), pipeline.report())
+
+    def test_positions_that_fill_the_log_leave_room_for_events(self):
+        """They begin each segment, also one that has no event that could be freed."""
+        for i in range(25):
+            spool = f"{i:03}" + "n" * 200
+            os.mkdir(self.path(spool))
+            self.write(spool + "/a", b"%d\n" % i)
+            self.check(self.pipeline(["fl-source", "spooldir", spool, "--once"],
+                                     ["fl-channel", "file", self.log, "--put"]), 0, 0)
+        pipeline = self.pipeline("fl-source seq --count 5",
+                                 ["fl-channel", "file", self.log, "--byte-capacity", "8KiB"],
+                                 "fl-sink stdout --stream")
+        self.check(pipeline, 0, 0, 0)
+        self.assertEqual(pipeline.output(), numbers(0, 25) + numbers(0, 5))
+        self.assertEqual(len(self.segments()), 1)
+        self.assertGreater(os.path.getsize(self.segments()[0]), 8 << 10)
+
+    def test_what_can_never_have_room_is_refused(self):
+        for words, status, said in (
+                ("--byte-capacity 1KiB", 64, "--byte-capacity is less than 8KiB"),
+                ("--byte-capacity 4KiB --when-full drop-oldest", 64, "--byte-capacity is less"),
+                ("--reserve 1000000TiB", 78, "not more than --reserve (1000000TiB)")):
+            for more in ([], ["--put"]):
+                put = self.pipeline(["fl-channel", "file", self.log, *words.split(), *more])
+                self.check(put, status)
+                self.assertIn(said, put.errors(0))
 
 
 class Sync(FileChannel):
@@ -483,7 +524,7 @@ class Disk(FileChannel):
                                ("256K", "less than --reserve (256KiB) is free")):
             with self.subTest(reserve=reserve):
                 self.log = self.path("disk", "log" + reserve)
-                self.put(b"")
+                self.put(b"", "--reserve", reserve)
                 self.take()  # a new group takes space, an old one does not
                 lines = self.write("lines", numbers(0, 400_000))
                 put = self.pipeline(["fl-source", "stdin", lines],
@@ -533,6 +574,31 @@ class Disk(FileChannel):
         self.check(pipeline, 0, 0, 0)
         self.assertEqual(pipeline.output(), numbers(20_000, 21_000) + numbers(0, 5))
 
+    def test_retained_events_make_room_on_a_full_disk(self):
+        pipeline = self.pipeline("fl-source seq --count 400000",
+                                 ["fl-channel", "file", self.log, "--reserve", "0", "--segment-size",
+                                  "64K", "--retain", "1d"], "fl-sink null --stream")
+        self.check(pipeline, 0, 0, 0)
+
+    def test_a_log_is_made_as_soon_as_there_is_room(self):
+        limits = [f"size={kib}k" for kib in range(4, 40, 4)] + [f"nr_inodes={n}" for n in range(3, 9)]
+        for limit in limits:
+            with self.subTest(limit):
+                os.mkdir(self.log)
+                self.remount(limit)
+                pipeline = self.pipeline("fl-source seq --count 5",
+                                         ["fl-channel", "file", self.log, "--reserve", "0"],
+                                         "fl-sink stdout --stream")
+                poll(lambda: pipeline.output() == numbers(0, 5) or "no space" in pipeline.errors(1) or
+                     pipeline.processes[1].poll() is not None, "a word")
+                self.remount("size=2M,nr_inodes=1000")
+                self.check(pipeline, 0, 0, 0)
+                self.assertEqual(pipeline.output(), numbers(0, 5))
+                shutil.rmtree(self.log)
+
+    def remount(self, limit: str) -> None:
+        subprocess.run(["mount", "-o", "remount," + limit, self.path("disk")], check=True)
+
     def test_a_new_group_waits_for_space_and_keeps_its_place(self):
         self.put(numbers(0, 100), "--reserve", "0")
         self.take("--group", "look")
@@ -544,7 +610,8 @@ class Disk(FileChannel):
                 pass
         new = self.following("--group", "new", "--from", "newest")
         old = self.following("--group", "old", "--from", "@99999999999")
-        for taker, name in ((new, "new"), (old, "old")):
+        once = self.following("--group", "once", "--once")
+        for taker, name in ((new, "new"), (old, "old"), (once, "once")):
             poll(lambda: f"no space for the new group '{name}', waiting for it" in taker.errors(0),
                  "a word")
         put, file = self.feed("--reserve", "0")
@@ -554,6 +621,8 @@ class Disk(FileChannel):
         os.unlink(self.path("disk", "filler"))
         poll(lambda: new.output() == b"more\n", "it comes")
         self.assertIn("group 'new' of '", new.errors(0))
+        self.check(once, 0, 0)
+        self.assertTrue(once.output().startswith(numbers(0, 100)))
         file.close()
         self.check(put, 0)
         for taker in (new, old):
@@ -724,7 +793,7 @@ class SeveralOutputs(FileChannel):
         self.put(b"")
         channel = self.channel()
         sinks = [self.sink("a"), self.sink("b")]
-        poll(lambda: len(os.listdir(self.path("log", "groups"))) > 0, "the group")
+        poll(lambda: os.path.exists(self.log + "/groups/default"), "the group")
         for sink in sinks:
             sink.kill()
         self.check(channel, 75)
@@ -798,12 +867,65 @@ class Damage(FileChannel):
     def test_no_log_for_what_is_not_a_directory(self):
         self.write("log", "text")
         self.assertNotEqual(self.pipeline(["fl-channel", "file", self.log, "--put"]).wait(), [0])
+        for directory in (self.log, self.log + "/below"):
+            for more in ([], ["--once"], ["--once", "--dry-run"]):
+                taker = self.pipeline(["fl-channel", "file", directory, "--take", *more])
+                self.check(taker, 78)
+                self.assertIn(f"'{directory}': Not a directory", taker.errors(0))
+
+    def test_without_a_log_there_is_nothing_to_take_or_a_mistake(self):
+        self.take(status=78)
+        self.assertIn(f"there is no directory '{self.log}'", self.said)
+        os.mkdir(self.log)
+        for make in (lambda: None, lambda: os.mkdir(self.log + "/groups")):
+            make()
+            self.assertEqual(self.take(), b"")
+            self.assertIn(f"'{self.log}' holds no log yet; there is nothing to take", self.said)
+        self.write("log/app.txt", "text")
+        self.take(status=78)
+        self.assertIn(f"'{self.log}' holds no log, but 'app.txt'", self.said)
+
+    def test_a_log_without_its_head_is_not_taken_for_empty(self):
+        self.put(numbers(0, 10))
+        head = self.write("log/head", "x" * 8192)
+        self.take(status=65)
+        self.assertIn(f"'{self.log}' has a damaged head", self.said)
+        os.unlink(head)
+        self.take(status=65)
+        self.assertIn(f"'{self.log}' has no head", self.said)
+        self.put(b"")
+        self.assertEqual(self.take(), numbers(0, 10))
 
     def test_bad_options_are_refused(self):
         for words in ("--group a/b --take", "--retain 5", "--mode 9", "--mode 0050",
                       "--segment-size 1K", "--when-full never"):
             self.check(self.pipeline(["fl-channel", "file", self.log, *words.split()]), 64)
         self.assertFalse(os.path.exists(self.log))
+
+    def test_an_option_of_the_other_half_is_refused(self):
+        for half, words in (("--put", ("--group a", "--group default", "--from newest", "--once")),
+                            ("--take", ("--capacity 5", "--byte-capacity 1M", "--when-full block",
+                                        "--retain 1d", "--log-codec zstd", "--reserve 0",
+                                        "--segment-size 1M")),
+                            ("", ("--once",)), ("--put --take", ("--once",))):
+            for option in words:
+                channel = self.pipeline(["fl-channel", "file", self.log, *half.split(),
+                                         *option.split()])
+                self.check(channel, 64)
+                other = "put" if half == "--take" else "take"
+                self.assertIn(f"{option.split()[0]} has no effect without --{other}",
+                              channel.errors(0))
+        self.assertFalse(os.path.exists(self.log))
+
+    def test_properties_may_be_given_to_either_half(self):
+        self.write("p", f"dataDirs = {self.log}\ncapacity = 5000\nminimumRequiredSpace = 1000000\n")
+        put = self.pipeline("fl-source seq --count 10",
+                            ["sh", "-c", "exec fl-channel file --put --properties 3 3< p"])
+        self.check(put, 0, 0)
+        taker = self.pipeline(["sh", "-c", "exec fl-channel file --take --once --properties 3 3< p"],
+                              "fl-sink stdout --stream")
+        self.check(taker, 0, 0)
+        self.assertEqual(taker.output(), numbers(0, 10))
 
     def test_of_several_directories_of_flume_the_first_has_the_log(self):
         self.write("p", f"dataDirs = {self.log}, /nonexistent/data\ncheckpointDir = /nonexistent/c\n"

@@ -16,10 +16,10 @@ from test_file_channel import FileChannel, numbers
 PUTTER, TAKER, STRANGER = (64_101, 64_100), (64_102, 64_100), (64_103, 64_103)   # user, group
 
 
-def as_user(who: tuple, *words: str) -> list:
+def as_user(who: tuple, *words: str, umask: str = "007") -> list:
     """The program as another user, whose group may do what he may."""
     return ["setpriv", f"--reuid={who[0]}", f"--regid={who[1]}", "--clear-groups",
-            "sh", "-c", 'umask 007; exec "$@"', "sh", *words]
+            "sh", "-c", f'umask {umask}; exec "$@"', "sh", *words]
 
 
 @unittest.skipUnless(os.geteuid() == 0, "needs root")
@@ -77,7 +77,63 @@ class Users(FileChannel):
             self.assertEqual(put.wait()[1], 77, put.report())
             self.assertRegex(put.errors(1), rf"cannot .*'{self.log}[^']*': Permission denied")
         self.assertEqual(self.cat(), numbers(0, 10))
-        self.assertEqual(os.listdir(self.log + "/groups"), [])
+        self.assertEqual(os.listdir(self.log + "/groups"), [".lock"])
+
+    def test_a_taker_needs_no_mode(self):
+        """What it makes has the mode of DIR, also where its umask would close it."""
+        os.mkdir(self.log)
+        os.chown(self.log, *PUTTER)
+        os.chmod(self.log, 0o2770)
+        mode = ("--mode", "0770", "--segment-size", "64K")
+        self.check(self.put_by(PUTTER, 0, 60_000, *mode), 0, 0)
+        os.unlink(self.log + "/groups/.lock")       # as in a log of an older version
+        taker = self.pipeline(
+            as_user(TAKER, "fl-channel", "file", self.log, "--take", "--once", umask="077"),
+            as_user(TAKER, "fl-sink", "null", "--stream"))
+        self.check(taker, 0, 0)
+        for name in (".lock", "default"):
+            found = os.stat(f"{self.log}/groups/{name}")
+            self.assertEqual((found.st_uid, found.st_mode & 0o777), (TAKER[0], 0o660), name)
+        self.assertGreater(len(self.segments()), 1)
+        reader, writer = os.pipe()
+        put = self.pipeline(as_user(PUTTER, "fl-channel", "file", self.log, "--put", "--text", *mode),
+                            stdin=reader)
+        os.close(reader)
+        poll(lambda: len(self.segments()) == 1, "segments go")
+        os.close(writer)
+        self.check(put, 0)
+        moved = subprocess.run(as_user(PUTTER, "fl-channel", "groups", self.log, "--group", "default",
+                                       "--to", "newest"), env=self.env(), check=False,
+                               timeout=harness.HANG, capture_output=True)
+        self.assertEqual(moved.returncode, 0, moved.stderr)
+
+    def test_a_log_whose_groups_are_closed_to_the_putter_is_refused(self):
+        self.check(self.put_by(PUTTER, 0, 10, "--mode", "0770"), 0, 0)
+        lock = self.log + "/groups/.lock"
+        os.chown(lock, *TAKER)
+        os.chmod(lock, 0o640)
+        put = self.put_by(PUTTER, 0, 10, "--mode", "0770")
+        self.assertEqual(put.wait()[1], 77, put.report())
+        self.assertIn(f"cannot open '{lock}': Permission denied", put.errors(1))
+        self.assertIn("--mode 0770", put.errors(1))
+        moved = subprocess.run(as_user(PUTTER, "fl-channel", "groups", self.log, "--group", "default",
+                                       "--to", "oldest"), env=self.env(), check=False,
+                               timeout=harness.HANG, capture_output=True)
+        self.assertEqual(moved.returncode, 77)
+        self.assertIn(b"--mode 0770", moved.stderr)
+
+    def test_a_group_that_the_putter_cannot_read_is_reported(self):
+        self.check(self.put_by(PUTTER, 0, 10, "--mode", "0770"), 0, 0)
+        self.check(self.take_by(TAKER, "--once"), 0, 0)
+        os.chmod(self.log + "/groups/default", 0o600)
+        reader, writer = os.pipe()
+        put = self.pipeline(as_user(PUTTER, "fl-channel", "file", self.log, "--put", "--text"),
+                            stdin=reader)
+        os.close(reader)
+        poll(lambda: "groups/default': Permission denied; no space is freed" in put.errors(0), "a word")
+        self.assertIn("chmod -R g+rwX", put.errors(0))
+        os.close(writer)
+        self.check(put, 0)
 
 
 class ReadOnly(FileChannel):

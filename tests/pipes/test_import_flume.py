@@ -169,6 +169,31 @@ class ImportFlume(harness.Case):
         self.events(directory + "/data", directory + "/data", statuses=(65, 65))
         self.assertIn("have the same number", self.said)
 
+    def test_a_data_file_may_be_a_link(self):
+        data = self.unpack("inflight") + "/data"
+        for name in [one for one in os.listdir(data) if one.startswith("log-")]:
+            os.rename(f"{data}/{name}", self.path(name))
+            os.symlink(self.path(name), f"{data}/{name}")
+        self.assertEqual(self.events(data), TWO)
+        with open(self.path("log-1"), "r+b"):
+            self.events(data, statuses=(75, 75))
+
+    def test_what_cannot_be_a_data_file_is_an_error(self):
+        """Passed over, it would go with the directories after a 0."""
+        data = self.unpack("clean") + "/data"
+        odd = data + "/log-9"
+        for i, make in enumerate((os.mkfifo, os.mkdir, lambda path: os.symlink("nowhere", path),
+                                  lambda path: os.symlink(path, path),
+                                  lambda path: os.symlink("/dev/null", path))):
+            make(odd)
+            self.assertEqual(self.events(data, statuses=(65, 65)), [])
+            self.assertIn(f"'{odd}'", self.said)
+            os.rename(odd, self.path(f"odd-{i}"))
+        self.write("log-9", "")
+        os.rename(self.path("log-9"), data + "/log-99999999999")
+        self.events(data, statuses=(65, 65))
+        self.assertIn("a number that Flume does not give", self.said)
+
     def test_into_a_log(self):
         directory = self.unpack("clean")
         self.check(self.pipeline(["fl-channel", "import-flume", directory + "/data"],

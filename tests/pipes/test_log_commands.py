@@ -133,8 +133,10 @@ class LogCommands(harness.Case):
         self.assertEqual(self.groups()["b"], (110, 0))
         self.assertEqual(self.ask("groups", "--group", "b", "--remove"), "group 'b' removed\n")
         self.assertEqual(self.groups(), {"a": (110, 0)})
-        self.ask("groups", "--group", "b", "--remove", status=65)
-        self.ask("groups", "--group", "b", "--to", "oldest", status=65)
+        for change in (["--remove"], ["--to", "oldest"], []):
+            self.assertEqual(self.ask("groups", "--group", "b", *change, status=78), "")
+            self.assertIn(f"'{self.log}' has no group 'b'\n", self.said)
+            self.assertIn("its groups: 'a'", self.said)
         self.ask("groups", "--to", "oldest", status=64)
         self.ask("groups", "--group", "a", "--to", "noon", status=64)
         self.ask("groups", "--group", "a", "--to", "oldest", "--remove", status=64)

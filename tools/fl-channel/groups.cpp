@@ -51,6 +51,10 @@ Result<int> list(LogView& view, const Options& options) {
   if (!names) {
     return names.error();
   }
+  if (!options.group.empty() &&
+      std::find(names->begin(), names->end(), options.group) == names->end()) {
+    return no_such_group(*view.files, options.group);
+  }
   const std::uint64_t end = view.reader->durable_sequence();
   const bool is_json = options.format == "json";
   std::string out = is_json ? ""

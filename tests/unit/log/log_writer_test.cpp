@@ -46,6 +46,43 @@ TEST(FileSystem, NetworkOnesAreRefusedBeforeAnythingIsMade) {
   }
 }
 
+// Each call that may find no room, one after the other.
+TEST(FullDisk, ALogIsMadeByTheNextTryOnceThereIsRoom) {
+  int failed = 0;
+  for (int at = 0; at == failed; ++at) {
+    const auto machine = std::make_shared<MemoryMachine>();
+    int calls = 0;
+    std::string where;
+    machine->plan = [&](Call call, const std::string& name) {
+      // The holder's text in the lock is for people.
+      const bool takes_room = call == Call::open || call == Call::mkdir || call == Call::rename ||
+                              (call == Call::pwritev && name != kLockName);
+      // What is only looked for is not made.
+      const bool makes = takes_room && !(call == Call::open && name == kHeadName);
+      if (!makes || calls++ != at) {
+        return CallFault{};
+      }
+      where = std::string(kCallNames[static_cast<std::size_t>(call)]) + " " + name;
+      return CallFault{ENOSPC};
+    };
+    MemoryFiles files(machine);
+    bool full = false;
+    auto writer = LogWriter::open(files, {}, full);
+    if (where.empty()) {
+      EXPECT_TRUE(writer.ok());
+      break;  // no call is left
+    }
+    ++failed;
+    EXPECT_FALSE(writer.ok()) << where;
+    EXPECT_TRUE(full) << where << ": " << writer.error().message;
+    machine->plan = nullptr;
+    writer = LogWriter::open(files, {}, full);
+    EXPECT_TRUE(writer.ok()) << where << ": " << writer.error().message;
+    EXPECT_FALSE(full) << where;
+  }
+  EXPECT_GT(failed, 8);
+}
+
 /// A file whose first sync fails; all later ones succeed.
 class FailsOnce final : public LogFile {
  public:

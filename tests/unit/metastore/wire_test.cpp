@@ -220,10 +220,10 @@ TEST(MetastoreWire, AnAnswerHasABound) {
 TEST(MetastoreWire, AnAnswerOfManyEmptyItemsHasABound) {
   // Columns of one byte, in a list that is sent again and again.
   constexpr std::size_t kColumns = 90'000;
-  const std::string list = field(kList, 1) + number(kStruct, 1) + number(kColumns, 4) +
-                           std::string(kColumns, '\0');
-  std::string answer = reply("get_table_req", field(kStruct, 0) + field(kStruct, 1) +
-                                                  field(kStruct, 7) + list);
+  const std::string list =
+      field(kList, 1) + number(kStruct, 1) + number(kColumns, 4) + std::string(kColumns, '\0');
+  std::string answer =
+      reply("get_table_req", field(kStruct, 0) + field(kStruct, 1) + field(kStruct, 7) + list);
   const std::string end = number(0, 1) + number(0, 1) + number(0, 1) + number(0, 1);
   const std::string once = answer + end;
   EXPECT_TRUE(decode_get_table(7, bytes_of(once, 4096)).ok());

@@ -1,5 +1,8 @@
 #include "tools/fl-channel/file/file_options.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <utility>
 
 #include "common/base/log.h"
@@ -58,7 +61,46 @@ Result<Retain> parse_retain(const std::string& text) {
   return retain;
 }
 
-Result<unsigned> parse_mode(const std::string& text) {
+Status check_halves(const FileOptions& options) {
+  const auto is_given = [&](const char* name) {
+    return std::find(options.given.begin(), options.given.end(), name) != options.given.end();
+  };
+  const auto has_no_effect = [](const std::string& name, const char* half) {
+    return Error{ErrorClass::usage, "--" + name + " has no effect without --" + half,
+                 fmt::format("remove it, or give it to fl-channel file DIR --{}", half)};
+  };
+  if (options.once && !(options.take && !options.put)) {
+    return has_no_effect("once", "take");
+  }
+  for (const char* const name : {"group", "from"}) {
+    if (options.put && !options.take && is_given(name)) {
+      return has_no_effect(name, "take");
+    }
+  }
+  if (options.put || !options.take) {
+    return {};
+  }
+  for (const char* const name : {"byte-capacity", "when-full", "retain", "log-codec"}) {
+    if (is_given(name)) {
+      return has_no_effect(name, "put");
+    }
+  }
+  // Flume's properties set all of these.
+  const auto flumes = {"capacity", "reserve", "segment-size"};
+  if (!std::all_of(flumes.begin(), flumes.end(), is_given)) {
+    for (const char* const name : flumes) {
+      if (is_given(name)) {
+        return has_no_effect(name, "put");
+      }
+    }
+  }
+  return {};
+}
+
+Result<std::optional<LogModes>> parse_mode(const std::string& text) {
+  if (text.empty()) {
+    return std::optional<LogModes>();
+  }
   unsigned mode = 0;
   for (const char c : text) {
     if (c < '0' || c > '7' || mode > 0777) {
@@ -71,7 +113,7 @@ Result<unsigned> parse_mode(const std::string& text) {
     return Error{ErrorClass::usage, "'" + printable(text) + "' is not a valid mode for a log",
                  "for example 0750, or 0770 for takers of the same group of users"};
   }
-  return mode;
+  return std::optional(LogModes{mode});
 }
 
 OptionSet file_options() {
@@ -99,9 +141,11 @@ OptionSet file_options() {
       .cli_only()
       .not_empty();
   table
-      .add("once", &O::once, "BOOL",
-           "With --take: end when everything that the log holds was taken, instead of waiting "
-           "for more.")
+      .add(
+          "once", &O::once, "BOOL",
+          "With --take: end when everything that the log holds was taken, instead of waiting "
+          "for more. An empty DIR ends with 0, one that does not exist or has other files with 78, "
+          "and a log whose head is lost with 65.")
       .cli_only();
   table
       .add("capacity", &O::capacity, "N",
@@ -110,7 +154,8 @@ OptionSet file_options() {
       .flume_falls_back(true);
   table
       .add("byteCapacity", &O::byte_capacity, "SIZE",
-           "The most space for segments; 0: only the disk limits.")
+           "The most space for segments, 8KiB or more; 0: only the disk limits. A block that is "
+           "larger goes into an empty log.")
       .cli_only();
   table
       .add("whenFull", &O::when_full, "block|drop-oldest",
@@ -120,11 +165,13 @@ OptionSet file_options() {
       .choices({"block", "drop-oldest"});
   table
       .add("retain", &O::retain, "SIZE|TIME",
-           "Keep events that all groups have acknowledged up to this size or age; 0: remove them.")
+           "Keep events that all groups have acknowledged up to this size or age, as long as the "
+           "log is not full; 0: remove them.")
       .cli_only();
   table
       .add("minimumRequiredSpace", &O::reserve, "SIZE",
-           "Space on the file system to leave for others; below it reading stops.")
+           "Space on the file system to leave for others, less than it has; below it reading "
+           "stops.")
       .named("reserve")
       .flume("524288000")
       .flume_falls_back(false);
@@ -136,8 +183,10 @@ OptionSet file_options() {
       .flume_falls_back(false);
   table
       .add("mode", &O::mode, "MODE",
-           "Permissions of a directory that is made; files get the same without x.")
-      .cli_only();
+           "Permissions of a directory that is made, less the umask; files get the same without x. "
+           "Without it 0750, and what a taker makes has those of DIR.")
+      .cli_only()
+      .not_empty();
 
   table
       .add(
@@ -190,7 +239,14 @@ OptionSet file_options() {
     table.add(key, &O::encryption, "TEXT", help)
         .ignored("the log is not encrypted; put it on an encrypted file system");
   }
-  return std::move(table).erased();
+  OptionSet set = std::move(table).erased();
+  for (OptionSpec& spec : set.options) {
+    spec.set = [set = std::move(spec.set), name = spec.name](void* to, std::string_view text) {
+      static_cast<O*>(to)->given.push_back(name);
+      return set(to, text);
+    };
+  }
+  return set;
 }
 
 }  // namespace fl

@@ -2,9 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "common/base/units.h"
+#include "common/log/log_files.h"
 #include "common/option/option_table.h"
 
 namespace fl {
@@ -22,7 +25,7 @@ struct FileOptions {
   std::string retain = "0";
   Bytes reserve{16u << 20};
   Bytes segment_size{64u << 20};
-  std::string mode = "0750";
+  std::string mode;
   std::string log_codec = "none";
 
   // Flume's, without effect here.
@@ -39,9 +42,14 @@ struct FileOptions {
   bool fsync_per_transaction = true;
   std::uint64_t fsync_interval = 5;
   std::string encryption;
+
+  std::vector<std::string> given;  ///< names of the options that were set
 };
 
 OptionSet file_options();
+
+/// Class usage for an option that has no effect on the half that runs alone.
+Status check_halves(const FileOptions& options);
 
 /// The log's directory: of several, as Flume separates them by commas, the first.
 std::string log_directory(const FileOptions& options);
@@ -63,7 +71,7 @@ struct LogPlace {
 /// "@1767225600" (seconds since 1970). Without Z it is local time.
 Result<LogPlace> parse_place(const std::string& text);
 
-/// "0750": at most three octal digits after zeros.
-Result<unsigned> parse_mode(const std::string& text);
+/// "0750": at most three octal digits after zeros. Nothing: the option is not given.
+Result<std::optional<LogModes>> parse_mode(const std::string& text);
 
 }  // namespace fl

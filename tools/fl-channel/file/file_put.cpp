@@ -32,30 +32,48 @@ constexpr std::int64_t kStuckMs = 1'000;  // a limit that lasts longer is report
 constexpr std::int64_t kFirstRetryMs = 100;
 constexpr std::int64_t kLastRetryMs = 2'000;
 constexpr std::uint64_t kSmallestSegment = 64 << 10;
+constexpr std::uint64_t kSmallestCapacity = 2 * kSegmentHeaderBytes;
 
 }  // namespace
 
 Status FilePut::open(const StageContext& context) {
   is_dry_run_ = context.dry_run;
+  if (Status fits = check_halves(options_); !fits) {
+    return fits;
+  }
   const Result<Retain> retain = parse_retain(options_.retain);
   if (!retain) {
     return retain.error();
   }
   retain_ = *retain;
-  const Result<unsigned> mode = parse_mode(options_.mode);
+  const Result<std::optional<LogModes>> mode = parse_mode(options_.mode);
   if (!mode) {
     return mode.error();
   }
   if (options_.segment_size.value < kSmallestSegment) {
     return Error{ErrorClass::usage, "--segment-size is less than 64KiB", {}};
   }
+  if (const std::uint64_t most = options_.byte_capacity.value;
+      most != 0 && most < kSmallestCapacity) {
+    return Error{ErrorClass::usage, "--byte-capacity is less than 8KiB",
+                 "a log without events has 4KiB; 0 sets no limit"};
+  }
   if (is_dry_run_ && access(directory_.c_str(), F_OK) != 0) {
     return check_dir_can_be_made(directory_);
   }
   Result<std::unique_ptr<LogFiles>> files =
-      open_log_files(directory_, !is_dry_run_, LogModes{*mode});
+      open_log_files(directory_, !is_dry_run_, mode->value_or(LogModes{}));
   if (!files) {
     return files.error();
+  }
+  LogSpace space;
+  if ((*files)->space(space) == 0 && space.total_bytes != 0 &&
+      options_.reserve.value >= space.total_bytes) {
+    return Error{
+        ErrorClass::config,
+        fmt::format("the file system of '{}' has {}, not more than --reserve ({})", directory_,
+                    to_string(Bytes{space.total_bytes}), to_string(options_.reserve)),
+        "there would never be room: give a smaller --reserve, or use another file system"};
   }
   if (is_dry_run_) {
     return {};
@@ -264,7 +282,9 @@ Status FilePut::finish_job() {
     if (!*freed_) {
       // Nothing was freed; the log continues without.
       if (freeing_warning_.happened(monotonic_ms())) {
-        log(LogLevel::warning, freed_->error().message + "; no space is freed");
+        const Error& why = freed_->error();
+        log(LogLevel::warning,
+            why.message + "; no space is freed" + (why.hint.empty() ? "" : ": " + why.hint));
         freeing_warning_.reported(monotonic_ms());
       }
     } else {
@@ -273,6 +293,12 @@ Status FilePut::finish_job() {
         return *failed_;
       }
       use_ = std::move(**freed_);
+      if (use_.read_error && freeing_warning_.happened(monotonic_ms())) {
+        const Error& why = *use_.read_error;
+        log(LogLevel::warning, why.message + "; no space is freed while it cannot be read" +
+                                   (why.hint.empty() ? "" : ": " + why.hint));
+        freeing_warning_.reported(monotonic_ms());
+      }
       if (use_.segments_freed > 0 && retry_at_ms_ >= 0) {
         retry_at_ms_ = monotonic_ms();  // there is room now
       }
@@ -313,13 +339,16 @@ Status FilePut::finish_job() {
   if (look_at_ms_ < 0 || look_at_ms_ > monotonic_ms() + kLookMs) {
     look_at_ms_ = monotonic_ms() + kLookMs;
   }
-  return has_pending() && full_ == Full::no ? append_pending() : Status();
+  // There was room for a new segment: nothing else would try what waits for it.
+  return has_pending() && (full_ == Full::no || sync_.next) ? append_pending() : Status();
 }
 
 void FilePut::start_freeing(bool drops) {
   look_at_ms_ = -1;
   job_ = Job::freeing;
-  const RetentionSettings settings{retain_.bytes, retain_.ms, drops,
+  const bool needs_room =
+      full_ == Full::disk || full_ == Full::reserve || limit_reached() == Full::bytes;
+  const RetentionSettings settings{retain_.bytes, retain_.ms, drops, needs_room,
                                    full_ == Full::no && options_.byte_capacity.value == 0};
   worker_.start([this, settings, segments = writer_->segments()] {
     freed_ = free_segments(*files_, segments, settings, &known_);
@@ -384,7 +413,10 @@ FilePut::Full FilePut::limit_reached() const {
   if (options_.capacity != 0 && held() >= options_.capacity) {
     return Full::events;
   }
-  if (options_.byte_capacity.value != 0 &&
+  // What is in a segment without events cannot be freed.
+  const bool has_events =
+      writer_->segments().size() > 1 || writer_->next_sequence() != writer_->segments().front();
+  if (options_.byte_capacity.value != 0 && has_events &&
       use_.sealed_bytes + writer_->segment_bytes() >= options_.byte_capacity.value) {
     return Full::bytes;
   }
@@ -446,11 +478,12 @@ std::string FilePut::why_full() const {
                         to_string(options_.reserve), directory_);
       break;
     case Full::events:
-      why = fmt::format("'{}' is full: it holds {} (--capacity)", directory_,
-                        count_of(options_.capacity, "event"));
+      why = fmt::format("'{}' is full: it holds {}, --capacity is {}", directory_,
+                        count_of(held(), "event"), options_.capacity);
       break;
     case Full::bytes:
-      why = fmt::format("'{}' is full: it has {} (--byte-capacity)", directory_,
+      why = fmt::format("'{}' is full: it has {} bytes, --byte-capacity is {}", directory_,
+                        use_.sealed_bytes + writer_->segment_bytes(),
                         to_string(options_.byte_capacity));
       break;
   }

@@ -1,8 +1,10 @@
 #include "tools/fl-channel/file/file_take.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "common/base/clock.h"
@@ -22,6 +24,9 @@ constexpr std::int64_t kSyncMs = 1'000;  // between two syncs of the cursor
 
 Status FileTake::open(const StageContext& context) {
   is_dry_run_ = context.dry_run;
+  if (Status fits = check_halves(options_); !fits) {
+    return fits;
+  }
   const Result<LogPlace> from = parse_place(options_.from);
   if (!from) {
     return from.error();
@@ -33,7 +38,7 @@ Status FileTake::open(const StageContext& context) {
                  "1 to 64 letters, digits, '_', '-' and '.', not beginning with '.'"};
   }
   if (is_dry_run_) {
-    return {};
+    return shared_ ? Status() : open_files();
   }
   if (Status opened = worker_.open(); !opened) {
     return opened;
@@ -41,9 +46,63 @@ Status FileTake::open(const StageContext& context) {
   if (Status opened = open_log(); !opened) {
     return opened;
   }
-  if (!cursor_ && !shared_ && !has_no_room_) {
-    log(LogLevel::info, fmt::format("'{}' holds no log yet; waiting for it", directory_));
+  if (cursor_ || shared_ || has_no_room_) {
+    return {};
   }
+  if (options_.once) {
+    return nothing_to_take();
+  }
+  log(LogLevel::info, fmt::format("'{}' holds no log yet; waiting for it", directory_));
+  return {};
+}
+
+// Opens the directory. One that does not exist may come yet, unless this is --once.
+Status FileTake::open_files() {
+  const Result<std::optional<LogModes>> mode = parse_mode(options_.mode);
+  if (!mode) {
+    return mode.error();
+  }
+  Result<std::unique_ptr<LogFiles>> files = open_log_files(directory_, false, *mode);
+  if (files) {
+    files_ = std::move(*files);
+    return {};
+  }
+  const bool is_missing = ::access(directory_.c_str(), F_OK) != 0 && errno == ENOENT;
+  if (!is_missing) {
+    return files.error();
+  }
+  if (!options_.once) {
+    return {};
+  }
+  return Error{ErrorClass::config, fmt::format("there is no directory '{}'", directory_),
+               "check the spelling; fl-channel file DIR --put makes it"};
+}
+
+// For --once, without a log: fine where a putter may just be making one.
+Status FileTake::nothing_to_take() {
+  std::vector<std::string> names;
+  if (const int listed = files_->list("", names); listed != 0) {
+    return log_error(*files_, "list", "", listed);
+  }
+  const bool is_damaged = reader_->head_state() == HeadFile::State::damaged;
+  for (const std::string& name : names) {
+    const std::optional<std::uint64_t> first = segment_of_name(name);
+    std::unique_ptr<LogFile> segment;
+    const bool has_events = first && files_->open(name, LogFiles::Open::read, segment) == 0 &&
+                            segment->size() > static_cast<std::int64_t>(kSegmentHeaderBytes);
+    if (is_damaged || has_events) {
+      return Error{ErrorClass::input,
+                   fmt::format("'{}' has {} head", directory_, is_damaged ? "a damaged" : "no"),
+                   "fl-channel file --put repairs it when it opens the log"};
+    }
+    if (!first && name != kLockName && name != kGroupsName && name != kQuarantineName &&
+        name != kSpareName && !name.ends_with(".tmp")) {
+      return Error{ErrorClass::config,
+                   fmt::format("'{}' holds no log, but '{}'", directory_, printable(name)),
+                   "give the directory of a log"};
+    }
+  }
+  log(LogLevel::info, fmt::format("'{}' holds no log yet; there is nothing to take", directory_));
   return {};
 }
 
@@ -51,18 +110,9 @@ Status FileTake::open(const StageContext& context) {
 Status FileTake::open_log() {
   look_at_ms_ = monotonic_ms() + kWaitForLogMs;
   if (!files_) {
-    const Result<unsigned> mode = parse_mode(options_.mode);
-    if (!mode) {
-      return mode.error();
+    if (Status opened = open_files(); !opened || !files_) {
+      return opened;
     }
-    Result<std::unique_ptr<LogFiles>> files = open_log_files(directory_, false, LogModes{*mode});
-    if (!files && files.error().kind == ErrorClass::permission) {
-      return files.error();
-    }
-    if (!files) {
-      return {};
-    }
-    files_ = std::move(*files);
     if (Status fits = check_file_system(*files_); !fits) {
       return fits;
     }
@@ -315,7 +365,7 @@ bool FileTake::over() const {
   if (shared_) {
     return is_put_over_ && has_all && shared_->published == published_seen_;
   }
-  return options_.once && (has_all || !cursor_);
+  return options_.once && (cursor_ ? has_all : !has_no_room_);
 }
 
 // The number after the last of the first `acked` events handed out.

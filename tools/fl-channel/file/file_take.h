@@ -53,7 +53,9 @@ class FileTake final : public ChannelTake {
     std::uint64_t sequence = 0;
   };
 
+  Status open_files();
   Status open_log();
+  Status nothing_to_take();
   Result<std::uint64_t> start_of_group();
   void wait_for_room(const Error& why);
   Result<bool> refresh();

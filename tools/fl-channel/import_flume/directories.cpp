@@ -1,5 +1,6 @@
 #include "tools/fl-channel/import_flume/directories.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -8,11 +9,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <map>
+#include <memory>
 #include <optional>
 #include <utility>
 
 #include "common/base/log.h"
-#include "common/io/local_dir.h"
 #include "common/io/writers.h"
 
 namespace fl::flume {
@@ -20,7 +21,47 @@ namespace {
 
 constexpr std::uint64_t kMaxMetaBytes = 1 << 20;
 
-bool is_data_file(std::string_view name) { return file_number(name).has_value(); }
+bool is_data_file(std::string_view name) {
+  return name.starts_with("log-") && name.size() > 4 &&
+         name.find_first_not_of("0123456789", 4) == std::string_view::npos;
+}
+
+// All of its names log-N, whatever they are. As in Flume a symbolic link is what it leads to.
+Result<std::vector<std::string>> names_in(const std::string& directory) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir(directory.c_str()), ::closedir);
+  if (!stream) {
+    return system_error("cannot open the directory '" + directory + "'", errno);
+  }
+  std::vector<std::string> names;
+  errno = 0;
+  while (const dirent* entry = ::readdir(stream.get())) {
+    if (is_data_file(entry->d_name)) {
+      names.emplace_back(entry->d_name);
+    }
+    errno = 0;
+  }
+  if (errno != 0) {
+    return system_error("cannot list the directory '" + directory + "'", errno);
+  }
+  return names;
+}
+
+// What is not read must not look like an empty channel: its directories are removed after a 0.
+Status check_file(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) {
+    const int number = errno;
+    return number == ENOENT || number == ELOOP
+               ? system_error(ErrorClass::input, "cannot open '" + path + "'", number)
+               : system_error("cannot open '" + path + "'", number);
+  }
+  if (!S_ISREG(info.st_mode)) {
+    return Error{ErrorClass::input, "'" + path + "' is not a regular file",
+                 "data files of Flume are regular files, or links to them: put it elsewhere if it "
+                 "is none"};
+  }
+  return {};
+}
 
 Error in_use(const std::string& directory, const std::string& by) {
   return {ErrorClass::again, fmt::format("'{}' is in use{}", directory, by),
@@ -72,7 +113,7 @@ Status read_meta(FoundFile& file, const Complaint& complain) {
 
 Result<UniqueFd> lock_directory(const std::string& directory) {
   const std::string path = directory + "/in_use.lock";
-  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd) {
     // Flume removes it when it ends in order.
     return errno == ENOENT || errno == ENOTDIR ? Result<UniqueFd>(UniqueFd())
@@ -99,28 +140,32 @@ Result<std::vector<FoundFiles>> find_files(const std::vector<std::string>& direc
   std::vector<FoundFiles> found;
   std::map<std::uint32_t, std::string> by_number;
   for (const std::string& directory : directories) {
-    const Result<LocalDir> dir = LocalDir::open(directory, LocalDir::Missing::fail);
-    if (!dir) {
-      return dir.error();
-    }
-    const Result<std::vector<LocalDir::Entry>> entries = dir->files(is_data_file);
-    if (!entries) {
-      return entries.error();
+    const Result<std::vector<std::string>> names = names_in(directory);
+    if (!names) {
+      return names.error();
     }
     FoundFiles& files = found.emplace_back();
-    for (const LocalDir::Entry& entry : *entries) {
+    for (const std::string& name : *names) {
       FoundFile file;
-      file.number = *file_number(entry.name);
-      file.path = directory + "/" + entry.name;
+      file.path = directory + "/" + name;
+      if (Status fits = check_file(file.path); !fits) {
+        return fits.error();
+      }
+      const std::optional<std::uint32_t> number = file_number(name);
+      if (!number) {
+        return Error{ErrorClass::input, "'" + file.path + "' has a number that Flume does not give",
+                     "put it elsewhere if it is not a data file of Flume"};
+      }
+      file.number = *number;
       const auto [other, is_new] = by_number.emplace(file.number, file.path);
       if (!is_new) {
         return Error{ErrorClass::input,
                      fmt::format("'{}' and '{}' have the same number", other->second, file.path),
                      "give each data directory of one channel, once"};
       }
-      const UniqueFd fd(::open(file.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
+      const UniqueFd fd(::open(file.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
       if (fd && find_writers(fd.get()) == Writers::some) {
-        return in_use(directory, ": '" + entry.name + "' is open for writing");
+        return in_use(directory, ": '" + name + "' is open for writing");
       }
       if (Status read = read_meta(file, complain); !read) {
         return read.error();

@@ -16,9 +16,9 @@ namespace fl::flume {
 Result<UniqueFd> lock_directory(const std::string& directory);
 
 /// The data files of each directory. Errors: a directory without any, a number that two files have,
-/// a file of another version or an encrypted one (class input), a file that is being written (class
-/// again). A file without a .meta is read as a whole, and is reported to `complain` unless it is
-/// empty, as Flume leaves one when it is stopped while making it.
+/// a log-N that is not a regular file or a link to one, an encrypted file (class input), a file
+/// that is being written (class again). A file without a .meta is read as a whole, and is reported
+/// to `complain` unless it is empty, as Flume leaves one when it is stopped while making it.
 Result<std::vector<FoundFiles>> find_files(const std::vector<std::string>& directories,
                                            const Complaint& complain);
 

@@ -16,7 +16,7 @@ constexpr std::size_t kWindow = 256 << 10;
 }  // namespace
 
 Result<FileWindow> FileWindow::open(const std::string& path) {
-  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat info {};
   if (!fd || ::fstat(fd.get(), &info) != 0) {
     return system_error("cannot open '" + path + "'", errno);

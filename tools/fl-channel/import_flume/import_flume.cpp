@@ -15,6 +15,7 @@ CommandType import_flume_command() {
       "once. So a host moves to fl without waiting until its channels are empty. Stop the agent "
       "first: a directory that it uses is refused (75).\n\n"
       "DIR are the channel's data directories (dataDirs), all of them: everything is found there. "
+      "Symbolic links are followed; a log-N that is not a file is an error (65). "
       "With the checkpoint's directory (checkpointDir) less has to be read, but events that "
       "Flume's "
       "sink took just before the agent stopped may come again, as they do when Flume itself is "
