@@ -12,9 +12,8 @@
 
 #include "common/base/error.h"
 #include "common/base/unique_fd.h"
-#include "tools/fl-source/sql/address.h"
-#include "tools/fl-source/sql/options.h"
 #include "tools/fl-source/sql/row_form.h"
+#include "tools/fl-source/sql/server.h"
 
 namespace fl {
 
@@ -24,19 +23,6 @@ struct SqlField : SqlColumn {
   bool is_long_type = false;  ///< TINYTEXT, TEXT, BLOB and so on, of any length
   bool is_orderable = true;   ///< a literal of its values compares as the column is ordered
   std::uint64_t longest = 0;  ///< bytes that a value can have
-};
-
-/// The server that is meant by the URL, --socket, the option file and the environment together.
-struct SqlServer {
-  std::string host;        ///< not if is_local
-  std::uint16_t port = 0;  ///< not if is_local; 0: the usual one
-  std::string socket;      ///< if is_local; empty: the usual one
-  bool is_local = false;   ///< by a socket on this host
-
-  /// Class config: the option file is none.
-  static Result<SqlServer> find(const SqlSourceOptions& options, const SqlAddress& address);
-  /// "db1:3307", "localhost" or "/run/db1/socket", always the whole path.
-  std::string name() const;
 };
 
 /// Blocks, except for break_off(). Every error is of a class of sql_problem().
