@@ -64,6 +64,10 @@ Result<SqlPlan> SqlPlan::make(SqlConnection& connection, const SqlSourceOptions&
   if (options.query.empty()) {
     plan.from_ = sql_name(address.database) + "." + sql_name(address.table);
     probe = "SELECT * FROM " + plan.from_;
+    // From here to the end of the snapshot nobody can change the table.
+    if (Status status = connection.run("SELECT 1 FROM " + plan.from_ + " LIMIT 0"); !status) {
+      return status.error();
+    }
   } else {
     const std::string query = trimmed(options.query);
     // A comment at the end of the query ends with the line.
