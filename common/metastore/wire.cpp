@@ -17,8 +17,8 @@ using thrift::protocol::TType;
 
 constexpr std::int32_t kMaxText = 16 << 20;    // one string of an answer
 constexpr std::int32_t kMaxItems = 1'000'000;  // of one list or map
-// Of those, how many are kept. An item of a byte, and of a list that is sent again and again, would
-// need far more memory than the answer has bytes.
+// How many of them are kept. An item may be one byte, and a list may be sent again and again:
+// without this an answer would need far more memory than it has bytes.
 constexpr std::size_t kMaxKept = 100'000;
 
 // What the library reads an answer from.
