@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/access/open_server.h"
+#include "common/avrorpc/call_events.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/text.h"
@@ -92,8 +93,11 @@ bool AvroSource::take_requests(BlockBuilder& out) {
     hear(id, *clients_.at(id));
   }
   for (;;) {
-    if (current_ && !(current_->prefix.empty() ? hand_on(out) : hand_on_with_header(out))) {
-      return false;
+    if (current_) {
+      if (!current_->hand_on(out, produced_)) {
+        return false;
+      }
+      end_current();
     }
     if (waiting_.empty() || !takes_requests()) {
       unpark();
@@ -109,78 +113,11 @@ bool AvroSource::take_requests(BlockBuilder& out) {
 }
 
 void AvroSource::end_current() {
-  if (current_->message.capacity() > spare_.capacity() &&
-      current_->message.capacity() <= kMostSpare) {
-    spare_ = std::move(current_->message);
+  std::string message = std::move(*current_).message();
+  if (message.capacity() > spare_.capacity() && message.capacity() <= kMostSpare) {
+    spare_ = std::move(message);
   }
   current_.reset();
-}
-
-// Copies events of the current request. False: the rest of them found no room.
-bool AvroSource::hand_on(BlockBuilder& out) {
-  for (;;) {
-    const Event* event = current_->next != nullptr ? current_->next : current_->events.next();
-    current_->next = nullptr;
-    if (event == nullptr) {
-      end_current();
-      return true;
-    }
-    // Neighbours go in one piece.
-    std::string_view run;
-    std::uint64_t count = 0;
-    while (event != nullptr && !(count == 0 ? !out.fits(event->size)
-                                            : !out.fits_run(run.size() + event->size, count + 1))) {
-      if (count > 0 && event->bytes().data() != run.data() + run.size()) {
-        break;
-      }
-      run = count == 0 ? event->bytes() : std::string_view(run.data(), run.size() + event->size);
-      ++count;
-      event = current_->events.next();
-    }
-    current_->next = event;
-    if (count == 0) {
-      return false;
-    }
-    out.add_encoded({}, run, count);
-    produced_ += count;
-    if (event == nullptr) {
-      end_current();
-      return true;
-    }
-  }
-}
-
-// The same where each event gets a header. Readers take the last of two with one name, so the
-// client's own one must be removed.
-bool AvroSource::hand_on_with_header(BlockBuilder& out) {
-  const std::string& name = options_.access.client_ip_header;
-  std::string anew;
-  for (;;) {
-    const Event* const event = current_->next != nullptr ? current_->next : current_->events.next();
-    current_->next = event;
-    if (event == nullptr) {
-      end_current();
-      return true;
-    }
-    std::string_view prefix = current_->prefix;
-    std::string_view bytes = event->bytes();
-    if (event->has_headers() && find_header(*event, name)) {
-      Headers headers = headers_of(*event);
-      std::find_if(headers.begin(), headers.end(), [&](const auto& each) {
-        return each.first == name;
-      })->second = current_->host;
-      anew.clear();
-      append_event(anew, headers, event->body());
-      bytes = anew;
-      prefix = {};
-    }
-    if (!out.fits(prefix.size() + bytes.size())) {
-      return false;
-    }
-    out.add_encoded(prefix, bytes);
-    ++produced_;
-    current_->next = nullptr;
-  }
 }
 
 // False: the client of the request has gone, or has ended and it is not known yet.
@@ -285,12 +222,10 @@ void AvroSource::begin(Id id, AvroConnection& client, RpcCall call) {
         const std::size_t at =
             static_cast<std::size_t>(call.parameters.data() - client.request().data());
         events = *count;
-        current_ = Current();
-        current_->host = server_->host(id);
-        current_->prefix = client_headers(options_.access, current_->host);
-        current_->message = std::move(client.request());
-        current_->events =
-            CallEvents(std::string_view(current_->message).substr(at), is_batch, limits_);
+        const std::string host = server_->host(id);
+        current_.emplace(std::move(client.request()), at, is_batch, limits_,
+                         RequestEvents::Header{options_.access.client_ip_header, host,
+                                               client_headers(options_.access, host)});
       }
       break;
     }
@@ -316,7 +251,7 @@ void AvroSource::begin(Id id, AvroConnection& client, RpcCall call) {
 // ---------------------------------------------------------------- waiting
 
 bool AvroSource::takes_requests() const {
-  return !ledger_.full() && (acked_ >= orphans_end_ || monotonic_ms() >= paused_until_ms_);
+  return !ledger_.full() && !pause_.holds(acked_, monotonic_ms());
 }
 
 // Without room no client is read, and nobody accepted: replies still go out, and the late are
@@ -325,8 +260,8 @@ void AvroSource::watch(PollSet& set, bool room) {
   has_room_ = room;
   if (server_) {
     server_->watch(set, room && takes_requests(), room && has_work());
-    if (room && acked_ < orphans_end_ && monotonic_ms() < paused_until_ms_) {
-      set.wake_at(paused_until_ms_);
+    if (room && pause_.holds(acked_, monotonic_ms())) {
+      set.wake_at(pause_.until_ms());
     }
   }
 }
@@ -499,9 +434,7 @@ void AvroSource::late(Id id, AvroConnection& client) {
 // The first n events have got where the reply promises them to be.
 void AvroSource::answer(std::uint64_t n) {
   acked_ = std::max(acked_, n);
-  if (acked_ >= orphans_end_) {
-    pause_ms_ = kFirstPauseMs;
-  }
+  pause_.acknowledged(acked_);
   if (!server_) {
     return;
   }
@@ -567,12 +500,7 @@ void AvroSource::set_deadline(Id id, AvroConnection& client) {
 void AvroSource::remove(Id id) {
   AvroConnection& client = *clients_.at(id);
   if (client.owed() > 0 && acked_ < ledger_.events()) {
-    const std::int64_t now = monotonic_ms();
-    if (acked_ >= orphans_end_ || now >= paused_until_ms_) {
-      paused_until_ms_ = now + pause_ms_;
-      pause_ms_ = std::min(2 * pause_ms_, kMostPauseMs);
-    }
-    orphans_end_ = ledger_.events();
+    pause_.left_behind(ledger_.events(), acked_, monotonic_ms());
   }
   held_ -= client.counted;
   asked_.erase(id);

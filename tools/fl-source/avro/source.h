@@ -12,13 +12,14 @@
 
 #include "common/access/access_options.h"
 #include "common/access/tls_options.h"
-#include "common/avrorpc/call_events.h"
 #include "common/base/units.h"
 #include "common/component/component.h"
 #include "common/net/event_ledger.h"
 #include "common/net/repeated_warning.h"
 #include "common/net/tcp_server.h"
 #include "tools/fl-source/avro/connection.h"
+#include "tools/fl-source/avro/orphan_pause.h"
+#include "tools/fl-source/avro/request_events.h"
 
 namespace fl {
 
@@ -75,23 +76,10 @@ class AvroSource final : public Source {
 
  private:
   using Id = std::uint64_t;
-  static constexpr std::int64_t kFirstPauseMs = 30'000;
-  static constexpr std::int64_t kMostPauseMs = 600'000;
-
-  // The request whose events are being handed on.
-  struct Current {
-    std::string message;
-    CallEvents events;
-    const Event* next = nullptr;  // the one that found no room
-    std::string prefix;           // headers that each event gets
-    std::string host;             // the value in them
-  };
 
   bool has_work() const { return current_ || (!waiting_.empty() && takes_requests()); }
   bool takes_requests() const;
   Status check_options();
-  bool hand_on(BlockBuilder& out);
-  bool hand_on_with_header(BlockBuilder& out);
   void end_current();
   bool take_requests(BlockBuilder& out);
   void take_request(Id id, AvroConnection& client);
@@ -133,13 +121,11 @@ class AvroSource final : public Source {
   std::set<Id> holders_;    // hold bytes of requests
   std::set<Id> asked_;      // have ended; whether they are there is not known yet
   std::size_t held_ = 0;
-  std::optional<Current> current_;
+  std::optional<RequestEvents> current_;  // its events are being handed on
   EventLedger ledger_;
   std::uint64_t produced_ = 0;
   std::uint64_t acked_ = 0;
-  std::uint64_t orphans_end_ = 0;  // events of clients that have gone are among those before
-  std::int64_t paused_until_ms_ = 0;
-  std::int64_t pause_ms_ = kFirstPauseMs;  // the next one
+  OrphanPause pause_;
 
   std::uint64_t accepted_ = 0;  // when the server is gone
   std::uint64_t requests_ = 0;
