@@ -8,9 +8,10 @@
 #include <cstdlib>
 #include <memory>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <utility>
+
+#include "common/base/start.h"
 
 namespace fl {
 namespace {
@@ -25,16 +26,14 @@ struct End {
 
 bool ends_within(std::int64_t ms, std::function<void()> work) {
   const auto end = std::make_shared<End>();  // of this call and of the thread
-  std::thread thread;
-  try {
-    thread = std::thread([end, work]() mutable {
-      work();
-      work = nullptr;  // destroys what it owns before anybody is notified
-      const std::lock_guard<std::mutex> lock(end->mutex);
-      end->is_over = true;
-      end->changed.notify_all();
-    });
-  } catch (const std::system_error&) {
+  Result<std::thread> thread = start_thread([end, work]() mutable {
+    work();
+    work = nullptr;  // destroys what it owns before anybody is notified
+    const std::lock_guard<std::mutex> lock(end->mutex);
+    end->is_over = true;
+    end->changed.notify_all();
+  });
+  if (!thread) {
     work();  // no more threads: run it without a bound
     return true;
   }
@@ -44,9 +43,9 @@ bool ends_within(std::int64_t ms, std::function<void()> work) {
       end->changed.wait_for(lock, std::chrono::milliseconds(ms), [&end] { return end->is_over; });
   lock.unlock();
   if (is_over) {
-    thread.join();
+    thread->join();
   } else {
-    thread.detach();
+    thread->detach();
   }
   return is_over;
 }

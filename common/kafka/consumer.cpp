@@ -81,6 +81,9 @@ Result<std::unique_ptr<KafkaConsumer>> KafkaConsumer::make(const KafkaSettings& 
       parse_count(settings.find("queued.max.messages.kbytes").value_or(""), UINT32_MAX);
   consumer->nudge_.emplace(consumer->client_->handle(), (queue_kib ? *queue_kib : kDefaultQueueKib)
                                                             << 10);
+  if (Status status = consumer->nudge_->start(); !status) {
+    return status.error();
+  }
   return consumer;
 }
 

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "common/base/start.h"
+
 namespace fl {
 namespace {
 
@@ -11,10 +13,18 @@ constexpr std::int64_t kEnd = -1;  // as a time in a question for offsets
 }  // namespace
 
 FetchNudge::FetchNudge(rd_kafka_t* handle, std::uint64_t queue_bytes)
-    : handle_(handle), every_bytes_(queue_bytes / 2) {
-  if (is_needed()) {
-    thread_ = std::thread([this] { work(); });
+    : handle_(handle), every_bytes_(queue_bytes / 2) {}
+
+Status FetchNudge::start() {
+  if (!is_needed()) {
+    return {};
   }
+  Result<std::thread> thread = start_thread([this] { work(); });
+  if (!thread) {
+    return thread.error();
+  }
+  thread_ = std::move(*thread);
+  return {};
 }
 
 FetchNudge::~FetchNudge() {

@@ -22,6 +22,8 @@ class FetchNudge {
  public:
   /// `queue_bytes`: what the queue of records holds. The handle outlives this.
   FetchNudge(rd_kafka_t* handle, std::uint64_t queue_bytes);
+  /// Starts the thread, where one is needed.
+  Status start();
   /// Waits for the question that is open, half a second at most.
   ~FetchNudge();
   FetchNudge(const FetchNudge&) = delete;

@@ -4,9 +4,11 @@
 #include <sys/eventfd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <utility>
 
+#include "common/base/start.h"
 #include "common/kafka/problem.h"
 
 namespace fl {
@@ -195,9 +197,19 @@ std::optional<bool> KafkaQueries::makes_topics(rd_kafka_t* handle) {
 }
 
 KafkaQueries::KafkaQueries(KafkaClient& client)
-    : client_(client),
-      wake_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
-      thread_([this] { work(); }) {}
+    : client_(client), wake_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
+
+Status KafkaQueries::start() {
+  if (!wake_) {
+    return system_error("cannot make an eventfd", errno);
+  }
+  Result<std::thread> thread = start_thread([this] { work(); });
+  if (!thread) {
+    return thread.error();
+  }
+  thread_ = std::move(*thread);
+  return {};
+}
 
 KafkaQueries::~KafkaQueries() {
   {
@@ -205,7 +217,9 @@ KafkaQueries::~KafkaQueries() {
     is_over_ = true;
   }
   changed_.notify_all();
-  thread_.join();
+  if (thread_.joinable()) {
+    thread_.join();
+  }
 }
 
 void KafkaQueries::ask(KafkaQuestion question) {

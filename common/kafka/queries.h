@@ -50,6 +50,8 @@ struct KafkaAnswer {
 class KafkaQueries {
  public:
   explicit KafkaQueries(KafkaClient& client);
+  /// Starts the thread; before the first question.
+  Status start();
   /// Waits for the call in progress: seconds where brokers are away.
   ~KafkaQueries();
 

@@ -51,6 +51,9 @@ Status KafkaSource::open(const StageContext& context) {
     return dry_run();
   }
   queries_ = std::make_unique<KafkaQueries>(consumer_->client());
+  if (Status status = queries_->start(); !status) {
+    return status;
+  }
   if (!options_.group.empty()) {
     if (Status status = consumer_->subscribe(subscription()); !status) {
       return status;

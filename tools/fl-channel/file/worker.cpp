@@ -7,6 +7,8 @@
 #include <exception>
 #include <utility>
 
+#include "common/base/start.h"
+
 namespace fl {
 
 Status Worker::open() {
@@ -14,7 +16,11 @@ Status Worker::open() {
   if (!done_fd_) {
     return system_error("cannot make an eventfd", errno);
   }
-  thread_ = std::thread([this] { run(); });
+  Result<std::thread> thread = start_thread([this] { run(); });
+  if (!thread) {
+    return thread.error();
+  }
+  thread_ = std::move(*thread);
   return {};
 }
 

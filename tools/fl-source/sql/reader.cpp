@@ -11,6 +11,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/start.h"
 #include "common/base/text.h"
 #include "common/base/units.h"
 #include "common/event/varint.h"
@@ -54,11 +55,11 @@ Status SqlReader::start() {
   if (!event_) {
     return system_error("cannot create an eventfd", errno);
   }
-  try {
-    thread_ = std::thread([this] { run(); });
-  } catch (const std::exception& exception) {
-    return error_of(exception);
+  Result<std::thread> thread = start_thread([this] { run(); });
+  if (!thread) {
+    return thread.error();
   }
+  thread_ = std::move(*thread);
   return {};
 }
 
