@@ -31,8 +31,8 @@ GIVE_UP = "2500ms"  # less than WATCH: a stage that waits for input has nothing 
 LOOKS = 4        # a stage that was awake is checked so often
 # What a stage does by a clock while it is idle, in wake-ups a second, as its options say.
 CLOCK = {("source", "spooldir"): 2.5,    # --poll-delay 500ms
-         ("source", "kafka"): 18,        # librdkafka: fetch.wait.max.ms 500, timers of its threads
-         ("channel", "kafka"): 24}       # the same, and a producer
+         ("source", "kafka"): 30,        # librdkafka: fetch.wait.max.ms 100, timers of its threads
+         ("channel", "kafka"): 38}       # the same, and a producer
 
 
 def wakeups(pid):
