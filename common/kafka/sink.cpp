@@ -11,6 +11,7 @@
 #include "common/base/log.h"
 #include "common/base/text.h"
 #include "common/io/poll_set.h"
+#include "common/kafka/partitioner.h"
 #include "common/kafka/queries.h"
 
 namespace fl {
@@ -31,6 +32,15 @@ std::optional<std::int64_t> number_in(std::string_view text) {
 }
 
 std::string seconds(std::int64_t ms) { return to_string(Duration{ms / 1000 * 1000}); }
+
+// What the library gives back with the report about a message.
+void* tag_of(std::uint64_t number) {
+  return reinterpret_cast<void*>(static_cast<std::uintptr_t>(number));
+}
+
+std::uint64_t number_of(const rd_kafka_message_t& message) {
+  return reinterpret_cast<std::uintptr_t>(message._private);
+}
 
 std::string shown(std::string_view text) { return printable(text.substr(0, 64)); }
 
@@ -83,16 +93,26 @@ Status KafkaSink::open(const StageContext& context) {
       return set;
     }
   }
+  const std::string linger = "sticky.partitioning.linger.ms";
+  chooses_partitions_ = !settings->find("partitioner") && !settings->find(linger);
+  if (chooses_partitions_) {
+    settings->prefer(linger, "0");
+  }
   settings->prefer("partitioner", "murmur2_random");  // as Java does it
   settings->prefer("message.max.bytes", "1048576");   // Java's
   settings->prefer("reconnect.backoff.max.ms", "1000");
   settings->prefer("topic.metadata.propagation.max.ms", "5000");
-  // What waits is bounded here, by its bytes.
-  settings->prefer("queue.buffering.max.messages", "10000000");
-  settings->prefer("queue.buffering.max.kbytes", "2097151");
   if (settings->buffer_bytes() != 0) {
     max_held_ = settings->buffer_bytes();
   }
+  // What waits is bounded here, by its bytes.
+  constexpr std::size_t kSurelyFits = 1 << 30;
+  const std::string most_messages = "queue.buffering.max.messages";
+  const std::string most_kib = "queue.buffering.max.kbytes";
+  has_room_ =
+      !settings->find(most_messages) && !settings->find(most_kib) && max_held_ <= kSurelyFits;
+  settings->prefer(most_messages, "10000000");
+  settings->prefer(most_kib, "2097151");
   if (context.dry_run) {
     return dry_run(*settings);
   }
@@ -153,32 +173,69 @@ std::optional<Guarantee> KafkaSink::guarantee() const { return Guarantee{Level::
 // ---------------------------------------------------------------- events
 
 Status KafkaSink::deliver(const Batch& batch) {
-  const bool was_idle = held_.open() == 0;
-  const std::uint64_t first = held_.add(batch);
-  if (was_idle) {
-    since_ms_ = monotonic_ms();
+  const std::int64_t now = monotonic_ms();
+  if (held_.open() == 0) {
+    since_ms_ = now;
   }
-  for (std::size_t i = 0; i < batch.size(); ++i) {
+  next_partition_turn(now);
+  const std::uint64_t first = held_.add(batch);
+  Status status;
+  for (std::size_t i = 0; i < batch.size() && status; ++i) {
     if (!batch.kept(i)) {
       held_.complete(first + i);
     } else if (!unsent_.empty()) {
       unsent_.push_back(first + i);
-    } else if (Status sent = send(first + i); !sent) {
-      return sent;
+    } else {
+      status = send(first + i);
     }
   }
-  return {};
+  const Status handed_over = hand_over();  // also those before an event that cannot be sent
+  return status ? handed_over : status;
 }
 
-// To the library, which may have no room for it.
+// To the library, which may have no room for it; or to the outbox, until hand_over().
 Status KafkaSink::send(std::uint64_t number) {
   const Event& event = held_[number];
-  const Result<Address> address = address_of(event);
-  if (!address) {
-    return address.error().kind == ErrorClass::input ? reject(number, address.error())
-                                                     : Status(address.error());
+  Address address;
+  if (const Status found = find_address(event, address); !found) {
+    return found.error().kind == ErrorClass::input ? reject(number, found.error()) : found;
   }
-  const rd_kafka_resp_err_t code = produce(event, *address, number);
+  KafkaHeaders headers;
+  if (all_headers_ || !mapped_.empty()) {
+    headers = headers_of(event);
+  }
+  const bool is_plain = !headers && address.timestamp == 0;
+  if (!is_plain || !has_room_ || !outbox_.fits(address.topic)) {
+    if (Status handed_over = hand_over(); !handed_over) {
+      return handed_over;
+    }
+  }
+  const std::string_view value = value_of(event);
+  if (!is_plain) {
+    const rd_kafka_resp_err_t code = produce(value, address, std::move(headers), tag_of(number));
+    return taken(number, code, address);
+  }
+  outbox_.add(address.topic, address.partition, value, address.key, tag_of(number));
+  return has_room_ ? Status() : hand_over();
+}
+
+// The messages of the outbox.
+Status KafkaSink::hand_over() {
+  Status status;
+  for (const rd_kafka_message_t& message : outbox_.hand_over()) {
+    Address address;
+    address.topic = outbox_.topic();
+    address.partition = message.partition;
+    if (Status one = taken(number_of(message), message.err, address); !one && status) {
+      status = one;
+    }
+  }
+  outbox_.clear();
+  return status;
+}
+
+// Whether the library has taken the message.
+Status KafkaSink::taken(std::uint64_t number, rd_kafka_resp_err_t code, const Address& address) {
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
     ++on_their_way_;
     return {};
@@ -188,7 +245,7 @@ Status KafkaSink::send(std::uint64_t number) {
     return {};
   }
   // The library has refused this message only.
-  return failed(number, code, rd_kafka_topic_name(address->topic), address->partition, true);
+  return failed(number, code, rd_kafka_topic_name(address.topic), address.partition, true);
 }
 
 // In groups, whose size halves when one is refused, and doubles when not: the way to the few events
@@ -213,6 +270,9 @@ Status KafkaSink::send_unsent() {
         break;  // no room
       }
     }
+    if (Status sent = hand_over(); !sent) {
+      return sent;
+    }
   }
   if (on_their_way_ == 0) {
     group_ = 0;
@@ -220,23 +280,24 @@ Status KafkaSink::send_unsent() {
   return {};
 }
 
-Result<KafkaSink::Address> KafkaSink::address_of(const Event& event) {
-  Address address;
-  const Result<std::string_view> name = names_->of(event);
-  if (!name) {
-    return name.error();
+Status KafkaSink::find_address(const Event& event, Address& address) {
+  if (last_topic_ == nullptr || !names_->is_constant()) {
+    const Result<std::string_view> name = names_->of(event);
+    if (!name) {
+      return name.error();
+    }
+    if (Status found = find_topic(*name); !found) {
+      return found;
+    }
   }
-  const Result<rd_kafka_topic_t*> found = topic(*name);
-  if (!found) {
-    return found.error();
-  }
-  address.topic = *found;
+  address.topic = last_topic_;
   if (options_.default_partition_id >= 0) {
     address.partition = static_cast<std::int32_t>(options_.default_partition_id);
   }
-  if (!event.has_headers()) {
-    return address;
-  }
+  return event.has_headers() ? look_at_headers(event, address) : Status();
+}
+
+Status KafkaSink::look_at_headers(const Event& event, Address& address) {
   if (!options_.partition_id_header.empty()) {
     if (const auto text = find_header(event, options_.partition_id_header)) {
       const auto number = number_in(*text);
@@ -268,19 +329,28 @@ Result<KafkaSink::Address> KafkaSink::address_of(const Event& event) {
       }
     }
   }
-  return address;
+  return {};
 }
 
-Result<rd_kafka_topic_t*> KafkaSink::topic(std::string_view name) {
+// It is last_topic_ then.
+Status KafkaSink::find_topic(std::string_view name) {
   if (last_topic_ != nullptr && name == last_name_) {
-    return last_topic_;
+    return {};
   }
   auto found = topics_.find(name);
   if (found == topics_.end()) {
     if (topics_.size() >= kMaxTopics) {
+      if (Status handed_over = hand_over(); !handed_over) {
+        return handed_over;
+      }
       topics_.clear();  // the library keeps those that it needs
     }
-    Topic made(rd_kafka_topic_new(client_->handle(), std::string(name).c_str(), nullptr));
+    rd_kafka_topic_conf_t* conf = nullptr;
+    if (chooses_partitions_) {
+      conf = rd_kafka_default_topic_conf_dup(client_->handle());
+      set_partitioner(conf);
+    }
+    Topic made(rd_kafka_topic_new(client_->handle(), std::string(name).c_str(), conf));
     if (!made) {
       const KafkaProblem problem = kafka_problem(rd_kafka_last_error(), "");
       return Error{
@@ -290,7 +360,7 @@ Result<rd_kafka_topic_t*> KafkaSink::topic(std::string_view name) {
   }
   last_name_ = name;
   last_topic_ = found->second.get();
-  return last_topic_;
+  return {};
 }
 
 // A view of bytes that are held.
@@ -337,25 +407,8 @@ KafkaSink::KafkaHeaders KafkaSink::headers_of(const Event& event) const {
   return headers;
 }
 
-rd_kafka_resp_err_t KafkaSink::produce(const Event& event, const Address& address,
-                                       std::uint64_t number) {
-  const std::string_view value = value_of(event);
-  // The library only reads it, though it takes a pointer to non-const.
-  void* const bytes = const_cast<char*>(value.data());
-  void* const tag = reinterpret_cast<void*>(static_cast<std::uintptr_t>(number));
-  KafkaHeaders headers;
-  if (all_headers_ || !mapped_.empty()) {
-    headers = headers_of(event);
-  }
-  if (!headers && address.timestamp == 0) {
-    const std::string_view key = address.key.value_or(std::string_view());
-    // An empty key counts as a key unless its address is null.
-    const char* const key_bytes = address.key ? (key.empty() ? "" : key.data()) : nullptr;
-    return rd_kafka_produce(address.topic, address.partition, 0, bytes, value.size(), key_bytes,
-                            key.size(), tag) == 0
-               ? RD_KAFKA_RESP_ERR_NO_ERROR
-               : rd_kafka_last_error();
-  }
+rd_kafka_resp_err_t KafkaSink::produce(std::string_view value, const Address& address,
+                                       KafkaHeaders headers, void* tag) {
   std::array<rd_kafka_vu_t, 8> parts{};
   std::size_t n = 0;
   parts[n].vtype = RD_KAFKA_VTYPE_RKT;
@@ -363,7 +416,8 @@ rd_kafka_resp_err_t KafkaSink::produce(const Event& event, const Address& addres
   parts[n].vtype = RD_KAFKA_VTYPE_PARTITION;
   parts[n++].u.i32 = address.partition;
   parts[n].vtype = RD_KAFKA_VTYPE_VALUE;
-  parts[n].u.mem.ptr = bytes;
+  // The library only reads it, though it takes a pointer to non-const.
+  parts[n].u.mem.ptr = const_cast<char*>(value.data());
   parts[n++].u.mem.size = value.size();
   parts[n].vtype = RD_KAFKA_VTYPE_OPAQUE;
   parts[n++].u.ptr = tag;
@@ -428,7 +482,7 @@ Status KafkaSink::handle(const PollSet&) {
 
 Status KafkaSink::take_reports(rd_kafka_event_t* event) {
   while (const rd_kafka_message_t* const message = rd_kafka_event_message_next(event)) {
-    const std::uint64_t number = reinterpret_cast<std::uintptr_t>(message->_private);
+    const std::uint64_t number = number_of(*message);
     --on_their_way_;
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
       ++delivered_;

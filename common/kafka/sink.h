@@ -16,6 +16,7 @@
 #include "common/kafka/client.h"
 #include "common/kafka/flume_event.h"
 #include "common/kafka/held_events.h"
+#include "common/kafka/outbox.h"
 #include "common/kafka/sink_options.h"
 #include "common/kafka/topics.h"
 #include "common/net/repeated_warning.h"
@@ -76,12 +77,16 @@ class KafkaSink final : public Sink {
 
   Status dry_run(const KafkaSettings& settings) const;
   Status send(std::uint64_t number);
+  Status hand_over();
   Status send_unsent();
-  Result<Address> address_of(const Event& event);
-  Result<rd_kafka_topic_t*> topic(std::string_view name);
+  Status find_address(const Event& event, Address& address);
+  Status look_at_headers(const Event& event, Address& address);
+  Status find_topic(std::string_view name);
   std::string_view value_of(const Event& event);
   KafkaHeaders headers_of(const Event& event) const;
-  rd_kafka_resp_err_t produce(const Event& event, const Address& address, std::uint64_t number);
+  rd_kafka_resp_err_t produce(std::string_view value, const Address& address, KafkaHeaders headers,
+                              void* tag);
+  Status taken(std::uint64_t number, rd_kafka_resp_err_t code, const Address& address);
 
   Status take_reports(rd_kafka_event_t* event);
   Status failed(std::uint64_t number, rd_kafka_resp_err_t code, const std::string& topic,
@@ -112,6 +117,9 @@ class KafkaSink final : public Sink {
   std::string encoded_;
 
   HeldEvents held_;
+  Outbox outbox_;          // of the batch that is being delivered
+  bool has_room_ = false;  // the library, for everything that is held
+  bool chooses_partitions_ = false;
   std::uint64_t on_their_way_ = 0;             // the library has them
   std::vector<std::uint64_t> refused_events_;  // with their batch
   std::deque<std::uint64_t> unsent_;           // to be sent in groups

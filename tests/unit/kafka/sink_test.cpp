@@ -70,7 +70,7 @@ class KafkaSinkTest : public ::testing::Test {
     options.servers = cluster_->bootstrap();
     sink_ = std::make_unique<KafkaSink>(std::move(options));
     StageContext context;
-    context.rejects = &rejects_;
+    context.rejects = has_rejects_ ? &rejects_ : nullptr;
     context.input_over = [this] { return is_over_; };
     context.grace_ms = 200;
     const Status opened = sink_->open(context);
@@ -116,6 +116,49 @@ class KafkaSinkTest : public ::testing::Test {
     return {};
   }
 
+  // What is in partition 0 of t, in its order.
+  std::vector<std::string> stored(std::size_t count) const {
+    std::array<char, 256> reason{};
+    rd_kafka_conf_t* const conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "bootstrap.servers", cluster_->bootstrap().c_str(), reason.data(),
+                      reason.size());
+    rd_kafka_t* const reader = rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason.data(), reason.size());
+    rd_kafka_topic_t* const topic = rd_kafka_topic_new(reader, "t", nullptr);
+    rd_kafka_consume_start(topic, 0, RD_KAFKA_OFFSET_BEGINNING);
+    std::vector<std::string> values;
+    const std::int64_t end = monotonic_ms() + kHangMs;
+    while (values.size() < count && monotonic_ms() < end) {
+      rd_kafka_message_t* const message = rd_kafka_consume(topic, 0, 100);
+      if (message != nullptr && message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        values.emplace_back(static_cast<const char*>(message->payload), message->len);
+      }
+      if (message != nullptr) {
+        rd_kafka_message_destroy(message);
+      }
+    }
+    rd_kafka_consume_stop(topic, 0);
+    rd_kafka_topic_destroy(topic);
+    rd_kafka_destroy(reader);
+    return values;
+  }
+
+  // How many messages the partitions of t have.
+  std::array<std::int64_t, 2> stored_counts() const {
+    std::array<char, 256> reason{};
+    rd_kafka_conf_t* const conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "bootstrap.servers", cluster_->bootstrap().c_str(), reason.data(),
+                      reason.size());
+    rd_kafka_t* const reader = rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason.data(), reason.size());
+    std::array<std::int64_t, 2> ends{};
+    for (int partition = 0; partition < 2; ++partition) {
+      std::int64_t low = 0;
+      rd_kafka_query_watermark_offsets(reader, "t", partition, &low,
+                                       &ends.at(static_cast<std::size_t>(partition)), kHangMs);
+    }
+    rd_kafka_destroy(reader);
+    return ends;
+  }
+
   std::uint64_t figure(const std::string& name) const {
     FigureList list;
     list.owner("kafka");
@@ -130,6 +173,7 @@ class KafkaSinkTest : public ::testing::Test {
 
   std::optional<MockCluster> cluster_;
   KeptRejects rejects_;
+  bool has_rejects_ = true;  // --reject
   bool is_over_ = false;
   std::unique_ptr<KafkaSink> sink_;  // first to go
 };
@@ -204,6 +248,78 @@ TEST_F(KafkaSinkTest, OfARefusedBatchOnlyWhatIsRefusedAloneIsADeadLetter) {
   EXPECT_EQ(figure("messages_total"), 2U);
   EXPECT_EQ(figure("sent_again_total"), 3U);
   EXPECT_TRUE(sink_->ready());
+}
+
+// Plain messages are handed over many at a time, others alone.
+TEST_F(KafkaSinkTest, MessagesOfAllKindsKeepTheirOrder) {
+  for (const bool is_narrow : {false, true}) {
+    KafkaSinkOptions options;
+    options.default_partition_id = 0;
+    options.headers = "all";
+    options.timestamp_header = "at";
+    if (is_narrow) {
+      options.library["queue.buffering.max.messages"] = {Secret::Place::literal, "3"};
+    }
+    open(options);
+    std::vector<std::pair<Headers, std::string>> events;
+    std::vector<std::string> expected;
+    const int count = is_narrow ? 100 : 2000;
+    for (int i = 0; i < count; ++i) {
+      Headers headers;
+      if (i % 7 == 3) {
+        headers = {{"h", "x"}};
+      } else if (i % 7 == 5) {
+        headers = {{"at", "1700000000000"}};
+      }
+      expected.push_back(std::to_string(i));
+      events.emplace_back(headers, expected.back());
+    }
+    ASSERT_TRUE(deliver(events).ok());
+    const Status arrived = run_until([&] { return sink_->safe() == expected.size(); });
+    ASSERT_TRUE(arrived.ok()) << arrived.error().message;
+    EXPECT_EQ(stored(expected.size()), expected) << (is_narrow ? "narrow" : "wide");
+    sink_.reset();
+  }
+}
+
+// Large batches: not every message on its own.
+TEST_F(KafkaSinkTest, MessagesWithoutAKeyStayTogetherAndUseAllPartitions) {
+  open({});
+  const std::vector<std::pair<Headers, std::string>> events(100, {{}, "x"});
+  std::array<std::int64_t, 2> ends{};
+  const std::int64_t end = monotonic_ms() + kHangMs;
+  for (std::uint64_t n = 1; (ends[0] == 0 || ends[1] == 0) && monotonic_ms() < end; ++n) {
+    ASSERT_TRUE(deliver(events).ok());
+    ASSERT_TRUE(run_until([&] { return sink_->safe() == n * events.size(); }).ok());
+    ends = stored_counts();
+  }
+  EXPECT_GT(ends[0], 0);
+  EXPECT_GT(ends[1], 0);
+  EXPECT_EQ(ends[0] % 100, 0);
+}
+
+TEST_F(KafkaSinkTest, WhatComesBeforeAnEventThatEndsTheStageIsSent) {
+  has_rejects_ = false;
+  KafkaSinkOptions options;
+  options.partition_id_header = "p";
+  open(options);
+  const Status delivered = deliver({{{}, "a"}, {{{"p", "x"}}, "bad"}, {{}, "b"}});
+  ASSERT_FALSE(delivered.ok());
+  EXPECT_EQ(delivered.error().kind, ErrorClass::input);
+  EXPECT_TRUE(run_until([this] { return sink_->safe() == 1; }).ok());
+}
+
+TEST_F(KafkaSinkTest, AnUnknownPartitionRefusesItsEventOnly) {
+  KafkaSinkOptions options;
+  options.partition_id_header = "p";
+  open(options);
+  ASSERT_TRUE(deliver({{{{"p", "0"}}, "a"}, {{{"p", "0"}}, "b"}}).ok());
+  ASSERT_TRUE(run_until([this] { return sink_->safe() == 2; }).ok());
+  ASSERT_TRUE(deliver({{{{"p", "0"}}, "c"}, {{{"p", "7"}}, "none"}, {{{"p", "0"}}, "d"}}).ok());
+  const Status arrived = run_until([this] { return sink_->safe() == 5; });
+  ASSERT_TRUE(arrived.ok()) << arrived.error().message;
+  EXPECT_EQ(rejects_.bodies, std::vector<std::string>{"none"});
+  EXPECT_EQ(stored(4), (std::vector<std::string>{"a", "b", "c", "d"}));
 }
 
 TEST_F(KafkaSinkTest, NotAllowedEndsTheStage) {
