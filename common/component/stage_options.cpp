@@ -1,6 +1,7 @@
 #include "common/component/stage_options.h"
 
 #include "common/base/text.h"
+#include "common/component/component.h"
 
 namespace fl {
 
@@ -20,6 +21,10 @@ Result<CodecChoice> codec_choice(const StageOptions& options) {
     return Error{ErrorClass::usage, "--codec-level: " + status.error().message};
   }
   return choice;
+}
+
+bool runs_by_properties(const StageContext& context) {
+  return context.stage != nullptr && !context.stage->properties.empty();
 }
 
 OptionSet stage_options() {

@@ -55,6 +55,10 @@ struct StageOptions {
 /// The codec that --codec and --codec-level ask for. Errors: class usage.
 Result<CodecChoice> codec_choice(const StageOptions& options);
 
+/// The component runs by Flume's properties: what Flume takes, though it has no effect, is no
+/// error.
+bool runs_by_properties(const struct StageContext& context);
+
 /// The table; the text options are in it.
 OptionSet stage_options();
 

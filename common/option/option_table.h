@@ -30,6 +30,7 @@
 
 #include "common/base/error.h"
 #include "common/base/units.h"
+#include "common/option/given_options.h"
 #include "common/option/secret.h"
 
 namespace fl {
@@ -259,6 +260,17 @@ class OptionTable {
         set_, key,
         [member](void* options) -> PropertyMap& { return static_cast<Options*>(options)->*member; },
         help, alias);
+  }
+
+  /// Options.*member learns which of the options added so far are set.
+  void note_given(GivenOptions Options::*member) {
+    for (OptionSpec& spec : set_.options) {
+      spec.set = [set = std::move(spec.set), name = spec.name, member](void* options,
+                                                                       std::string_view text) {
+        (static_cast<Options*>(options)->*member).add(name);
+        return set(options, text);
+      };
+    }
   }
 
   OptionSet erased() && {

@@ -561,7 +561,11 @@ class Options(HBaseCase):
                 (("--serializer", "regex", "--col-names", "a,b"), 78, "1 groups"),
                 (("--serializer", "regex", "--row-key-index", "0"), 78, "ROW_KEY"),
                 (("--serializer", "regex", "--charset", "latin1"), 78, "only UTF-8"),
-                (("--request-timeout", "0"), 64, "above 0")):
+                (("--request-timeout", "0"), 64, "above 0"),
+                (("--regex", "(.*)"), 64, "--regex has no effect with --serializer simple"),
+                (("--serializer", "regex", "--row-prefix", "default"), 64,
+                 "--row-prefix has no effect with --serializer regex"),
+                (("--increment-row", "incRow"), 64, "no effect without --increment-column")):
             found, said = self.run_sink([gateway], *options, data=b"")
             self.assertEqual(found, status, f"{options}: {said}")
             self.assertIn(words, said)

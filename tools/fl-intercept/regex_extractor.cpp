@@ -111,8 +111,7 @@ class RegexExtractorInterceptor final : public Interceptor {
     }
     const std::size_t groups = regex_->groups();
     // Flume takes such an expression, and sets no header.
-    const bool is_flumes = context.stage != nullptr && !context.stage->properties.empty();
-    if (groups == 0 && !is_flumes) {
+    if (groups == 0 && !runs_by_properties(context)) {
       return Error{
           ErrorClass::config, "the expression has no group: no header would be set",
           "put ( and ) around the part that becomes the header: '(" + options_.regex + ")'"};

@@ -7,6 +7,7 @@
 
 #include "common/base/log.h"
 #include "common/base/moment.h"
+#include "common/component/stage_options.h"
 
 namespace fl {
 
@@ -61,40 +62,27 @@ Result<Retain> parse_retain(const std::string& text) {
   return retain;
 }
 
-Status check_halves(const FileOptions& options) {
-  const auto is_given = [&](const char* name) {
-    return std::find(options.given.begin(), options.given.end(), name) != options.given.end();
-  };
-  const auto has_no_effect = [](const std::string& name, const char* half) {
-    return Error{ErrorClass::usage, "--" + name + " has no effect without --" + half,
-                 fmt::format("remove it, or give it to fl-channel file DIR --{}", half)};
-  };
-  if (options.once && !(options.take && !options.put)) {
-    return has_no_effect("once", "take");
-  }
-  for (const char* const name : {"group", "from"}) {
-    if (options.put && !options.take && is_given(name)) {
-      return has_no_effect(name, "take");
-    }
-  }
-  if (options.put || !options.take) {
+Status check_halves(const FileOptions& options, const StageContext& context) {
+  if (runs_by_properties(context)) {
     return {};
   }
-  for (const char* const name : {"byte-capacity", "when-full", "retain", "log-codec"}) {
-    if (is_given(name)) {
-      return has_no_effect(name, "put");
-    }
+  const bool takes_only = options.take && !options.put;
+  const bool puts_only = options.put && !options.take;
+  std::string_view name;
+  if (options.once && !takes_only) {
+    name = "once";
+  } else if (puts_only) {
+    name = options.given.first_of({"group", "from"});
+  } else if (takes_only) {
+    name = options.given.first_of({"capacity", "byte-capacity", "reserve", "when-full", "retain",
+                                   "segment-size", "log-codec"});
   }
-  // Flume's properties set all of these.
-  const auto flumes = {"capacity", "reserve", "segment-size"};
-  if (!std::all_of(flumes.begin(), flumes.end(), is_given)) {
-    for (const char* const name : flumes) {
-      if (is_given(name)) {
-        return has_no_effect(name, "put");
-      }
-    }
+  if (name.empty()) {
+    return {};
   }
-  return {};
+  const std::string_view half = takes_only ? "put" : "take";
+  return Error{ErrorClass::usage, fmt::format("--{} has no effect without --{}", name, half),
+               fmt::format("remove it, or give it to fl-channel file DIR --{}", half)};
 }
 
 Result<std::optional<LogModes>> parse_mode(const std::string& text) {
@@ -239,14 +227,8 @@ OptionSet file_options() {
     table.add(key, &O::encryption, "TEXT", help)
         .ignored("the log is not encrypted; put it on an encrypted file system");
   }
-  OptionSet set = std::move(table).erased();
-  for (OptionSpec& spec : set.options) {
-    spec.set = [set = std::move(spec.set), name = spec.name](void* to, std::string_view text) {
-      static_cast<O*>(to)->given.push_back(name);
-      return set(to, text);
-    };
-  }
-  return set;
+  table.note_given(&O::given);
+  return std::move(table).erased();
 }
 
 }  // namespace fl

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/base/units.h"
+#include "common/component/component.h"
 #include "common/log/log_files.h"
 #include "common/option/option_table.h"
 
@@ -43,13 +44,13 @@ struct FileOptions {
   std::uint64_t fsync_interval = 5;
   std::string encryption;
 
-  std::vector<std::string> given;  ///< names of the options that were set
+  GivenOptions given;
 };
 
 OptionSet file_options();
 
-/// Class usage for an option that has no effect on the half that runs alone.
-Status check_halves(const FileOptions& options);
+/// Class usage for an option of the command line that has no effect on the half that runs alone.
+Status check_halves(const FileOptions& options, const StageContext& context);
 
 /// The log's directory: of several, as Flume separates them by commas, the first.
 std::string log_directory(const FileOptions& options);

@@ -133,6 +133,7 @@ OptionSet options() {
       .ignored("the gateway knows where HBase is");
   table.add("znodeParent", &Options::znode_parent, "PATH", "")
       .ignored("the gateway knows where HBase is");
+  table.note_given(&Options::given);
   return std::move(table).erased();
 }
 

@@ -1,5 +1,7 @@
 #include "tools/fl-sink/hbase/sink.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -62,36 +64,22 @@ Status HBaseSink::check_options() {
   return maker_.open();
 }
 
-// Options of the command line that would have no effect. Flume takes them in its files, and so do
-// we.
+// Options of the command line that would have no effect.
 Status HBaseSink::check_effects() const {
-  const HBaseRowOptions none;
-  const HBaseRowOptions& rows = options_.rows;
-  const bool is_regex = rows.serializer == "regex";
-  const std::pair<bool, const char*> regexs[] = {
-      {rows.regex != none.regex, "--regex"},
-      {rows.regex_ignore_case, "--regex-ignore-case"},
-      {rows.column_names != none.column_names, "--col-names"},
-      {rows.row_key_index != none.row_key_index, "--row-key-index"},
-      {rows.deposit_headers, "--deposit-headers"}};
-  const std::pair<bool, const char*> simples[] = {
-      {rows.row_prefix != none.row_prefix, "--row-prefix"},
-      {rows.suffix != none.suffix, "--suffix"},
-      {rows.payload_column != none.payload_column, "--payload-column"},
-      {!options_.increment_column.empty(), "--increment-column"},
-      {options_.increment_row != HBaseSinkOptions().increment_row, "--increment-row"}};
-  const auto of_other = [](const auto& others) {
-    const auto* const given =
-        std::find_if(std::begin(others), std::end(others), [](const auto& o) { return o.first; });
-    return given != std::end(others) ? given->second : nullptr;
-  };
-  if (const char* const name = is_regex ? of_other(simples) : of_other(regexs)) {
-    return Error{ErrorClass::usage,
-                 std::string(name) + " has no effect with --serializer " + rows.serializer,
-                 is_regex ? "leave it out" : "add --serializer regex"};
+  const GivenOptions& given = options_.given;
+  const bool is_regex = options_.rows.serializer == "regex";
+  const std::string_view of_other = is_regex
+                                        ? given.first_of({"row-prefix", "suffix", "payload-column",
+                                                          "increment-column", "increment-row"})
+                                        : given.first_of({"regex", "regex-ignore-case", "col-names",
+                                                          "row-key-index", "deposit-headers"});
+  if (!of_other.empty()) {
+    return Error{
+        ErrorClass::usage,
+        fmt::format("--{} has no effect with --serializer {}", of_other, options_.rows.serializer),
+        is_regex ? "leave it out" : "add --serializer regex"};
   }
-  if (options_.increment_row != HBaseSinkOptions().increment_row &&
-      options_.increment_column.empty()) {
+  if (given.has("increment-row") && options_.increment_column.empty()) {
     return Error{ErrorClass::usage, "--increment-row has no effect without --increment-column",
                  "add the column, or leave it out"};
   }
@@ -105,8 +93,7 @@ Status HBaseSink::check_effects() const {
 }
 
 Status HBaseSink::open(const StageContext& context) {
-  const bool is_flumes = context.stage != nullptr && !context.stage->properties.empty();
-  if (Status status = is_flumes ? Status() : check_effects(); !status) {
+  if (Status status = runs_by_properties(context) ? Status() : check_effects(); !status) {
     return status;
   }
   if (Status status = check_options(); !status) {

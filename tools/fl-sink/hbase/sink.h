@@ -44,6 +44,7 @@ struct HBaseSinkOptions {
   std::string user;
   Secret password;
   TlsOptions tls;  ///< of https
+  GivenOptions given;
 };
 
 /// An event becomes a row when it comes in, so whatever is sent again is the same cells. Rows wait
