@@ -2,7 +2,6 @@
 """Who may connect to fl-source avro and netcat (ipFilter), and the header with a client's address."""
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -20,12 +19,7 @@ class Access(harness.Case):
     def listen(self, source, *options, bind="127.0.0.1"):
         pipeline = self.pipeline(["fl-source", source, "--port", "0", "--bind", bind, *options],
                                  "fl-sink stdout --stream --format json")
-
-        def listening():
-            if pipeline.processes[0].poll() is not None:
-                self.fail(pipeline.report())
-            return re.search(r"listening on \S+:(\d+)\n", pipeline.errors(0))
-        self.port = int(harness.poll(listening, "it listens")[1])
+        self.port = self.address(pipeline)[1]
         return pipeline
 
     def stop(self, pipeline):

@@ -2,7 +2,6 @@
 """fl-sink avro with several hosts: who gets the events, and that none is lost when hosts are killed."""
 import collections
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -22,12 +21,7 @@ class Hosts(harness.Case):
         """A server that stores what it gets in a log; its port."""
         pipeline = self.pipeline(f"fl-source avro --port {port} {options}",
                                  f"fl-channel file --stream {log} --put")
-
-        def listening():
-            if pipeline.processes[0].poll() is not None:
-                self.fail(pipeline.report())
-            return re.search(r"listening on 127\.0\.0\.1:(\d+)\n", pipeline.errors(0))
-        return pipeline, int(harness.poll(listening, "it listens")[1])
+        return pipeline, self.address(pipeline)[1]
 
     def hosts(self, count=HOSTS, options=""):
         self.logs = [self.path(f"log{i}") for i in range(count)]

@@ -2,7 +2,6 @@
 """The link between fl-sink avro and fl-source avro, lost at the worst moment."""
 import collections
 import os
-import re
 import signal
 import socket
 import sys
@@ -80,8 +79,7 @@ class Loss(harness.Case):
 
     def cut_replies(self, options, at):
         receiver = self.pipeline(f"fl-source avro --port 0 {options}", "fl-sink stdout --stream")
-        port = int(harness.poll(lambda: re.search(r"listening on \S+:(\d+)", receiver.errors(0)),
-                                "it listens")[1])
+        port = self.address(receiver)[1]
         size, length, seen = 0, 1, 0
         while size < length:
             eater = ReplyEater(port, at=at, times=1, size=size)
@@ -112,8 +110,7 @@ class Loss(harness.Case):
         lost = 3
         receiver = self.pipeline("fl-source avro --port 0",
                                  f"fl-channel file --stream {self.path('in')} --put")
-        port = int(harness.poll(lambda: re.search(r"listening on \S+:(\d+)", receiver.errors(0)),
-                                "it listens")[1])
+        port = self.address(receiver)[1]
         eater = ReplyEater(port, at=2, times=lost)
         self.addCleanup(eater.close)
         sender = self.pipeline(f"fl-source seq --count {COUNT}",

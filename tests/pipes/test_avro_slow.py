@@ -25,12 +25,7 @@ class Slow(harness.Case):
     def start(self, *stages, options=""):
         """fl-source avro on a free port, which is self.port, and the stages after it."""
         pipeline = self.pipeline(f"fl-source avro --port 0 {options}", *stages)
-
-        def listening():
-            if pipeline.processes[0].poll() is not None:
-                self.fail(pipeline.report())
-            return re.search(r"listening on 127\.0\.0\.1:(\d+)\n", pipeline.errors(0))
-        self.port = int(harness.poll(listening, "it listens")[1])
+        self.port = self.address(pipeline)[1]
         return pipeline
 
     def stop(self, pipeline, *expected):

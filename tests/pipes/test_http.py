@@ -57,12 +57,7 @@ class HttpCase(harness.Case):
         """fl-source http on a free port, which is self.port, and the stages after it."""
         command = ["fl-source", "http", "--port", "0", *options.split()]
         pipeline = self.pipeline(command, *stages, **more)
-
-        def listening():
-            if pipeline.processes[0].poll() is not None:
-                self.fail(pipeline.report())
-            return re.search(r"listening on \S+:(\d+)\n", pipeline.errors(0))
-        self.port = int(harness.poll(listening, "it listens")[1])
+        self.port = self.address(pipeline)[1]
         return pipeline
 
     def client(self):
@@ -586,8 +581,8 @@ class Options(HttpCase):
     def test_ipv6_and_health(self):
         command = ["fl-source", "http", "--port", "0", "--bind", "::1", "--health-path", "/up"]
         pipeline = self.pipeline(command, "fl-sink stdout --stream")
-        port = int(harness.poll(lambda: re.search(r"listening on \[::1\]:(\d+)",
-                                                  pipeline.errors(0)), "it listens")[1])
+        host, port = self.address(pipeline)
+        self.assertEqual(host, "[::1]")
         link = http.client.HTTPConnection("::1", port, timeout=harness.HANG)
         self.addCleanup(link.close)
         for path, status in (("/up", 200), ("/health", 500)):

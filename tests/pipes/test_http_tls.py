@@ -262,7 +262,7 @@ class Source(Case):
                 ours = self.write("source.properties", "port = 0\nbind = 127.0.0.1\n" + text)
                 pipeline = self.pipeline(
                     ["sh", "-c", f"exec fl-source http --properties 3 3< {ours}"], PRINT)
-                self.port = int(self.says(pipeline, r"listening on 127.0.0.1:(\d+)")[1])
+                self.port = self.address(pipeline)[1]
                 with self.secure() as link:
                     self.assertEqual(link.version(), "TLSv1.3" if name == "both" else "TLSv1.2")
                     if name == "new":

@@ -17,14 +17,6 @@ PRINT = "fl-sink stdout --stream"
 
 
 class Listening(harness.Case):
-    def said_address(self, pipeline, stage=0):
-        def listening():
-            if pipeline.processes[stage].poll() is not None:
-                self.fail(pipeline.report())
-            return re.search(r"listening on (\S+):(\d+)\n", pipeline.errors(stage))
-        found = harness.poll(listening, "it listens")
-        return found[1], int(found[2])
-
     def send(self, source, host, port):
         if source == "http":
             client = http.client.HTTPConnection(host, port, timeout=harness.HANG)
@@ -53,7 +45,7 @@ class Listening(harness.Case):
                 with self.subTest(source=source, bind=bind):
                     pipeline = self.pipeline(
                         f"fl-source {source} --bind {bind} --port 0 {options}", PRINT)
-                    host, port = self.said_address(pipeline)
+                    host, port = self.address(pipeline)
                     self.assertEqual(host, "[::1]")
                     self.send(source, "::1", port)
                     self.end(pipeline, 1)
@@ -62,7 +54,7 @@ class Listening(harness.Case):
         for source, options in SOURCES.items():
             with self.subTest(source):
                 pipeline = self.pipeline(f"fl-source {source} --bind :: --port 0 {options}", PRINT)
-                host, port = self.said_address(pipeline)
+                host, port = self.address(pipeline)
                 self.assertEqual(host, "[::]")
                 self.send(source, "::1", port)
                 self.send(source, "127.0.0.1", port)
@@ -71,7 +63,7 @@ class Listening(harness.Case):
 
     def test_the_http_sink_by_ipv6(self):
         pipeline = self.pipeline("fl-source http --handler lines --bind ::1 --port 0", PRINT)
-        port = self.said_address(pipeline)[1]
+        port = self.address(pipeline)[1]
         subprocess.run(["fl-sink", "http", "--format", "lines", f"http://[::1]:{port}/"], check=True,
                        input=b"event\n", env=self.env(), timeout=harness.HANG,
                        stderr=subprocess.DEVNULL)

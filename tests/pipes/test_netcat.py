@@ -146,14 +146,7 @@ class Netcat(harness.Case):
         words = f"fl-source netcat --port 0 {options}"
         first = ["sh", "-c", wrapper + words] if wrapper else words
         pipeline = self.pipeline(first, *stages, **more)
-
-        def listening():
-            if pipeline.processes[0].poll() is not None:
-                self.fail(pipeline.report())
-            return re.search(r"listening on (?:127\.0\.0\.1|\[::1\]):(\d+)\n",
-                             pipeline.errors(0))
-
-        self.port = int(harness.poll(listening, "it listens")[1])
+        self.port = self.address(pipeline)[1]
         return pipeline
 
     def connect(self) -> socket.socket:

@@ -192,8 +192,7 @@ class Slow(harness.Case):
     def start(self, kind, options=""):
         """The source and a sink, and its port."""
         pipeline = self.pipeline(f"fl-source {kind.source} --port 0 {options}", "fl-sink null --stream")
-        return pipeline, int(harness.poll(
-            lambda: re.search(r"listening on \S+:(\d+)", pipeline.errors(0)), "it listens")[1])
+        return pipeline, self.address(pipeline)[1]
 
     def connect(self, port):
         link = socket.create_connection(("127.0.0.1", port), harness.HANG)

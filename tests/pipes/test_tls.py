@@ -2,7 +2,6 @@
 """TLS of fl-source avro, fl-source netcat and fl-sink avro: with each other, with openssl(1) and with
 Python's ssl; who is refused, in which words, and what stays secret."""
 import os
-import re
 import shutil
 import signal
 import socket
@@ -273,7 +272,7 @@ class Files(Case):
                           "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384\n")
         pipeline = self.pipeline(["sh", "-c", f"exec fl-source avro --properties 3 3< {ours}"],
                                  "fl-sink stdout --stream")
-        self.port = int(self.says(pipeline, r"listening on 127.0.0.1:(\d+)")[1])
+        self.port = self.address(pipeline)[1]
         theirs = self.write("sink.properties", f"hostname = 127.0.0.1\nport = {self.port}\n"
                             f"ssl = true\ntruststore = {trust}\ntruststore-password = {PASSWORD}\n"
                             "truststore-type = PKCS12\n")

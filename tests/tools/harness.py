@@ -269,6 +269,15 @@ class Case(unittest.TestCase):
             self.fail(f"statuses {statuses}, expected {list(expected)}\n{pipeline.report()}")
         return pipeline
 
+    def address(self, pipeline: Pipeline, stage: int = 0) -> tuple:
+        """Of the source that is this stage, when it listens: host and port."""
+        def found():
+            if pipeline.processes[stage].poll() is not None:
+                self.fail(pipeline.report())
+            return re.search(r"listening on (\S+):(\d+)\n", pipeline.errors(stage))
+        host, port = poll(found, "it listens").groups()
+        return host, int(port)
+
 
 class _Result(unittest.TextTestResult):
     def startTest(self, test):

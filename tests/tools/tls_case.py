@@ -43,12 +43,7 @@ class Case(harness.Case):
         words = ["fl-source", source, "--port", "0", *(options.split() if isinstance(options, str)
                                                        else options)]
         pipeline = self.pipeline(words, *stages, **more)
-
-        def listening():
-            if pipeline.processes[0].poll() is not None:
-                self.fail(pipeline.report())
-            return re.search(r"listening on 127\.0\.0\.1:(\d+)\n", pipeline.errors(0))
-        self.port = int(harness.poll(listening, "it listens")[1])
+        self.port = self.address(pipeline)[1]
         return pipeline
 
     def server_options(self, pair=None, more=""):

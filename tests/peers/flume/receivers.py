@@ -9,8 +9,7 @@ class Case(harness.Case):
     def receiver(self, *stages, port, options="", env=None):
         """fl-source avro and the stages after it, once it listens."""
         pipeline = self.pipeline(f"fl-source avro --port {port} {options}", *stages, env=env)
-        harness.poll(lambda: "listening on" in pipeline.errors(0) or
-                     pipeline.processes[0].poll() is not None, "it listens")
+        self.address(pipeline)
         return pipeline
 
     def free_receiver(self, *stages, options=""):

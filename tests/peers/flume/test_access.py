@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """The same ipFilterRules mean the same to a real Flume 1.11 and to fl-source avro."""
 import os
-import re
 import signal
 import sys
 
@@ -27,9 +26,7 @@ class Access(harness.Case):
     def ours(self, rules):
         pipeline = self.pipeline(f"fl-source avro --port 0 --ip-filter --ip-filter-rules {rules}",
                                  "fl-sink null --stream")
-        port = harness.poll(lambda: re.search(r"listening on 127\.0\.0\.1:(\d+)\n",
-                                              pipeline.errors(0)), "it listens")[1]
-        taken = self.is_taken(int(port))
+        taken = self.is_taken(self.address(pipeline)[1])
         pipeline.processes[0].send_signal(signal.SIGTERM)
         self.check(pipeline, 0, 0)
         return taken

@@ -50,8 +50,7 @@ class Http(harness.Case):
         """fl-source http and what follows it, once it listens."""
         pipeline = self.pipeline(["fl-source", "http", "--port", str(port), *options.split()],
                                  *stages)
-        harness.poll(lambda: "listening on" in pipeline.errors(0) or
-                     pipeline.processes[0].poll() is not None, "it listens")
+        self.address(pipeline)
         return pipeline
 
     def rows_of(self, name, port):
