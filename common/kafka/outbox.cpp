@@ -5,8 +5,8 @@ namespace fl {
 void Outbox::add(rd_kafka_topic_t* topic, std::int32_t partition, std::string_view value,
                  std::optional<std::string_view> key, void* tag) {
   topic_ = topic;
+  partition_ = partition;
   rd_kafka_message_t& message = messages_.emplace_back();
-  message.partition = partition;
   // The library only reads them, though it takes pointers to non-const.
   message.payload = const_cast<char*>(value.data());
   message.len = value.size();
@@ -20,8 +20,8 @@ void Outbox::add(rd_kafka_topic_t* topic, std::int32_t partition, std::string_vi
 
 const std::vector<rd_kafka_message_t>& Outbox::hand_over() {
   if (!messages_.empty()) {
-    (void)rd_kafka_produce_batch(topic_, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_PARTITION,
-                                 messages_.data(), static_cast<int>(messages_.size()));
+    (void)rd_kafka_produce_batch(topic_, partition_, 0, messages_.data(),
+                                 static_cast<int>(messages_.size()));
   }
   return messages_;
 }

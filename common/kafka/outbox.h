@@ -11,15 +11,20 @@
 
 namespace fl {
 
-/// The messages of one topic, with nothing but keys and values, in their order. The bytes are the
-/// user's, and stay until they are delivered.
+/// The messages of one partition, or of one topic whose partitions are still to be chosen, with
+/// nothing but keys and values, in their order. The bytes are the user's, and stay until they are
+/// delivered.
 class Outbox {
  public:
-  bool fits(const rd_kafka_topic_t* topic) const {
-    return messages_.empty() || (topic == topic_ && messages_.size() < kMost);
+  /// Whether a message may go with those that are in it. Several partitions in one call would cost
+  /// memory: librdkafka 2.0 forgets a message whose partition does not exist.
+  bool fits(const rd_kafka_topic_t* topic, std::int32_t partition) const {
+    return messages_.empty() ||
+           (topic == topic_ && partition == partition_ && messages_.size() < kMost);
   }
   bool empty() const { return messages_.empty(); }
   rd_kafka_topic_t* topic() const { return topic_; }
+  std::int32_t partition() const { return partition_; }
   /// A message that fits. `tag`: for its delivery report.
   void add(rd_kafka_topic_t* topic, std::int32_t partition, std::string_view value,
            std::optional<std::string_view> key, void* tag);
@@ -32,6 +37,7 @@ class Outbox {
   static constexpr std::size_t kMost = 512;
 
   rd_kafka_topic_t* topic_ = nullptr;
+  std::int32_t partition_ = RD_KAFKA_PARTITION_UA;
   std::vector<rd_kafka_message_t> messages_;
 };
 

@@ -51,12 +51,12 @@ void set_partitioner(rd_kafka_topic_conf_t* conf) {
   rd_kafka_topic_conf_set_partitioner_cb(conf, partition_of);
 }
 
-void next_partition_turn(std::int64_t now_ms) {
+void next_partition_turn(std::int64_t now_ms, std::int64_t turn_ms) {
   // Processes that send little begin with different partitions.
   static const auto own = static_cast<std::uint32_t>(::getpid());
   static std::uint32_t turns = 0;
   static std::int64_t begun_ms = 0;
-  if (turns == 0 || now_ms - begun_ms >= kTurnMs) {
+  if (turns == 0 || now_ms - begun_ms >= turn_ms) {
     begun_ms = now_ms;
     turn.store(own + ++turns, std::memory_order_relaxed);
   }

@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <climits>
+#include <cstdlib>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -22,7 +23,9 @@ constexpr std::int64_t kSilenceMs = 10'000;  // without one
 constexpr std::int64_t kAlarmMs = 30'000;    // how often a lasting one is checked
 constexpr std::size_t kFirstGroup = 1'000;   // after the library had no room
 constexpr std::size_t kMaxTopics = 10'000;
-constexpr std::size_t kMaxNamedTopics = 100;  // in figures
+constexpr std::size_t kSlack = 1024;  // more than a message costs on the wire besides its bytes
+constexpr std::int64_t kMostLingerMs = 900'000;  // the library's limit
+constexpr std::size_t kMaxNamedTopics = 100;     // in figures
 
 std::optional<std::int64_t> number_in(std::string_view text) {
   std::int64_t number = 0;
@@ -99,7 +102,12 @@ Status KafkaSink::open(const StageContext& context) {
     settings->prefer(linger, "0");
   }
   settings->prefer("partitioner", "murmur2_random");  // as Java does it
-  settings->prefer("message.max.bytes", "1048576");   // Java's
+  if (const auto ms = settings->find("queue.buffering.max.ms")) {
+    turn_ms_ =
+        std::min<std::int64_t>(std::atoll(ms->c_str()), kMostLingerMs) * 2;  // as the library
+  }
+  settings->prefer("message.max.bytes", "1048576");  // Java's
+  max_message_ = static_cast<std::size_t>(std::atoll(settings->find("message.max.bytes")->c_str()));
   settings->prefer("reconnect.backoff.max.ms", "1000");
   settings->prefer("topic.metadata.propagation.max.ms", "5000");
   if (settings->buffer_bytes() != 0) {
@@ -177,7 +185,7 @@ Status KafkaSink::deliver(const Batch& batch) {
   if (held_.open() == 0) {
     since_ms_ = now;
   }
-  next_partition_turn(now);
+  next_partition_turn(now, turn_ms_);
   const std::uint64_t first = held_.add(batch);
   Status status;
   for (std::size_t i = 0; i < batch.size() && status; ++i) {
@@ -204,13 +212,15 @@ Status KafkaSink::send(std::uint64_t number) {
   if (all_headers_ || !mapped_.empty()) {
     headers = headers_of(event);
   }
-  const bool is_plain = !headers && address.timestamp == 0;
-  if (!is_plain || !has_room_ || !outbox_.fits(address.topic)) {
+  const std::string_view value = value_of(event);
+  const std::size_t size = value.size() + address.key.value_or(std::string_view()).size();
+  // One that is too large must not be refused after later ones were taken.
+  const bool is_plain = !headers && address.timestamp == 0 && size + kSlack <= max_message_;
+  if (!is_plain || !has_room_ || !outbox_.fits(address.topic, address.partition)) {
     if (Status handed_over = hand_over(); !handed_over) {
       return handed_over;
     }
   }
-  const std::string_view value = value_of(event);
   if (!is_plain) {
     const rd_kafka_resp_err_t code = produce(value, address, std::move(headers), tag_of(number));
     return taken(number, code, address);
@@ -221,13 +231,16 @@ Status KafkaSink::send(std::uint64_t number) {
 
 // The messages of the outbox.
 Status KafkaSink::hand_over() {
+  Address address;
+  address.topic = outbox_.topic();
+  address.partition = outbox_.partition();
   Status status;
   for (const rd_kafka_message_t& message : outbox_.hand_over()) {
-    Address address;
-    address.topic = outbox_.topic();
-    address.partition = message.partition;
-    if (Status one = taken(number_of(message), message.err, address); !one && status) {
-      status = one;
+    // After an error the others are not looked at: the stage ends.
+    if (status || message.err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      if (Status one = taken(number_of(message), message.err, address); !one) {
+        status = one;
+      }
     }
   }
   outbox_.clear();
@@ -260,18 +273,18 @@ Status KafkaSink::send_unsent() {
     } else {
       group_ = group_ == 0 ? kFirstGroup : group_ * 2;
     }
-    for (std::size_t n = std::min(group_, unsent_.size()); n > 0; --n) {
+    Status sent;
+    for (std::size_t n = std::min(group_, unsent_.size()); n > 0 && sent; --n) {
       const std::uint64_t number = unsent_.front();
       unsent_.pop_front();
-      if (Status sent = send(number); !sent) {
-        return sent;
-      }
+      sent = send(number);
       if (!unsent_.empty() && unsent_.front() == number) {
         break;  // no room
       }
     }
-    if (Status sent = hand_over(); !sent) {
-      return sent;
+    const Status handed_over = hand_over();
+    if (!sent || !handed_over) {
+      return sent ? handed_over : sent;
     }
   }
   if (on_their_way_ == 0) {
@@ -469,6 +482,7 @@ Status KafkaSink::handle(const PollSet&) {
     return sent;
   }
   const std::int64_t now = monotonic_ms();
+  next_partition_turn(now, turn_ms_);
   if (held_.prefix() != before) {
     since_ms_ = now;
     client_->works();
@@ -551,9 +565,8 @@ void KafkaSink::warn_of_batches() {
   if (bad_batches_.happened(now)) {
     log(LogLevel::warning,
         "a broker refuses a batch, for its size or for an event in it: its events are sent again "
-        "in "
-        "smaller ones, after those in flight; if it happens often, set --producer "
-        "batch.size below max.message.bytes of the topic");
+        "in smaller ones, after those in flight; if it happens often, set --producer batch.size "
+        "below max.message.bytes of the topic");
     bad_batches_.reported(now);
   }
 }

@@ -120,6 +120,8 @@ class KafkaSink final : public Sink {
   Outbox outbox_;          // of the batch that is being delivered
   bool has_room_ = false;  // the library, for everything that is held
   bool chooses_partitions_ = false;
+  std::int64_t turn_ms_ = 10;                  // of a partition, for messages without a key
+  std::size_t max_message_ = 0;                // bytes
   std::uint64_t on_their_way_ = 0;             // the library has them
   std::vector<std::uint64_t> refused_events_;  // with their batch
   std::deque<std::uint64_t> unsent_;           // to be sent in groups

@@ -50,10 +50,11 @@ Status KafkaSource::open(const StageContext& context) {
   if (context.dry_run) {
     return dry_run();
   }
-  queries_ = std::make_unique<KafkaQueries>(consumer_->client());
-  if (Status status = queries_->start(); !status) {
+  auto queries = std::make_unique<KafkaQueries>(consumer_->client());
+  if (Status status = queries->start(); !status) {
     return status;
   }
+  queries_ = std::move(queries);
   if (!options_.group.empty()) {
     if (Status status = consumer_->subscribe(subscription()); !status) {
       return status;

@@ -206,8 +206,11 @@ Result<KafkaSettings> KafkaSource::settings() const {
   settings->prefer("fetch.max.bytes", "8388608");
   // A broker keeps a request that finds nothing new for so long, and it has one at a time: if that
   // is of partitions that are read to their end, it holds up those whose records have found no room
-  // in the queue before. New records are reported at once, however long it is.
-  settings->prefer("fetch.wait.max.ms", options_.once ? "20" : "100");
+  // in the queue before. New records are reported at once, however long it is, unless the user
+  // wants many bytes at a time.
+  if (!settings->find("fetch.min.bytes")) {
+    settings->prefer("fetch.wait.max.ms", options_.once ? "20" : "100");
+  }
   if (!FetchNudge::is_needed()) {
     settings->prefer("fetch.queue.backoff.ms", "10");
   }

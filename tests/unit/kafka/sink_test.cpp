@@ -174,6 +174,7 @@ class KafkaSinkTest : public ::testing::Test {
   std::optional<MockCluster> cluster_;
   KeptRejects rejects_;
   bool has_rejects_ = true;  // --reject
+  bool was_first_ = false;   // the last batch was in the first partition
   bool is_over_ = false;
   std::unique_ptr<KafkaSink> sink_;  // first to go
 };
@@ -282,20 +283,27 @@ TEST_F(KafkaSinkTest, MessagesOfAllKindsKeepTheirOrder) {
   }
 }
 
-// Large batches: not every message on its own.
+// Large batches: each goes to one partition, and the next one, a while later, to the next.
 TEST_F(KafkaSinkTest, MessagesWithoutAKeyStayTogetherAndUseAllPartitions) {
-  open({});
+  KafkaSinkOptions options;
+  options.java["linger.ms"] = {Secret::Place::literal, "1"};
+  open(options);
   const std::vector<std::pair<Headers, std::string>> events(100, {{}, "x"});
-  std::array<std::int64_t, 2> ends{};
-  const std::int64_t end = monotonic_ms() + kHangMs;
-  for (std::uint64_t n = 1; (ends[0] == 0 || ends[1] == 0) && monotonic_ms() < end; ++n) {
+  std::array<std::int64_t, 2> before{};
+  for (std::uint64_t n = 1; n <= 20; ++n) {
     ASSERT_TRUE(deliver(events).ok());
     ASSERT_TRUE(run_until([&] { return sink_->safe() == n * events.size(); }).ok());
-    ends = stored_counts();
+    // Also the time that a turn takes, twice linger.ms, is over by then.
+    const std::array<std::int64_t, 2> after = stored_counts();
+    const std::int64_t first = after[0] - before[0];
+    EXPECT_TRUE(first == 0 || first == 100) << first;
+    EXPECT_EQ(first + after[1] - before[1], 100);
+    if (n > 2) {
+      EXPECT_EQ(first == 0, was_first_) << n;
+    }
+    was_first_ = first == 100;
+    before = after;
   }
-  EXPECT_GT(ends[0], 0);
-  EXPECT_GT(ends[1], 0);
-  EXPECT_EQ(ends[0] % 100, 0);
 }
 
 TEST_F(KafkaSinkTest, WhatComesBeforeAnEventThatEndsTheStageIsSent) {
