@@ -906,8 +906,7 @@ class Damage(FileChannel):
         for half, words in (("--put", ("--group a", "--group default", "--from newest", "--once")),
                             ("--take", ("--capacity 5", "--byte-capacity 1M", "--when-full block",
                                         "--retain 1d", "--log-codec zstd", "--reserve 0",
-                                        "--segment-size 1M",
-                                        "--capacity 5 --reserve 0 --segment-size 1M")),
+                                        "--segment-size 1M")),
                             ("", ("--once",)), ("--put --take", ("--once",))):
             for option in words:
                 channel = self.pipeline(["fl-channel", "file", self.log, *half.split(),

@@ -24,11 +24,10 @@ ComponentType file_channel() {
       "order. A log has one writer. Each group of takers (--group) gets every event and has one "
       "taker; a new group begins at the oldest event (--from). An option of the other half is "
       "refused (64).\n\n"
-      "Users who share a log need one group of users. Who puts gives --mode 0770 and has the umask "
-      "002; a DIR that is made beforehand has the mode 2770. What a taker makes in DIR has the "
-      "mode "
-      "of DIR, whatever its umask is. A writer that may not lock the log's groups, and so could "
-      "free nothing, does not start (77).\n\n"
+      "Users who share a log must be in one Unix group. Run the writer with --mode 0770 and the "
+      "umask 002; if you create DIR yourself, give it the mode 2770. What a taker creates in DIR "
+      "gets the mode of DIR, whatever its umask is. A writer that may not lock the log's groups "
+      "could never free space, so it does not start (77).\n\n"
       "The log consists of segments. A segment is removed when every group has acknowledged all of "
       "it; a log without groups keeps everything. When the disk is full, or a limit is reached, "
       "reading stops and the source waits; a group that keeps a full log from going on is named. "
@@ -40,21 +39,18 @@ ComponentType file_channel() {
       "with several outputs does not.\n\n"
       "The directory must be on a local file system. fl-log(5) describes its files.";
   type.delivery =
-      "An event is acknowledged to the source when it is synced to disk; what arrives while a sync "
-      "runs shares the next one. The next stage gets an event only after that. A group's position "
-      "moves as its reader acknowledges; after a failure unacknowledged events are passed on "
-      "again. "
-      "A second log further down keeps how far a group has got, so from one log into another no "
-      "event comes twice. "
-      "If a sync fails, the process ends with 74 and acknowledges nothing more. Damaged records "
-      "are "
-      "reported, counted and kept in DIR/quarantine, and a taker that missed events ends with 65.";
+      "An event is acknowledged to the source when it is synced to disk; what arrives while a "
+      "sync runs shares the next one. The next stage gets an event only after that. A group's "
+      "position moves as its reader acknowledges; after a failure unacknowledged events are "
+      "passed on again. A second log on the same host remembers how far a group has got, so no "
+      "event comes twice from one log into the other. If a sync fails, the process ends with 74 "
+      "and acknowledges nothing more. Damaged records are reported, counted and kept in "
+      "DIR/quarantine, and a taker that missed events ends with 65.";
   type.examples = {
       {"fl-source seq --count 1000 | fl-channel file log | fl-sink null",
        "A log between a source and a sink."},
       {"fl-source seq --count 1000 | fl-channel file log2 --put; fl-channel file log2 --take "
-       "--once "
-       "| fl-sink null",
+       "--once | fl-sink null",
        "One process puts, another one takes."},
       {"fl-source seq --count 10 | fl-channel file log3 --put; fl-channel file log3 --take --once "
        "--group audit --from 5 | fl-sink stdout --stream",

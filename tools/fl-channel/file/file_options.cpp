@@ -7,7 +7,6 @@
 
 #include "common/base/log.h"
 #include "common/base/moment.h"
-#include "common/component/stage_options.h"
 
 namespace fl {
 
@@ -62,10 +61,7 @@ Result<Retain> parse_retain(const std::string& text) {
   return retain;
 }
 
-Status check_halves(const FileOptions& options, const StageContext& context) {
-  if (runs_by_properties(context)) {
-    return {};
-  }
+Status check_halves(const FileOptions& options) {
   const bool takes_only = options.take && !options.put;
   const bool puts_only = options.put && !options.take;
   std::string_view name;
@@ -74,8 +70,14 @@ Status check_halves(const FileOptions& options, const StageContext& context) {
   } else if (puts_only) {
     name = options.given.first_of({"group", "from"});
   } else if (takes_only) {
-    name = options.given.first_of({"capacity", "byte-capacity", "reserve", "when-full", "retain",
-                                   "segment-size", "log-codec"});
+    name = options.given.first_of({"byte-capacity", "when-full", "retain", "log-codec"});
+    // Flume's properties set all of these, and so does the command line that is made of them.
+    const auto flumes = {"capacity", "reserve", "segment-size"};
+    const bool are_flumes = std::all_of(flumes.begin(), flumes.end(),
+                                        [&](auto each) { return options.given.has(each); });
+    if (name.empty() && !are_flumes) {
+      name = options.given.first_of({"capacity", "reserve", "segment-size"});
+    }
   }
   if (name.empty()) {
     return {};
@@ -124,8 +126,8 @@ OptionSet file_options() {
       .not_empty();
   table
       .add("from", &O::from, "oldest|newest|N|TIME",
-           "Where a group begins that is new: at an event's number, or at the first event put at "
-           "or after a time.")
+           "Where a new group begins: at the oldest or newest event, at event number N, or at the "
+           "first event that was put at or after TIME.")
       .cli_only()
       .not_empty();
   table
@@ -158,8 +160,8 @@ OptionSet file_options() {
       .cli_only();
   table
       .add("minimumRequiredSpace", &O::reserve, "SIZE",
-           "Space on the file system to leave for others, less than it has; below it reading "
-           "stops.")
+           "Free space to leave on the file system for others. If less is free, reading stops. It "
+           "must be less than the size of the file system.")
       .named("reserve")
       .flume("524288000")
       .flume_falls_back(false);
