@@ -10,7 +10,7 @@ std::span<const ExitStatus> exit_statuses() {
        "every event read was acknowledged, durably written, or passed to a reader that asked for "
        "no more"},
       {64, "the command line is wrong"},
-      {65, "damaged or rejected input; what was rejected is kept and counted"},
+      {65, "damaged or rejected input; --reject keeps rejected events"},
       {69, "a peer is unavailable, or the reader does not acknowledge"},
       {70, "a bug in this program"},
       {73, "cannot create a file or directory"},

@@ -111,8 +111,7 @@ OptionSet stage_options() {
            "End the stage when events wait and nothing moves for TIME: nothing is taken or "
            "acknowledged by the next stage or the destination. The status is that of what is "
            "missing (69, 74, 75 or 77). A stage that only waits for input keeps running. Choose "
-           "TIME "
-           "longer than the destination needs for one file; 0: never.")
+           "TIME longer than the destination needs for one file; 0: never.")
       .cli_only();
   table
       .add("maxEvent", &Options::max_event, "SIZE",

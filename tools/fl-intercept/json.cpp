@@ -161,14 +161,13 @@ ComponentType json_interceptor() {
   type.description =
       "Reads each body as JSON and gives the event a header for each FIELD, so that paths, "
       "selectors and filters can use it. The body stays as it is. PATH is written as for jq(1): "
-      "names after "
-      "dots, indexes from 0 in brackets, odd names in quotes.\n\n"
+      "names after dots, indexes from 0 in brackets, odd names in quotes.\n\n"
       "A string becomes the header's value without quotes and escapes; a number or a boolean as it "
       "is spelled (1.10 stays 1.10); an object or an array as its JSON text. null counts as "
       "missing. Of a name that is there twice the last one counts.\n\n"
       "An event whose body is not JSON passes without headers of its fields: the first one is "
-      "reported, the others are counted. So does one that lacks a field, without that header; that "
-      "is counted only. A field too long for a header (4 KiB) is left out and reported. With "
+      "reported, the others are counted. So does one that lacks a field, without that header; "
+      "that is counted only. A field too long for a header (4 KiB) is left out and reported. With "
       "--required all of these end the stage with 65, or go to the FILE of --reject.";
   type.delivery = "Passes acknowledgements through unchanged.";
   type.examples = {

@@ -112,11 +112,11 @@ ComponentType spooldir_source() {
       "mark at the start of a file is removed.\n\n"
       "Without --once it waits for new files until it is stopped; TERM commits what was read. It "
       "does not hurry the sink: one that gathers (hdfs) gathers the lines of many files, and they "
-      "are renamed when its file is complete. The "
-      "oldest file comes first, also among those that appear while others are read. The next file "
-      "is read while earlier ones are not acknowledged yet. How far the oldest of these is "
-      "acknowledged is recorded in DIR/.flumespool/.flumespool-main.meta, in Flume's format, so "
-      "that an interrupted file resumes after its last acknowledged event, in Flume too.\n\n"
+      "are renamed when its file is complete. The oldest file comes first, also among those that "
+      "appear while others are read. The next file is read while earlier ones are not acknowledged "
+      "yet. How far the oldest of these is acknowledged is recorded in "
+      "DIR/.flumespool/.flumespool-main.meta, in Flume's format, so that an interrupted file "
+      "resumes after its last acknowledged event, in Flume too.\n\n"
       "Files should be complete when they appear: write them elsewhere on the same file system and "
       "move them in. A file that is open for writing is left alone until it is closed; with "
       "--once, until the next run. Where the system cannot tell (network file systems, files of "
@@ -134,10 +134,9 @@ ComponentType spooldir_source() {
       "only renames it. All other files are delivered. A second source on the same directory ends "
       "with 75 and names the process that holds the lock.\n\n"
       "With --once the status is 0 only if all files that were there, and are not still being "
-      "written, are delivered. The last line on stderr counts files and events, and files that are "
-      "left. With --once, a source that is stopped in the middle of a file ends with 75; without, "
-      "with 0: it "
-      "continues there the next time.";
+      "written, are delivered. The last line on stderr counts files and events, and files that "
+      "are left. With --once, a source that is stopped in the middle of a file ends with 75; "
+      "without, with 0: it continues there the next time.";
   type.delivery =
       "At least once. A file is renamed, or deleted, when the stages after this one have "
       "acknowledged its last event. After a crash, unacknowledged events are sent again.";

@@ -50,25 +50,21 @@ ComponentType stdin_source() {
   type.description =
       "Each line becomes one event without headers; its body is the line without the newline. "
       "Bytes pass unchanged, whatever their encoding, but for a byte order mark of UTF-8 at the "
-      "start, "
-      "which is left out. The last line needs no newline.\n\n"
+      "start, which is left out. The last line needs no newline.\n\n"
       "Input is always read as text, even if it looks like a stream. A line longer than --max-line "
-      "is handled as --long-line says. --delimiter and --null-data set another line "
-      "terminator.\n\n"
+      "is handled as --long-line says. --delimiter and --null-data set another line terminator.\n\n"
       "Compressed input and UTF-16 are refused (65) instead of becoming garbage lines; "
-      "--decompress "
-      "reads the former, --text takes any bytes as lines. What precedes damaged data is "
-      "delivered, and the other files are read.\n\n"
+      "--decompress reads the former, --text takes any bytes as lines. What precedes damaged data "
+      "is delivered, and the other files are read.\n\n"
       "With --format json each line is one object: {\"headers\":{\"host\":\"web1\"},\"body\":\"GET "
       "/\"}. It comes back byte for byte as the event that `fl-sink stdout --format json` or the "
       "serializer json printed: a body that is not valid UTF-8 is \"body64\" in base64, headers "
-      "that are not are in \"headers64\". \"headers\" may be missing; blank lines are skipped. "
-      "A line that is anything else, or an event beyond the limits (--max-event), ends the stage "
+      "that are not are in \"headers64\". \"headers\" may be missing; blank lines are skipped. A "
+      "line that is anything else, or an event beyond the limits (--max-event), ends the stage "
       "with 65, the number of the line and the reason; --reject keeps it and continues. --max-line "
       "and --long-line do not apply.\n\n"
       "Every fl stage also reads text lines, so this source is needed only to concatenate files, "
-      "to "
-      "read JSON or compressed input, or text that begins like a stream.";
+      "to read JSON or compressed input, or text that begins like a stream.";
   type.delivery =
       "Standard input cannot be read again: delivery is best effort up to the first durable hop. "
       "The exit status is 0 only if the stages after this one acknowledged every event.";

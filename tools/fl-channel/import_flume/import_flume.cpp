@@ -15,15 +15,14 @@ CommandType import_flume_command() {
       "once. So a host moves to fl without waiting until its channels are empty. Stop the agent "
       "first: a directory that it uses is refused (75).\n\n"
       "DIR are the channel's data directories (dataDirs), all of them: everything is found there. "
-      "Symbolic links are followed; a log-N that is not a file is an error (65). "
-      "With the checkpoint's directory (checkpointDir) less has to be read, but events that "
-      "Flume's "
-      "sink took just before the agent stopped may come again, as they do when Flume itself is "
-      "started again. A checkpoint that Flume was writing when it was killed is not used.\n\n"
-      "Nothing in the directories is changed. Damaged parts and events that are lost are reported, "
-      "the rest is delivered, and the status is 65. Encrypted channels are refused (65). Memory "
-      "grows with the number of events in the channel, about 50 bytes for each, and not with their "
-      "sizes.";
+      "Symbolic links are followed; a log-N that is not a file is an error (65). With the "
+      "checkpoint's directory (checkpointDir) less has to be read, but events that Flume's sink "
+      "took just before the agent stopped may come again, as they do when Flume itself is started "
+      "again. A checkpoint that Flume was writing when it was killed is not used.\n\n"
+      "Nothing in the directories is changed. Damaged parts and events that are lost are "
+      "reported, the rest is delivered, and the status is 65. Encrypted channels are refused "
+      "(65). Memory grows with the number of events in the channel, about 50 bytes for each, and "
+      "not with their sizes.";
   source.delivery =
       "No position is kept: each run delivers all events again. Remove the directories after a run "
       "with status 0, which says that the stages after this one acknowledged every event.";

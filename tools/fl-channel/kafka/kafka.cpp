@@ -19,10 +19,10 @@ ComponentType kafka_channel() {
       "Puts events into a topic of Kafka, and passes them on from there. They survive the end of "
       "this process, of its host, and a destination that is away for as long as the topic keeps "
       "records.\n\n"
-      "Without --put and --take it does both: when the input is over, it ends after everything "
-      "was passed on and acknowledged that was in its partitions then. With --put it only writes, "
-      "with --take it only reads; the two run as processes of their own, on any hosts, also "
-      "several of each, and can be started and stopped in any order. Each group of takers "
+      "Without --put and --take it does both: when the input is over, it passes on everything that "
+      "is in its partitions at that moment, and ends when that is acknowledged. With --put it only "
+      "writes, with --take it only reads; the two run as processes of their own, on any hosts, "
+      "also several of each, and can be started and stopped in any order. Each group of takers "
       "(--group) gets every event, and the members of a group share the partitions of the "
       "topic.\n\n"
       "An event comes out with the headers that went in. Flume's Kafka channel may put into the "
@@ -33,8 +33,8 @@ ComponentType kafka_channel() {
       "The status line says how many records are behind, and which partitions are the furthest.\n\n"
       "While brokers are away, events wait and reading stops when buffer.memory (32 MiB) is full; "
       "--give-up-after bounds that. Logins, certificates and what a broker refuses are as in "
-      "fl-sink-kafka(1) and fl-source-kafka(1): what must be set for both halves goes with -X, for "
-      "example -X security.protocol=SSL.";
+      "fl-sink-kafka(1) and fl-source-kafka(1): what must be set for both halves goes with -X, "
+      "for example -X security.protocol=SSL.";
   type.delivery =
       "An event is acknowledged to the source when all in-sync replicas of its partition have it. "
       "Offsets of the group are committed as the next stage acknowledges, so after a kill events "

@@ -28,7 +28,7 @@ void add_place(OptionTable<O>& table) {
       .flume_only();
   table
       .add("kafka.topic", &O::topic, "TOPIC",
-           "The topic that holds the events. It is not made here.")
+           "The topic that holds the events. fl does not create it.")
       .positional()
       .not_empty();
   table.add("put", &O::put, "BOOL", "Only put events into the topic; write no stream.").cli_only();
@@ -52,8 +52,8 @@ void add_put(OptionTable<O>& table) {
             "channel, source and sink have it. false: it is the body, and headers are lost but for "
             "the key and those of --headers.");
   table.add("keyHeader", &O::key_header, "HEADER",
-            "The header that is the key of the record, and is set from it; an event without it has "
-            "no key.");
+            "The header that becomes the key of the record; the half that takes sets it from the "
+            "key again. An event without it has no key.");
   table.add("partitionIdHeader", &O::partition_id_header, "HEADER",
             "The header that is the number of the partition, if an event has it.");
   table.add("defaultPartitionId", &O::default_partition_id, "N",
@@ -74,7 +74,7 @@ void add_take(OptionTable<O>& table) {
       .not_empty();
   table
       .add("from", &O::from, "PLACE",
-           "Where a group begins that has no offset in a partition: earliest, latest, -N (its last "
+           "Where a group without an offset in a partition begins: earliest, latest, -N (its last "
            "N records), a time such as 2026-01-31T12:30:00Z, or milliseconds since 1970. The "
            "consumer's auto.offset.reset means the same.")
       .cli_only();

@@ -22,8 +22,7 @@ OptionSet options() {
   table
       .add("connect-timeout", &Options::connect_timeout, "TIME",
            "How long finding the address and connecting may take. If the name has several "
-           "addresses, "
-           "each gets a part of it.")
+           "addresses, each gets a part of it.")
       .flume_ms();
   table
       .add("request-timeout", &Options::request_timeout, "TIME",
@@ -68,8 +67,8 @@ OptionSet options() {
       .ignored("hosts are tried until one takes the events; see --give-up-after");
   table
       .add("attempts", &Options::attempts, "N",
-           "Ends with 69 after so many failures in a row; 0: never. Each of several hosts is left "
-           "after this many, at least one.")
+           "Ends with 69 after N failures in a row; 0: never. Of several hosts, one that has "
+           "failed N times in a row (with 0: once) is left for another.")
       .cli_only();
   add_capacity(table, &Options::capacity);
   add_tls_client_options(table, &Options::tls);
@@ -87,7 +86,7 @@ ComponentType avro_sink() {
   type.description =
       "Sends events to an avro source of Flume, or to fl-source avro, by the Avro RPC of Flume. "
       "Headers and bodies arrive as they are. One request is in flight at a time, so events keep "
-      "their order; what comes meanwhile, up to --batch-size, is the next one.\n\n"
+      "their order; events that arrive meanwhile, up to --batch-size, form the next request.\n\n"
       "If the server is away, does not reply, or answers FAILED, the batch is sent again, with "
       "pauses that grow up to 10 seconds (up to a minute if the server refuses it with an error), "
       "until it is taken; --give-up-after bounds that, and --grace once the input is over. What is "
@@ -110,8 +109,7 @@ ComponentType avro_sink() {
       "pipeline that stands still, fl-source avro drops what it has not passed on.";
   type.examples = {
       {"fl-source spooldir /var/spool/app | fl-channel file --stream /var/lib/fl/app | fl-sink "
-       "avro "
-       "--stream collector:4141",
+       "avro --stream collector:4141",
        "Moves files to another host, over any outage."},
       {"fl-sink avro --batch-size 1000 --compression-type deflate collector:4141 < access.log",
        "Sends lines, compressed."},

@@ -149,11 +149,11 @@ ComponentType hbase_sink() {
   type.sought_as = {"hbase2", "asynchbase", "bigtable"};
   type.summary = "to a table of HBase, through its REST gateway";
   type.description =
-      "Stores each event as a row of TABLE. One request is in flight at a time; what comes "
-      "meanwhile, up to --batch-size, is the next one. The gateway is part of HBase "
+      "Stores each event as a row of TABLE. One request is in flight at a time; events "
+      "that arrive meanwhile, up to --batch-size, form the next one. The gateway is part of HBase "
       "(hbase rest start); no Java is needed here.\n\n"
       "Row key: --row-key or --row-key-header; without them the serializer makes one, as in "
-      "Flume, which is another one each time the event comes. Time of the cells: the header "
+      "Flume; an event that comes again gets a different key. Time of the cells: the header "
       "timestamp in milliseconds, else the time when the event came in. A row is made once, so a "
       "request that is sent again stores the same cells. With a key and a timestamp from the event "
       "itself, that also holds for events that a source sends again. Rows with the same key, "
@@ -165,13 +165,13 @@ ComponentType hbase_sink() {
       "take (key empty or above "
       "32767 bytes, time before 1970, no cell, a cell above --max-cell) goes to --reject or ends "
       "the sink with 65; the others are stored. If the gateway refuses a request all the same, it "
-      "is cut into halves until the row is found. No answer, 503 and their like: the "
-      "request is sent to the next gateway, and after all of them again, with pauses that grow up "
-      "to "
-      "10 seconds; --give-up-after bounds that, and --grace once the input is over. HBase answers "
-      "only after a while while a region moves to another server; the same, 503 or no "
-      "answer at all, is seen while a table is disabled. So after such a failure the sink asks, by "
-      "a put whose condition never holds, and ends with 78 if the table is disabled. 401 and 403 "
+      "is cut into halves until the row is found. After no answer, a 503 or a "
+      "similar failure the request is sent to the next gateway, and when all have failed to the "
+      "first one again, with pauses that grow up to 10 seconds; --give-up-after bounds that, and "
+      "--grace once the input is over. While a region "
+      "moves to another server, HBase answers late; while a table is disabled, it answers late, "
+      "with 503 or not at all. So after such a failure the sink checks the table by a put that "
+      "stores nothing, and ends with 78 if the table is disabled. 401 and 403 "
       "(a read-only gateway) end the sink with 77. 500 says that the gateway could not read the "
       "request, for example since it was cut off, or that HBase is starting. After it the sink "
       "asks the same; if the gateway can answer that, the third 500 in a row ends it with 70. "
@@ -211,8 +211,7 @@ ComponentType hbase_sink() {
        "/etc/fl/knox.password --rest https://gateway:8443/gateway/default/hbase",
        "Through Knox, with a password."},
       {"fl-sink hbase web:log --column-family f --rest http://gw:8080 --grace 1s --dry-run || test "
-       "$? "
-       "= 69",
+       "$? = 69",
        "Checks the options, the gateway, the login, the table and its column family. 69: the "
        "gateway is away."},
   };

@@ -146,8 +146,7 @@ ComponentType hdfs_sink() {
       {"fl-source spooldir /var/spool/upload --once | fl-intercept ts --stream | "
        "fl-sink hdfs --stream 'hdfs://prod/logs/%Y-%m-%d'",
        "Uploads a directory to the cluster prod of the Hadoop configuration, which may have "
-       "several "
-       "NameNodes (HA)."},
+       "several NameNodes (HA)."},
       {"tail -F access.log | fl-intercept ts | fl-sink hdfs --stream 'hdfs://prod/logs/%Y-%m-%d' "
        "--kerberos-principal fl/_HOST@EXAMPLE.COM --kerberos-keytab /etc/security/fl.keytab",
        "A growing log, into a cluster with Kerberos."},

@@ -30,8 +30,8 @@ void add_table_options(OptionTable<O>& table) {
             "partitions.");
   table
       .add("location", &O::location, "URL",
-           "The directory of the table by another URL (hdfs://, webhdfs://, file:///), where the "
-           "one in the metastore does not lead there from this host.")
+           "Another URL (hdfs://, webhdfs://, file:///) of the table's directory, for a host that "
+           "cannot use the one in the metastore.")
       .path();
 }
 
@@ -132,55 +132,40 @@ ComponentType hive_sink() {
   type.summary = "write events to tables of Hive, a partition at a time";
   type.description =
       "Collects events in files below the table's location, in HDFS (over WebHDFS or HttpFS) or in "
-      "a "
-      "local directory, and adds their partitions to the metastore, so that Hive, Spark and other "
-      "users of the metastore find the rows. Supported are external tables and managed tables "
-      "without "
-      "transactions, with or without partitions. The files are those of fl-sink hdfs: a file "
-      "appears "
-      "when it is complete, by size, age, number of events or idle time, and is hidden before "
-      "(_NAME.RANDOM.tmp).\n\n"
+      "a local directory, and adds their partitions to the metastore, so that Hive, Spark and "
+      "other users of the metastore find the rows. Supported are external tables and managed "
+      "tables without transactions, with or without partitions. The files are those of fl-sink "
+      "hdfs: a file appears when it is complete, by size, age, number of events or idle time, and "
+      "is hidden before (_NAME.RANDOM.tmp).\n\n"
       "The table is checked first. If something does not fit, the stage ends with 78 and says what "
-      "to "
-      "change: a transactional or bucketed table, a view, a format other than delimited text "
+      "to change: a transactional or bucketed table, a view, a format other than delimited text "
       "(LazySimpleSerDe), JSON (JsonSerDe, or Spark's USING json) and Avro, fields without a "
-      "column, "
-      "partition columns without a value.\n\n"
+      "column, partition columns without a value.\n\n"
       "Each partition column gets a pattern by --partition, with the escapes of fl-sink-hdfs(1). "
-      "The "
-      "files are in the directory COLUMN=VALUE, escaped as Hive does it. An empty value of a text "
-      "column is NULL (__HIVE_DEFAULT_PARTITION__). A value that is not valid for the column's "
-      "type "
-      "would make every query of the table fail, so the event is rejected; 07 in an int column "
-      "becomes 7.\n\n"
+      "The files are in the directory COLUMN=VALUE, escaped as Hive does it. An empty value of a "
+      "text column is NULL (__HIVE_DEFAULT_PARTITION__). A value that is not valid for the "
+      "column's type would make every query of the table fail, so the event is rejected; 07 in an "
+      "int column becomes 7.\n\n"
       "Delimited bodies are split at --field-delimiter and written with the table's own delimiter "
-      "and "
-      "escapes. A missing field is NULL, as is \\N; extra fields are dropped. If the table has no "
-      "ESCAPED BY, an event is rejected when a field contains the table's delimiter or a line "
-      "break. "
-      "In a JSON table, an event is rejected when its body is not a JSON object.\n\n"
-      "The metastore (Hive 2.3 to 4) is reached over Thrift, by plain TCP, HTTP or HTTPS. SASL "
-      "(Kerberos) on its binary port is not supported, since Thrift's C++ library has none, nor is "
-      "TLS there; for HDFS, Kerberos works as in "
-      "fl-sink "
-      "hdfs. Spark caches the file list of its own tables (USING json) for a session: REFRESH "
-      "TABLE "
-      "shows new files in a known partition.";
+      "and escapes. A missing field is NULL, as is \\N; extra fields are dropped. If the table has "
+      "no ESCAPED BY, an event is rejected when a field contains the table's delimiter or a line "
+      "break. In a JSON table, an event is rejected when its body is not a JSON object.\n\n"
+      "The metastore (Hive 2.3 to 4) is reached over Thrift, by plain TCP, HTTP or HTTPS. On its "
+      "plain TCP port neither SASL (Kerberos), which Thrift's C++ library lacks, nor TLS is "
+      "supported; for HDFS, Kerberos works as in fl-sink hdfs. Spark caches the file list of its "
+      "own tables (USING json) for a session: REFRESH TABLE shows new files in a known partition.";
   type.delivery =
       "An event is acknowledged when its file is complete under its final name and then its "
-      "partition "
-      "is in the metastore: a partition never appears before its first file. After a crash between "
-      "the two, the events are sent again and stored in another file, so rows may appear twice.\n\n"
+      "partition is in the metastore: a partition never appears before its first file. After a "
+      "crash between the two, the events are sent again and stored in another file, so rows may "
+      "appear twice.\n\n"
       "While more input may come, a metastore that is away is retried as long as the stage runs; "
       "--give-up-after sets a limit. If it refuses a partition, a person has to act: that is "
-      "logged "
-      "as an error and retried every --retry-interval. At the end of the input it is retried for "
-      "--grace; then the stage ends with the status of the reason (69, 77), and the events are not "
-      "acknowledged. If the table was dropped or changed, the stage ends with 78. Each process "
-      "adds a "
-      "partition once; if it is dropped while the stage runs, it is not added again until the "
-      "stage is "
-      "restarted.";
+      "logged as an error and retried every --retry-interval. At the end of the input it is "
+      "retried for --grace; then the stage ends with the status of the reason (69, 77), and the "
+      "events are not acknowledged. If the table was dropped or changed, the stage ends with 78. "
+      "Each process adds a partition once; if it is dropped while the stage runs, it is not added "
+      "again until the stage is restarted.";
   type.examples = {
       {"fl-source spooldir /var/spool/sales --once | fl-intercept ts --stream | fl-sink hive "
        "sales.orders --stream --partition '%Y-%m-%d' --metastore thrift://metastore:9083",

@@ -34,8 +34,8 @@ OptionSet options() {
             "The partition of all other events; -1: the key decides, or chance.");
   table
       .add("allowTopicOverride", &O::allow_topic_override, "BOOL",
-           "An event with --topic-header goes to the topic that is named there. (Events of "
-           "fl-source kafka have it: they would go back to where they came from.)")
+           "An event that has the header of --topic-header goes to the topic named there. (Events "
+           "of fl-source kafka have it: they would go back to the topic they came from.)")
       .flume("true");
   table.add("topicHeader", &O::topic_header, "HEADER", "See --allow-topic-override.");
   table.add("timestampHeader", &O::timestamp_header, "HEADER",
@@ -80,31 +80,29 @@ ComponentType kafka_sink() {
       "While brokers are away, events wait and are sent again until they arrive, without "
       "duplicates (the producer is idempotent); --give-up-after bounds that, and --grace once the "
       "input is over. Up to buffer.memory of them (32 MiB) wait in memory; then reading stops. "
-      "What "
-      "is wrong is logged once and then at growing intervals. A password or certificate that is "
-      "refused at the start ends the stage (77).\n\n"
+      "What is wrong is logged once and then at growing intervals. A password or certificate that "
+      "is refused at the start ends the stage (77).\n\n"
       "An event that can never be stored, since it is too large, names a topic or partition that "
-      "there is not, or is refused by the broker, ends the stage (65) unless --reject takes it. If "
-      "TOPIC itself is missing, and brokers do not make topics by themselves, the stage ends after "
-      "5 seconds (78).\n\n"
+      "does not exist, or is refused by the broker, ends the stage (65) unless --reject takes it. "
+      "If TOPIC itself is missing, and brokers do not make topics by themselves, the stage ends "
+      "after 5 seconds (78).\n\n"
       "--dry-run asks the brokers, too: it ends with 69 if none answers, 77 if the login or the "
-      "topic is refused, and 78 if TOPIC does not exist and brokers do not make it. Whether the "
-      "user may write to the topic shows in a run only.\n\n" +
+      "topic is refused, and 78 if TOPIC does not exist and brokers do not make it. Only a real "
+      "run shows whether the user may write to the topic.\n\n" +
       kafka_login_text(KafkaRole::producer);
   type.delivery =
-      "An event is acknowledged when all in-sync replicas of its partition have it, and all events "
-      "before it are acknowledged: a partition without a leader holds back the others. A stage "
-      "that "
-      "was killed sends again what was not acknowledged: at least once.";
+      "An event is acknowledged when all in-sync replicas of its partition have it, and all "
+      "events before it are acknowledged: a partition without a leader holds back the others. A "
+      "stage that was killed sends again what was not acknowledged: at least once.";
   type.examples = {
       {"tail -F trades.log | fl-sink kafka trades --bootstrap-server broker:9092",
        "Publishes what is added to a log."},
       {"fl-sink kafka trades --bootstrap-server localhost:9092 --producer compression.type=lz4 "
        "--dry-run < /dev/null || test $? = 69",
-       "Checks options, brokers, login and the topic; messages are to be compressed."},
+       "Checks the options (with compression), the brokers, the login and the topic."},
       {"fl-sink kafka 'logs-%{host}' --bootstrap-server b1:9092,b2:9092 --headers all --dry-run < "
        "/dev/null || test $? = 69",
-       "The same where each host has a topic, which only events name."},
+       "The same with a topic for each host; no topic is checked, since only events name it."},
   };
   type.options = options();
   type.sink = factory<Sink, KafkaSink, KafkaSinkOptions>();

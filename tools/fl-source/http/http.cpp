@@ -37,7 +37,8 @@ OptionSet options() {
   OptionTable<Options> table;
   table
       .add("bind", &Options::bind, "HOST",
-           "The address to listen on. 0.0.0.0: every IPv4 address of this host; ::: every address.")
+           "The address to listen on. 0.0.0.0 means every IPv4 address of this host, :: every "
+           "address.")
       .flume("0.0.0.0");
   table
       .add("port", &Options::port, "PORT",
@@ -58,15 +59,14 @@ OptionSet options() {
             "With --handler blob or body: a request without one of these query parameters is "
             "answered 500.");
   table
-      .add(
-          "ackAt", &Options::ack_at, "auto|put|sink",
-          "When a request is answered. sink: the stages after this one have acknowledged its "
-          "events. put: the next stage has them. auto: as sink, but not before a sink that gathers "
-          "events into files.")
+      .add("ackAt", &Options::ack_at, "auto|put|sink",
+           "When a request is answered. sink: when the stages after this one have acknowledged "
+           "its events. put: when the next stage has them. auto: like sink, but the source stops "
+           "with 78 if a sink would gather the events into files.")
       .choices({"auto", "put", "sink"});
   table.add("busyAfter", &Options::busy_after, "TIME",
-            "Answers 503 to a request of which the next stage has taken nothing for so long; none "
-            "of its events is passed on. 0: never.");
+            "Answers 503 if the next stage has not taken any event of a request for this long; "
+            "none of its events is passed on. 0: never.");
   table.add("healthPath", &Options::health, "PATH",
             "A GET or HEAD for this path, without a body, is answered 200 and holds no event; "
             "empty: none.");
@@ -81,8 +81,8 @@ OptionSet options() {
   table.add("headTimeout", &Options::head_timeout, "TIME",
             "How long a client may take for the head of a request.");
   table.add("bodyTimeout", &Options::body_timeout, "TIME",
-            "How long a client may take for the body. One that sends 500 bytes a second gets it "
-            "again and again.");
+            "How long a client may take for the body. The time starts again for a client that has "
+            "sent at least 500 bytes a second.");
   table.add("idleTimeout", &Options::idle_timeout, "TIME",
             "Disconnects a client that has sent no request for so long.");
   add_access_options(table, &Options::access);
@@ -128,8 +128,8 @@ ComponentType http_source() {
       "any bytes is \"body64\". lines: each line is a body; see --delimiter and --crlf.\n\n"
       "Bodies may be compressed (Content-Encoding: gzip) and may come in chunks; --max-body counts "
       "what is unpacked. An event that exceeds --max-event refuses its request (413).\n\n"
-      "Slow clients are disconnected: each part of a request has one time limit for all of its "
-      "bytes. Requests that wait take at most 64 MiB in all; beyond that, clients are read one "
+      "Slow clients are disconnected: each part of a request has a time limit. Requests that wait "
+      "take at most 64 MiB in all; beyond that, clients are read one "
       "after the other.\n\n"
       "Answers: 200, the events are delivered (see below); 400, not what the handler reads; 401, "
       "not authorized; 403 to OPTIONS and TRACE; 405, 501, other methods; 413, too large; 415, "
@@ -152,8 +152,7 @@ ComponentType http_source() {
       "request. Before such a sink this source therefore stops with 78 unless a stage between "
       "stores events, as fl-channel file does, or --ack-at put or sink is given.\n\n"
       "On a signal no new connections are accepted; requests that were handed on are answered 200 "
-      "when "
-      "they are acknowledged, all others 503. The status is 0.";
+      "when they are acknowledged, all others 503. The status is 0.";
   type.examples = {
       {"fl-source http --port 5140 | fl-sink logger --stream",
        "Prints what is sent, for example by: curl -d '[{\"headers\":{\"app\":\"shop\"},"

@@ -27,9 +27,9 @@ void add_places(OptionTable<Options>& table) {
   table
       .add("from", &Options::from, "PLACE",
            "Where to begin in a partition for which the group has no offset: earliest, latest, -N "
-           "(its last N records), a time such as 2026-01-31T12:30:00Z, milliseconds since 1970, or "
-           "none, "
-           "which ends the stage with 78. The consumer's auto.offset.reset means the same.")
+           "(its last N records), a time such as 2026-01-31T12:30:00Z, milliseconds since 1970, "
+           "or none, which ends the stage with 78. The consumer's auto.offset.reset means the "
+           "same.")
       .flume("latest");
   table
       .add("partition", &Options::partitions, "N",
@@ -37,7 +37,7 @@ void add_places(OptionTable<Options>& table) {
       .cli_only();
   table
       .add("offset", &Options::offset, "N",
-           "Begins at this offset, of one topic and one --partition.")
+           "Begins at this offset; only with exactly one topic and one --partition.")
       .cli_only();
   table
       .add("once", &Options::once, "",
@@ -74,12 +74,10 @@ void add_events(OptionTable<Options>& table) {
       .choices({"reject", "skip"})
       .flume("skip");
   table
-      .add(
-          "registryPrefix", &Options::registry_prefix, "keep|strip|reject",
-          "Values that begin with the id of a schema (a byte 0 and 4 bytes), as clients of a "
-          "schema "
-          "registry write them. keep: they stay as they are, which is reported once; strip: the id "
-          "becomes the header schema.id; reject: as --undecodable says.")
+      .add("registryPrefix", &Options::registry_prefix, "keep|strip|reject",
+           "Values that begin with the id of a schema (a byte 0 and 4 bytes), as clients of a "
+           "schema registry write them. keep: they stay as they are, which is reported once; "
+           "strip: the id becomes the header schema.id; reject: as --undecodable says.")
       .choices({"keep", "strip", "reject"});
   table.add("batchSize", &Options::batch_size, "N", "")
       .ignored("records are handed on as they come");
@@ -108,50 +106,43 @@ ComponentType kafka_source() {
   type.summary = "records of Kafka topics";
   type.description =
       "Reads topics of Kafka. The value of a record is the body of its event; the headers "
-      "timestamp "
-      "(milliseconds since 1970), topic, partition, offset and, if the record has one, key say "
-      "where "
-      "it was. The headers of the record are headers of the event; topic, partition, offset and "
-      "key "
-      "among them give way to these, and timestamp stays.\n\n"
+      "timestamp (milliseconds since 1970), topic, partition, offset and, if the record has one, "
+      "key say where it was. The record's own headers become headers of the event, too: one named "
+      "timestamp takes precedence, those named topic, partition, offset and key are dropped.\n\n"
       "With --group this is a member of a consumer group: the members share the partitions and "
       "continue where the group stopped. A new member takes over single partitions while the "
-      "others read on (cooperative rebalancing); a group with members of another kind needs "
-      "--consumer partition.assignment.strategy=range. With --consumer group.instance.id=NAME the "
-      "member is static: after a restart within session.timeout.ms it has its partitions at once, "
-      "and the others never notice. Otherwise the partitions of a member that was killed rest "
-      "until "
-      "session.timeout.ms (45 s) is over.\n\n"
+      "others read on (cooperative rebalancing); if other members of the group use a strategy such "
+      "as range, give --consumer partition.assignment.strategy=range. With --consumer "
+      "group.instance.id=NAME the member is static: after a restart within session.timeout.ms it "
+      "has its partitions at once, and the others never notice. Otherwise nobody reads the "
+      "partitions of a member that was killed until session.timeout.ms (45 s) is over.\n\n"
       "If the stages after this one are slow, nothing more is fetched, and the member stays in the "
-      "group for as long as that takes. Fetched records wait in at most 16 MiB of memory "
-      "(-X queued.max.messages.kbytes=16384), and what brokers send at a time is at most 8 MiB "
-      "(-X fetch.max.bytes).\n\n"
+      "group for as long as that takes. Fetched records wait in at most 16 MiB of memory (-X "
+      "queued.max.messages.kbytes=16384), and what brokers send at a time is at most 8 MiB (-X "
+      "fetch.max.bytes).\n\n"
       "Records of aborted transactions are left out (--consumer isolation.level=read_uncommitted "
       "takes them). What has expired in the topic before it was read is counted and reported. "
-      "Events "
-      "of one partition stay in their order.\n\n"
+      "Events of one partition stay in their order.\n\n"
       "The status line says how many records are behind what the topic holds, and which partitions "
-      "are the furthest behind, eight at most; --metrics has all of them (lag_records). This is as "
-      "of the last answer of the brokers: while nothing is fetched it does not grow.\n\n"
+      "are the furthest behind, eight at most; --metrics has all of them (lag_records). While the "
+      "stages after this one take nothing, the brokers are asked every 5 seconds.\n\n"
       "While no broker answers, it is tried again: that is reported once, and --give-up-after "
-      "bounds it. A password that is refused, or a permission that is missing, ends it with 77; a "
-      "topic that does not exist with 78.\n\n" +
+      "bounds it. A password that is refused, or a permission that is missing, ends it with 77; "
+      "a topic that does not exist with 78.\n\n" +
       kafka_login_text(KafkaRole::consumer);
   type.delivery =
       "Offsets are committed only as far as events are acknowledged, every --commit-interval, "
-      "before "
-      "partitions go to another member, and at the end. So delivery is at least once: after a "
-      "kill, "
-      "events that were not acknowledged or not committed yet are delivered again. When the group "
-      "takes a partition away, its events in flight get up to 5 seconds to be acknowledged; the "
-      "others come again from its new owner.\n\n"
+      "before partitions go to another member, and at the end. So delivery is at least once: after "
+      "a kill, events that were not acknowledged or not committed yet are delivered again. When "
+      "the group takes a partition away, its events in flight get up to 5 seconds to be "
+      "acknowledged; the others come again from its new owner.\n\n"
       "A sink that gathers events into files acknowledges when a file is complete. Until then "
       "nothing is committed; a restart reads it again.\n\n"
       "On a signal nothing more is handed on. When the rest is acknowledged and committed, this "
-      "leaves the group, and the status is 0. If brokers do not answer then, or with an error, the "
-      "last commits are tried for 5 seconds, and the status without them is 75; for everything "
-      "else the Kafka library has 4 seconds more. A permission that is missing for a commit ends "
-      "it with 77 at any time.";
+      "leaves the group, and the status is 0. If the brokers do not answer then, or answer with "
+      "an error, the last commits are retried for 5 seconds; if they still fail, the status is "
+      "75. The Kafka library gets 4 more seconds to shut down. A missing permission to commit "
+      "ends the stage with 77 at any time.";
   type.examples = {
       {"fl-source kafka trades --bootstrap-server b1:9092 --group hdfs --dry-run || test $? = 69",
        "Checks options, brokers and login."},

@@ -46,8 +46,7 @@ constexpr Rule kRules[] = {
     {ER_PARSE_ERROR, ErrorClass::config, "check the query"},
     {ER_OUT_OF_SORTMEMORY, ErrorClass::config,
      "raise sort_buffer_size of the server, or make an index that begins with the column of "
-     "--since "
-     "and the key"},
+     "--since and the key"},
     {CR_CONNECTION_ERROR, ErrorClass::unavailable, ""},
     {CR_CONN_HOST_ERROR, ErrorClass::unavailable, ""},
     {CR_UNKNOWN_HOST, ErrorClass::unavailable, ""},
