@@ -65,7 +65,8 @@ class Sizes(FileChannel):
                                "--group", "lagging", "--once", "--ack=off"],
                               ["sh", "-c", "exec sleep 1000"])
         # The header of the stream, and then as much of the first block as a pipe holds.
-        pipe = re.escape(os.readlink(f"/proc/{taker.processes[0].pid}/fd/1"))
+        # As its reader has it: strace soon gives itself other descriptors.
+        pipe = re.escape(os.readlink(f"/proc/{taker.processes[1].pid}/fd/0"))
         written = re.compile(rf" (write|writev|sendmsg|vmsplice)\(\d+<{pipe}>")
         poll(lambda: len([row for row in self.rows() if written.search(row)]) > 1, "a block")
         taker.kill()

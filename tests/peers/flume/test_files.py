@@ -113,8 +113,10 @@ def without_markers(content):
     if content.startswith(b"Obj\1"):
         return content.replace(content[-16:], b"M" * 16)
     if content.startswith(b"SEQ\6"):
-        at = content.index(b"\xff\xff\xff\xff") + 4
-        return content.replace(content[at:at + 16], b"M" * 16)
+        # The header ends with it, and it follows each four 0xff; it may end with some itself.
+        at = next(m.start() for m in re.finditer(rb"(?=\xff{4})", content)
+                  if content[m.start() + 4:m.start() + 20] in content[:m.start()])
+        return content.replace(content[at + 4:at + 20], b"M" * 16)
     return content
 
 
