@@ -922,10 +922,22 @@ class Damage(FileChannel):
         put = self.pipeline("fl-source seq --count 10",
                             ["sh", "-c", "exec fl-channel file --put --properties 3 3< p"])
         self.check(put, 0, 0)
-        taker = self.pipeline(["sh", "-c", "exec fl-channel file --take --once --properties 3 3< p"],
-                              "fl-sink stdout --stream")
+        take = "fl-channel file --take --once --properties 3"
+        taker = self.pipeline(["sh", "-c", f"exec {take} 3< p"], "fl-sink stdout --stream")
         self.check(taker, 0, 0)
         self.assertEqual(taker.output(), numbers(0, 10))
+        # The command line that is made of them runs, too.
+        printed = self.pipeline(["sh", "-c", f"exec {take} --print-command 3< p"])
+        self.check(printed, 0)
+        command = printed.output().decode().strip().replace("--once", "--once --group other")
+        taker = self.pipeline(["sh", "-c", "exec " + command], "fl-sink stdout --stream")
+        self.check(taker, 0, 0)
+        self.assertEqual(taker.output(), numbers(0, 10))
+        for half in ("--put --once", "--put --from newest", "--take --retain 1d"):
+            refused = self.pipeline(
+                ["sh", "-c", f"exec fl-channel file {half} --properties 3 3< p"])
+            self.check(refused, 64)
+            self.assertIn("has no effect without", refused.errors(0))
 
     def test_of_several_directories_of_flume_the_first_has_the_log(self):
         self.write("p", f"dataDirs = {self.log}, /nonexistent/data\ncheckpointDir = /nonexistent/c\n"
