@@ -482,7 +482,6 @@ Status KafkaSink::handle(const PollSet&) {
     return sent;
   }
   const std::int64_t now = monotonic_ms();
-  next_partition_turn(now, turn_ms_);
   if (held_.prefix() != before) {
     since_ms_ = now;
     client_->works();
