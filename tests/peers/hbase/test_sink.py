@@ -267,11 +267,25 @@ class Sink(TableRecipe, harness.Case):
             end = COUNT if i == len(faults) - 1 else (i + 1) * each
             stdin.write(b"".join(b"%d\n" % n for n in range(i * each, end)))
 
+        def start(server):
+            """A gateway is not waited for: it answers when HBase is there."""
+            if server is self.hbase:
+                server.start()
+            else:
+                server.run()
+
+        aborts = [self.hbase.count_in_log("ABORTING region server")]
+
         def keep_running():
-            """As an init system does: HBase ends itself when its ZooKeeper was slow."""
+            """As an init system does: HBase ends itself when its ZooKeeper was slow, or only its
+            region server does."""
+            found = self.hbase.count_in_log("ABORTING region server")
+            if found > aborts[0]:
+                self.hbase.kill()
+            aborts[0] = found
             for server in servers:
                 if server.process.poll() is not None:
-                    server.start()
+                    start(server)
         for i, (what, who) in enumerate(faults):
             writer = threading.Thread(target=write, args=(i,))
             writer.start()
@@ -279,7 +293,7 @@ class Sink(TableRecipe, harness.Case):
             threading.Event().wait(dice.random() / 3)     # somewhere in it
             if what == "kill":
                 who.kill()
-                who.start()
+                start(who)
             else:
                 who.freeze()
                 # Longer than a request may take; but after 10 s HBase ends itself.
