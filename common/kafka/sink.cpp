@@ -6,7 +6,6 @@
 #include <array>
 #include <charconv>
 #include <climits>
-#include <cstdlib>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -23,7 +22,8 @@ constexpr std::int64_t kSilenceMs = 10'000;  // without one
 constexpr std::int64_t kAlarmMs = 30'000;    // how often a lasting one is checked
 constexpr std::size_t kFirstGroup = 1'000;   // after the library had no room
 constexpr std::size_t kMaxTopics = 10'000;
-constexpr std::size_t kSlack = 1024;  // more than a message costs on the wire besides its bytes
+constexpr std::size_t kSlack = 1024;   // more than a message costs on the wire besides its bytes
+constexpr std::int64_t kLingerMs = 5;  // the library's
 constexpr std::int64_t kMostLingerMs = 900'000;  // the library's limit
 constexpr std::size_t kMaxNamedTopics = 100;     // in figures
 
@@ -38,6 +38,7 @@ std::string seconds(std::int64_t ms) { return to_string(Duration{ms / 1000 * 100
 
 // What the library gives back with the report about a message.
 void* tag_of(std::uint64_t number) {
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): the library only keeps it
   return reinterpret_cast<void*>(static_cast<std::uintptr_t>(number));
 }
 
@@ -103,11 +104,11 @@ Status KafkaSink::open(const StageContext& context) {
   }
   settings->prefer("partitioner", "murmur2_random");  // as Java does it
   if (const auto ms = settings->find("queue.buffering.max.ms")) {
-    turn_ms_ =
-        std::min<std::int64_t>(std::atoll(ms->c_str()), kMostLingerMs) * 2;  // as the library
+    turn_ms_ = std::min(number_in(*ms).value_or(kLingerMs), kMostLingerMs) * 2;  // as the library
   }
   settings->prefer("message.max.bytes", "1048576");  // Java's
-  max_message_ = static_cast<std::size_t>(std::atoll(settings->find("message.max.bytes")->c_str()));
+  max_message_ =
+      static_cast<std::size_t>(number_in(*settings->find("message.max.bytes")).value_or(0));
   settings->prefer("reconnect.backoff.max.ms", "1000");
   settings->prefer("topic.metadata.propagation.max.ms", "5000");
   if (settings->buffer_bytes() != 0) {
@@ -551,7 +552,7 @@ Status KafkaSink::failed(std::uint64_t number, rd_kafka_resp_err_t code, const s
   return problem.error;
 }
 
-Status KafkaSink::reject(std::uint64_t number, Error why) {
+Status KafkaSink::reject(std::uint64_t number, const Error& why) {
   Status kept = rejects_ == nullptr ? Status(why) : rejects_->reject(held_[number], why);
   if (kept) {
     held_.complete(number);

@@ -91,7 +91,7 @@ class KafkaSink final : public Sink {
   Status take_reports(rd_kafka_event_t* event);
   Status failed(std::uint64_t number, rd_kafka_resp_err_t code, const std::string& topic,
                 std::int32_t partition, bool is_alone);
-  Status reject(std::uint64_t number, Error why);
+  Status reject(std::uint64_t number, const Error& why);
   Status look_at_problem(std::int64_t now);
   void warn_of_batches();
 
