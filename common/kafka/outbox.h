@@ -22,7 +22,6 @@ class Outbox {
     return messages_.empty() ||
            (topic == topic_ && partition == partition_ && messages_.size() < kMost);
   }
-  bool empty() const { return messages_.empty(); }
   rd_kafka_topic_t* topic() const { return topic_; }
   std::int32_t partition() const { return partition_; }
   /// A message that fits. `tag`: for its delivery report.

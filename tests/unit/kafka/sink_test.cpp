@@ -174,7 +174,6 @@ class KafkaSinkTest : public ::testing::Test {
   std::optional<MockCluster> cluster_;
   KeptRejects rejects_;
   bool has_rejects_ = true;  // --reject
-  bool was_first_ = false;   // the last batch was in the first partition
   bool is_over_ = false;
   std::unique_ptr<KafkaSink> sink_;  // first to go
 };
@@ -290,6 +289,7 @@ TEST_F(KafkaSinkTest, MessagesWithoutAKeyStayTogetherAndUseAllPartitions) {
   open(options);
   const std::vector<std::pair<Headers, std::string>> events(100, {{}, "x"});
   std::array<std::int64_t, 2> before{};
+  bool was_first = false;
   for (std::uint64_t n = 1; n <= 20; ++n) {
     ASSERT_TRUE(deliver(events).ok());
     ASSERT_TRUE(run_until([&] { return sink_->safe() == n * events.size(); }).ok());
@@ -299,9 +299,9 @@ TEST_F(KafkaSinkTest, MessagesWithoutAKeyStayTogetherAndUseAllPartitions) {
     EXPECT_TRUE(first == 0 || first == 100) << first;
     EXPECT_EQ(first + after[1] - before[1], 100);
     if (n > 2) {
-      EXPECT_EQ(first == 0, was_first_) << n;
+      EXPECT_EQ(first == 0, was_first) << n;
     }
-    was_first_ = first == 100;
+    was_first = first == 100;
     before = after;
   }
 }
