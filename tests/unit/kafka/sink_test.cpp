@@ -92,7 +92,7 @@ class KafkaSinkTest : public ::testing::Test {
       at = scan_event(at, end, EventLimits{}, event, why);
       batch.add(event);
     }
-    const Status delivered = sink_->deliver(batch);
+    Status delivered = sink_->deliver(batch);
     std::fill(bytes.begin(), bytes.end(), '!');  // nobody may read them any more
     return delivered;
   }
