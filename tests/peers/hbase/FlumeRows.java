@@ -1,7 +1,11 @@
 // Prints what a serializer of Flume makes of events, a cell a line: KEY COLUMN VALUE in hex, and
 // "+ KEY COLUMN N" for an increment.
-// usage: FlumeRows CLASS [NAME=VALUE...] -- BODY...    a body in hex; the header h is its number
+// usage: FlumeRows CLASS BODY... < PROPERTIES    a body in hex; the header h is its number
+// Each line of PROPERTIES is a serializer of its own, NAME=VALUE by tabs; an empty line ends its cells.
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.Map;
 import org.apache.flume.Context;
@@ -16,21 +20,22 @@ public class FlumeRows {
     return HexFormat.of().formatHex(bytes);
   }
 
-  public static void main(String[] words) throws Exception {
+  static void print(String name, String properties, String[] bodies) throws Exception {
     var context = new Context();
-    int at = 1;
-    for (; !words[at].equals("--"); ++at) {
-      String[] pair = words[at].split("=", 2);
-      context.put(pair[0], pair[1]);
+    for (String property : properties.split("\t")) {
+      if (!property.isEmpty()) {
+        String[] pair = property.split("=", 2);
+        context.put(pair[0], pair[1]);
+      }
     }
     var serializer =
-        (HBase2EventSerializer) Class.forName(words[0]).getDeclaredConstructor().newInstance();
+        (HBase2EventSerializer) Class.forName(name).getDeclaredConstructor().newInstance();
     serializer.configure(context);
     int number = 0;
-    for (++at; at < words.length; ++at) {
+    for (String body : bodies) {
       var headers = Map.of("h", String.valueOf(number++));
       serializer.initialize(
-          EventBuilder.withBody(HexFormat.of().parseHex(words[at]), headers),
+          EventBuilder.withBody(HexFormat.of().parseHex(body), headers),
           "f".getBytes(StandardCharsets.UTF_8));
       for (Row row : serializer.getActions()) {
         for (var cells : ((Mutation) row).getFamilyCellMap().values()) {
@@ -49,6 +54,15 @@ public class FlumeRows {
           }
         }
       }
+    }
+  }
+
+  public static void main(String[] words) throws Exception {
+    String[] bodies = Arrays.copyOfRange(words, 1, words.length);
+    var input = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+    for (String line = input.readLine(); line != null; line = input.readLine()) {
+      print(words[0], line, bodies);
+      System.out.println();
     }
   }
 }

@@ -20,6 +20,17 @@ PACKAGE = "org.apache.flume.sink.hbase2."
 REGEX, SIMPLE = "RegexHBase2EventSerializer", "SimpleHBase2EventSerializer"
 BODIES = ["a,b", "", ",", "k,", "Key,Größe €😀", "x,y\nz,w", "AB,cd", "no comma", "1,2,3", " k , v ",
           "tab\t,\0nul", "\r,\n"]
+REGEX_CASES = [
+    {"regex": "(.*),(.*)", "colNames": "ROW_KEY,b", "rowKeyIndex": "0"},
+    {"regex": "(.*?),(.*)", "colNames": "b,row_key", "rowKeyIndex": "1", "depositHeaders": "true"},
+    {"regex": "([a-c]+),(.*)", "colNames": "ROW_KEY,c:d", "rowKeyIndex": "0", "regexIgnoreCase": "true"},
+    {"regex": "(\\w+),(\\S+)", "colNames": "ROW_KEY,b", "rowKeyIndex": "0"},
+    {"regex": "((.+),(.*))", "colNames": "whole,ROW_KEY,", "rowKeyIndex": "1"},
+    {"regex": "((.+),(.*))", "colNames": ",ROW_KEY,b", "rowKeyIndex": "1"}]
+SIMPLE_CASES = [
+    {},
+    {"payloadColumn": "p", "rowPrefix": "r-", "suffix": "random", "incrementRow": "sum", "incrementColumn": "n"},
+    {"suffix": "nano", "incrementColumn": "n"}]
 
 
 class Cells(harness.Case):
@@ -28,23 +39,26 @@ class Cells(harness.Case):
         hbase_server.fetch()
         maven.fetch(HERE / "pom-flume.xml", FLUME, "Flume", hbase_server.skip)
 
-    def flume(self, serializer, properties, bodies):
-        """([(key, column, value)], [(key, column, n)]) of increments."""
+    def flume(self, serializer, cases, bodies):
+        """For each of the cases, its properties: ([(key, column, value)], [(key, column, n)] of increments)."""
         done = subprocess.run(
             [hbase_server.java(), "-cp", f"{hbase_server.LIB}/*:{FLUME}/*",
-             str(HERE / "FlumeRows.java"), PACKAGE + serializer,
-             *(f"{name}={value}" for name, value in properties.items()), "--",
-             *(body.encode().hex() for body in bodies)],
+             str(HERE / "FlumeRows.java"), PACKAGE + serializer, *(body.encode().hex() for body in bodies)],
+            input="".join("\t".join(f"{name}={value}" for name, value in properties.items()) + "\n"
+                          for properties in cases).encode(),
             capture_output=True, timeout=LIMIT, check=False)
         self.assertEqual(done.returncode, 0, done.stderr.decode())
-        cells, increments = [], []
+        found = [([], [])]
         for line in done.stdout.decode().splitlines():
             words = line.split(" ")
-            if words[0] == "+":
-                increments.append((bytes.fromhex(words[1]), bytes.fromhex(words[2]), int(words[3])))
+            if not line:
+                found.append(([], []))
+            elif words[0] == "+":
+                found[-1][1].append((bytes.fromhex(words[1]), bytes.fromhex(words[2]), int(words[3])))
             else:
-                cells.append(tuple(map(bytes.fromhex, words)))
-        return cells, increments
+                found[-1][0].append(tuple(map(bytes.fromhex, words)))
+        self.assertEqual(len(found), len(cases) + 1)
+        return found[:-1]
 
     def ours(self, serializer, properties, bodies):
         with hbase_gateway.Gateway({"t": ["f"]}) as gateway:
@@ -67,23 +81,14 @@ class Cells(harness.Case):
             return cells, [(key, column, n) for (_, key, column), n in gateway.counters.items()]
 
     def test_regex(self):
-        for properties in (
-                {"regex": "(.*),(.*)", "colNames": "ROW_KEY,b", "rowKeyIndex": "0"},
-                {"regex": "(.*?),(.*)", "colNames": "b,row_key", "rowKeyIndex": "1",
-                 "depositHeaders": "true"},
-                {"regex": "([a-c]+),(.*)", "colNames": "ROW_KEY,c:d", "rowKeyIndex": "0",
-                 "regexIgnoreCase": "true"},
-                {"regex": "(\\w+),(\\S+)", "colNames": "ROW_KEY,b", "rowKeyIndex": "0"},
-                {"regex": "((.+),(.*))", "colNames": "whole,ROW_KEY,", "rowKeyIndex": "1"},
-                {"regex": "((.+),(.*))", "colNames": ",ROW_KEY,b", "rowKeyIndex": "1"}):
+        # HBase takes no empty key.
+        bodies = [body for body in BODIES if not re.match(",|.*,$", body)]
+        for properties, theirs in zip(REGEX_CASES, self.flume(REGEX, REGEX_CASES, bodies)):
             with self.subTest(properties):
-                # HBase takes no empty key.
-                bodies = [body for body in BODIES if not re.match(",|.*,$", body)]
                 if properties["colNames"].endswith(","):
                     self.assertTrue(self.ours_refuses(properties))
-                    self.assertEqual(self.flume(REGEX, properties, bodies), ([], []))
+                    self.assertEqual(theirs, ([], []))
                     continue
-                theirs = self.flume(REGEX, properties, bodies)
                 self.assertTrue(theirs[0])
                 self.assertEqual(sorted(self.ours(REGEX, properties, bodies)[0]),
                                  sorted(theirs[0]))
@@ -98,7 +103,7 @@ class Cells(harness.Case):
         return done.returncode == 78
 
     def test_regex_without_a_key(self):
-        theirs = self.flume(REGEX, {}, BODIES)[0]
+        theirs = self.flume(REGEX, [{}], BODIES)[0][0]
         ours = self.ours(REGEX, {}, BODIES)[0]
         for cells in (theirs, ours):
             self.assertEqual([(column, value.decode()) for _, column, value in cells],
@@ -108,11 +113,8 @@ class Cells(harness.Case):
                 self.assertEqual(int(key.split(b"-")[2]) - int(cells[0][0].split(b"-")[2]), i)
 
     def test_simple(self):
-        for properties in ({}, {"payloadColumn": "p", "rowPrefix": "r-", "suffix": "random",
-                                "incrementRow": "sum", "incrementColumn": "n"},
-                           {"suffix": "nano", "incrementColumn": "n"}):
+        for properties, theirs in zip(SIMPLE_CASES, self.flume(SIMPLE, SIMPLE_CASES, BODIES)):
             with self.subTest(properties):
-                theirs = self.flume(SIMPLE, properties, BODIES)
                 ours = self.ours(SIMPLE, properties, BODIES)
                 without_keys = [sorted((column, value) for _, column, value in cells)
                                 for cells in (theirs[0], ours[0])]

@@ -253,7 +253,7 @@ class Sink(TableRecipe, harness.Case):
         pipeline = self.pipeline(
             ["fl-sink", "hbase", "ledger", "--column-family", "f", "--serializer", "regex", "--regex",
              "((.*))", "--col-names", "v,ROW_KEY", "--row-key-index", "1", "--batch-size", "100",
-             "--request-timeout", "10s", "--grace", "10m", "--rest", self.rest.url, "--rest",
+             "--request-timeout", "4s", "--grace", "10m", "--rest", self.rest.url, "--rest",
              second.url, "--metrics", self.path("figures")], stdin=subprocess.PIPE)
         stdin = pipeline.processes[0].stdin
         dice = random.Random(int(os.environ.get("FL_TEST_SEED", "20240229")))
@@ -297,7 +297,7 @@ class Sink(TableRecipe, harness.Case):
             else:
                 who.freeze()
                 # Longer than a request may take; but after 10 s HBase ends itself.
-                threading.Event().wait(8 if who is self.hbase else 12)
+                threading.Event().wait(6)
                 who.thaw()
             end = time.monotonic() + LIMIT
             while writer.is_alive() and time.monotonic() < end:
