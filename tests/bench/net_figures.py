@@ -245,21 +245,24 @@ def against_flume(bench):
                          f"127.0.0.1:{receiver.port}")], watch=True)
         finally:
             receiver.end()
-    def cats():
-        """As many processes, pipes and sockets, which only copy."""
+
+    def copies(*channel):
+        """As many processes, pipes and sockets as in ours(), the source's own cat with them; each only copies."""
         port = agent.free_ports(1)[0]
         before = used_by_children()
         begin = time.monotonic()
         # A shell's pipeline ends when all of it has ended.
-        receiver = subprocess.Popen(["sh", "-c", f"socat -u TCP-LISTEN:{port},bind=127.0.0.1 - |"
-                                     " cat | cat > /dev/null"])
+        receiver = subprocess.Popen(["sh", "-c", " | ".join(
+            [f"socat -u TCP-LISTEN:{port},bind=127.0.0.1 -", *channel, "cat > /dev/null"])])
         wait_for_listener(port)
-        timed(bench, [], [["cat", path], ["cat"], ["socat", "-u", "-", f"TCP:127.0.0.1:{port}"]])
+        timed(bench, [], [["cat", path], ["cat"], *([each] for each in channel),
+                          ["socat", "-u", "-", f"TCP:127.0.0.1:{port}"]])
         receiver.wait(LIMIT)
         return Result(time.monotonic() - begin, used_by_children() - before, 0)
     # A pipe does what most users of Flume need a memory channel for.
     contestants = {"fl": lambda: ours(bench.fl("fl-channel", "memory", "--stream")), "pipes": ours,
-                   "cats": cats, "flume": lambda: by_flume(bench, path, count)}
+                   "seven": lambda: copies("cat"), "five": copies,
+                   "flume": lambda: by_flume(bench, path, count)}
     runs = {name: [] for name in contestants}
     for _ in range(min(bench.args.rounds, ROUNDS)):
         order = list(contestants)
@@ -273,7 +276,8 @@ def against_flume(bench):
     for name, what, goal in (
             ("fl", f"{figure}, events a CPU s", 15),
             ("pipes", f"{figure}, events a CPU s without fl-channel", 15),
-            ("cats", "limit: six of cat and socat : Flume, events a CPU s", None)):
+            ("seven", "limit: seven of cat and socat : Flume, events a CPU s", None),
+            ("five", "limit: five of cat and socat, without a channel : Flume, events a CPU s", None)):
         bench.row(what, "ratio",
                   [theirs.cpu / ours.cpu for ours, theirs in zip(runs[name], runs["flume"])], goal,
                   True, f"{count / middle(name, lambda r: r.cpu) / 1e6:.3f} M, "
