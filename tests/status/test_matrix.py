@@ -9,8 +9,8 @@ The stages are those that the programs declare; stages.py says how each is run. 
   other status, unclear, noisy   the victim failed by itself with 64 to 78: the last stage after it
             must end with the same status, and quote its message once
   accepted, status, crash        the victim took the mistake, or ended with an unexpected status
-FL_TEST_LONG=1: twenty runs of each cell instead of one. FL_TEST_STAGE=NAME, FL_TEST_POSITION=NAME:
-only that one.
+FL_TEST_LONG=1: twenty runs of each cell instead of one (FL_TEST_ROUNDS changes the twenty), in all
+positions where events flow, too. FL_TEST_STAGE=NAME, FL_TEST_POSITION=NAME: only that one.
 """
 import concurrent.futures
 import os
@@ -26,7 +26,8 @@ import harness
 from graph import transferred
 from matrix import Cause, Cell, FAILURES, STAGES, Tally, TOOLS, declared, positions_of
 
-RUNS = 20 if os.environ.get("FL_TEST_LONG") else 1
+LONG = bool(os.environ.get("FL_TEST_LONG"))
+RUNS = int(os.environ.get("FL_TEST_ROUNDS", "20")) if LONG else 1
 ONLY = os.environ.get("FL_TEST_POSITION", "")
 JOBS = int(os.environ.get("FL_TEST_JOBS", "2"))
 DECLARED, COMMON = declared()
@@ -267,7 +268,7 @@ class Matrix(harness.Case):
                 if ONLY:
                     if position != ONLY:
                         continue
-                elif (cause.act or cause.deaf) and not cause.all and RUNS == 1 and \
+                elif (cause.act or cause.deaf) and not cause.all and not LONG and \
                         i != (len(name) + len(cause.name)) % len(positions_of(kind, name)):
                     continue  # these take longer: one position for each stage
                 for run in range(RUNS):
