@@ -23,7 +23,7 @@ class Access(harness.Case):
         return pipeline
 
     def stop(self, pipeline):
-        pipeline.processes[0].send_signal(signal.SIGTERM)
+        pipeline.send(signal.SIGTERM, 0)
         self.check(pipeline, 0, 0)
         return [json.loads(row) for row in pipeline.output().decode().splitlines()]
 

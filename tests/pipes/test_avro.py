@@ -33,7 +33,7 @@ class AvroSource(harness.Case):
         return [line for line in pipeline.output().decode().splitlines()]
 
     def stop(self, pipeline, *expected):
-        pipeline.processes[0].send_signal(signal.SIGTERM)
+        pipeline.send(signal.SIGTERM, 0)
         return self.check(pipeline, *expected)
 
     def raw(self):
@@ -298,7 +298,7 @@ class AvroSource(harness.Case):
                 pipeline.processes[0].send_signal(signal.SIGUSR1)
                 return re.search(r"\b2 events", pipeline.errors(0))
             harness.poll(passed, "2 events")
-            pipeline.processes[0].send_signal(signal.SIGTERM)
+            pipeline.send(signal.SIGTERM, 0)
             harness.poll(lambda: not harness.is_pending(pipeline.processes[0].pid, signal.SIGTERM),
                          "it has heard")
             pipeline.processes[1].send_signal(signal.SIGCONT)

@@ -100,7 +100,7 @@ class Loss(harness.Case):
                              collections.Counter([*range(2 * FEW), *doubled]), size)
             size += 1
         self.assertGreater(length, 10)  # there is something to cut
-        receiver.processes[0].send_signal(signal.SIGTERM)
+        receiver.send(signal.SIGTERM, 0)
         self.check(receiver, 0, 0)
         print(f"cut after each of {length} bytes of reply {at} {options}")
 
@@ -118,7 +118,7 @@ class Loss(harness.Case):
                                f"fl-sink avro --stream --batch-size {BATCH} "
                                f"127.0.0.1:{eater.port}")
         self.check(sender, 0, 0, 0)
-        receiver.processes[0].send_signal(signal.SIGTERM)
+        receiver.send(signal.SIGTERM, 0)
         self.check(receiver, 0, 0)
         stored = self.check(self.pipeline(f"fl-channel cat {self.path('in')}"), 0).output().split()
         self.assertEqual(sorted(set(map(int, stored))), list(range(COUNT)))

@@ -29,7 +29,7 @@ class Slow(harness.Case):
         return pipeline
 
     def stop(self, pipeline, *expected):
-        pipeline.processes[0].send_signal(signal.SIGTERM)
+        pipeline.send(signal.SIGTERM, 0)
         return self.check(pipeline, *expected)
 
     def freeze(self, process):

@@ -79,7 +79,7 @@ class Exec(harness.Case):
         left = int(pipeline.output().split()[1])
         group = os.getpgid(left)
         harness.poll(lambda: not is_alive(group), "the command is dead")
-        pipeline.processes[0].send_signal(signal.SIGTERM)
+        pipeline.send(signal.SIGTERM, 0)
         pipeline.wait()
         self.assertEqual(pipeline.processes[0].returncode, 69, pipeline.report())
         self.assertIn("was killed by signal 9", pipeline.errors(0))
@@ -92,7 +92,7 @@ class Exec(harness.Case):
         harness.poll(lambda: not is_alive(command), "the command has ended")
         descriptors = f"/proc/{pipeline.processes[0].pid}/fd"
         before = len(os.listdir(descriptors))
-        pipeline.processes[0].send_signal(signal.SIGTERM)
+        pipeline.send(signal.SIGTERM, 0)
         harness.poll(lambda: len(os.listdir(descriptors)) < before, "the keeper is told to end")
         os.kill(keeper, signal.SIGCONT)
         pipeline.wait()
@@ -160,13 +160,13 @@ class Exec(harness.Case):
         pipeline = self.shell("echo $$; exit 1", "--restart --restart-throttle 1ms")
         pids = self.pids(pipeline, 3)
         self.assertEqual(len(set(pids)), len(pids))
-        pipeline.processes[0].send_signal(signal.SIGTERM)
+        pipeline.send(signal.SIGTERM, 0)
         self.check(pipeline, 0, 0)
         self.assertIn("exited with status 1: running it again in 1ms", pipeline.errors(0))
         pipeline = self.shell("echo $$", "--restart --restart-throttle 1d")
         self.pids(pipeline, 1)
         harness.poll(lambda: "again in 1d" in pipeline.errors(0), "it waits")
-        pipeline.processes[0].send_signal(signal.SIGTERM)
+        pipeline.send(signal.SIGTERM, 0)
         self.check(pipeline, 0, 0)
 
     def test_its_stderr_is_ours_or_logged(self):
@@ -194,14 +194,14 @@ class Exec(harness.Case):
     def test_a_stop_ends_the_whole_group(self):
         pipeline = self.shell("sleep 1000 & echo $!; echo $$; wait")
         pids = self.pids(pipeline, 2)
-        pipeline.processes[0].send_signal(signal.SIGTERM)
+        pipeline.send(signal.SIGTERM, 0)
         self.check(pipeline, 0, 0)
         self.gone(pids)
 
     def test_a_group_that_does_not_hear_term_is_killed(self):
         pipeline = self.shell("trap '' TERM; sleep 1000 & echo $!; echo $$; wait; sleep 1000")
         pids = self.pids(pipeline, 2)
-        pipeline.processes[0].send_signal(signal.SIGINT)
+        pipeline.send(signal.SIGINT, 0)
         self.check(pipeline, 0, 0)
         self.gone(pids)
 

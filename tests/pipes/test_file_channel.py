@@ -303,7 +303,7 @@ class TwoProcesses(FileChannel):
         taker = self.pipeline(["fl-channel", "file", self.log, "--take", "--window", "100"],
                               ["sh", "-c", "exec sleep 1000"])
         poll(lambda: os.path.exists(self.log + "/groups/default"), "the group")
-        taker.processes[0].send_signal(signal.SIGTERM)
+        taker.send(signal.SIGTERM, 0)
         taker.processes[0].wait(harness.HANG)
         self.assertIn(f"1000 events remain in '{self.log}' for group 'default'", taker.errors(0))
 

@@ -232,7 +232,7 @@ class Kerberos(test_hbase.HBaseCase):
             harness.poll(kdc.is_asked, "a question to the KDC")
             sink.processes[1].send_signal(signal.SIGUSR1)
             harness.poll(lambda: "0 requests" in sink.errors(1), "the status line")
-            sink.processes[1].send_signal(signal.SIGTERM)
+            sink.send(signal.SIGTERM, 1)
             self.assertEqual(sink.processes[1].wait(harness.HANG), 75, sink.report())
             # libkrb5 has not given up before.
             self.assertEqual((kdc.asked, gateway.requests), (1, []))

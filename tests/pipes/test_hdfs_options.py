@@ -337,7 +337,7 @@ class Refused(Case):
         harness.poll(lambda: fake.requests, "the first request")
         pipeline.processes[0].send_signal(signal.SIGUSR1)
         harness.poll(lambda: "waiting for hdfs at" in pipeline.errors(0), "the status line")
-        pipeline.processes[0].send_signal(signal.SIGTERM)
+        pipeline.send(signal.SIGTERM, 0)
         self.check(pipeline, 75)
 
 
@@ -431,7 +431,7 @@ class Limits(Case):
         # The spool's size, what is in memory, what uploads read of it.
         self.assertLess(figure(pid, "io", "rchar"), 40_000_000)
         self.assertLess(figure(pid, "status", "VmHWM"), 64 << 10)
-        pipeline.processes[1].send_signal(signal.SIGTERM)
+        pipeline.send(signal.SIGTERM, 1)
         self.assertIn(pipeline.wait()[1], (69, 75))
 
 

@@ -4,6 +4,7 @@ events that have no partition, servers that are away."""
 import glob
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -391,7 +392,7 @@ class Hive(harness.Case):
         self.addCleanup(self.store.start)
         pipeline = self.pipeline(self.events(("1,a", {})), self.sink("--grace", "1h", partition="day"))
         harness.poll(lambda: "trying again" in pipeline.errors(1), "the sink waits")
-        pipeline.processes[1].terminate()
+        pipeline.send(signal.SIGTERM, 1)
         self.assertEqual(pipeline.wait()[1], 75, pipeline.report())
 
     def test_http(self):

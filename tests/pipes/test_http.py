@@ -66,7 +66,7 @@ class HttpCase(harness.Case):
         return client
 
     def stop(self, pipeline, *expected):
-        pipeline.processes[0].send_signal(signal.SIGTERM)
+        pipeline.send(signal.SIGTERM, 0)
         return self.check(pipeline, *expected)
 
     def raw(self, data=b""):
@@ -268,7 +268,7 @@ class Acknowledgements(HttpCase):
         waiting.send(b"never passed on")
         # It is read when a later request on another connection is answered.
         self.assertEqual(late.ask(method="OPTIONS")[0], 403)
-        pipeline.processes[0].send_signal(signal.SIGTERM)
+        pipeline.send(signal.SIGTERM, 0)
         self.assertEqual(waiting.answer(), (503, "the source is stopping\n"))
         with self.assertRaises(OSError):
             self.raw()

@@ -68,7 +68,7 @@ class Names(harness.Case):
                 os.write(write, b"one\n")
                 if is_terminated:
                     harness.poll(lambda: "trying again" in pipeline.errors(0), "a first try")
-                    pipeline.processes[0].send_signal(signal.SIGTERM)
+                    pipeline.send(signal.SIGTERM, 0)
                 self.check(pipeline, status)
                 os.close(write)
                 self.assertIn("nowhere.test", pipeline.errors(0))

@@ -123,7 +123,7 @@ class Source(Case):
         with self.assertRaises(TimeoutError):
             link.recv(1)
         link.settimeout(harness.HANG)
-        pipeline.processes[0].send_signal(signal.SIGTERM)
+        pipeline.send(signal.SIGTERM, 0)
         pipeline.processes[1].send_signal(signal.SIGCONT)
         answer = b""
         while piece := link.recv(4096):

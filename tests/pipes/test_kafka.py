@@ -113,7 +113,7 @@ class Commits(Case):
         self.cluster.refuse(kafka_mock.OFFSET_COMMIT, PASSES, MANY)
         pipeline = self.source()
         self.read(pipeline, 20)
-        pipeline.processes[0].send_signal(signal.SIGTERM)
+        pipeline.send(signal.SIGTERM, 0)
         self.check(pipeline, 75, 75)
         self.assertIn("could not be committed: Unknown broker error", pipeline.errors(0))
 

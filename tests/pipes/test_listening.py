@@ -35,7 +35,7 @@ class Listening(harness.Case):
                            env=self.env(), timeout=harness.HANG, stderr=subprocess.DEVNULL)
 
     def end(self, pipeline, events):
-        pipeline.processes[0].send_signal(signal.SIGTERM)
+        pipeline.send(signal.SIGTERM, 0)
         self.check(pipeline, *[0] * len(pipeline.processes))
         self.assertEqual(pipeline.output(), b"event\n" * events)
 

@@ -163,7 +163,7 @@ class Netcat(harness.Case):
         return answer
 
     def stop(self, pipeline: harness.Pipeline) -> harness.Pipeline:
-        pipeline.processes[0].send_signal(signal.SIGTERM)
+        pipeline.send(signal.SIGTERM, 0)
         return self.check(pipeline, *[0] * len(pipeline.processes))
 
     def test_the_classic_agent_answers_and_prints_as_flume_does(self):

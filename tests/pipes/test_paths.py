@@ -6,6 +6,7 @@ The first class goes over all options of all programs, as `--generate options-js
 import http.client
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -382,7 +383,7 @@ class SourceTooLarge(Case):
 
     def stored(self, pipeline, signalled=True):
         if signalled:
-            pipeline.processes[0].terminate()
+            pipeline.send(signal.SIGTERM, 0)
         self.check(pipeline, 0, 0, 0)
         return [json.loads(row)["headers"] for row in pipeline.output().splitlines()]
 

@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 import shlex
+import signal
 import sys
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", folder)
@@ -176,7 +177,7 @@ class Reject(harness.Case):
                 send = SENDERS[STAGES[kind][name]["client"]]
                 answered = send(port, [HUGE], lambda p=pipeline: p.processes[0].poll() is not None)
                 self.assertEqual(answered, 0)
-                pipeline.processes[0].terminate()
+                pipeline.send(signal.SIGTERM, 0)
                 self.check(pipeline, 0, 0)
                 self.assertEqual(pipeline.output(), b"")
                 self.assertRegex(pipeline.errors(0), r"exceeds --max-(line-length|event)")

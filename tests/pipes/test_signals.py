@@ -78,7 +78,7 @@ class Signals(harness.Case):
         pipeline = self.pipeline("yes line", ["fl-sink", "hdfs", "--grace", "1s",
                                               f"file://{self.out}"])
         self.ready_sink(pipeline, 1)
-        os.kill(pipeline.processes[1].pid, signal.SIGTERM)
+        pipeline.send(signal.SIGTERM, 1)
         status = harness.poll(lambda: (pipeline.processes[1].poll() is not None and
                                        [pipeline.processes[1].returncode]), "the sink's end")
         # All that it read is committed.
@@ -103,12 +103,12 @@ class Signals(harness.Case):
         for number in (signal.SIGTERM, signal.SIGUSR1):
             harness.poll(lambda: harness.catches(pipeline.processes[0].pid, number), "a handler")
         harness.poll(lambda: self.status_seen(pipeline), "a status line")
-        os.kill(pipeline.processes[0].pid, signal.SIGTERM)
+        pipeline.send(signal.SIGTERM, 0)
         before = pipeline.errors(0).count("events")
         harness.poll(lambda: self.status_seen(pipeline) and
                      pipeline.errors(0).count("events") > before, "a status line after the signal")
         self.assertIsNone(pipeline.processes[0].poll(), pipeline.report())
-        os.kill(pipeline.processes[0].pid, signal.SIGTERM)
+        pipeline.send(signal.SIGTERM, 0)
         harness.poll(lambda: pipeline.processes[0].poll() is not None, "its end")
         self.assertEqual(pipeline.processes[0].returncode, 75, pipeline.report())
         pipeline.processes[1].kill()
@@ -154,7 +154,7 @@ class Signals(harness.Case):
                                  f"fl-sink hdfs --stream file://{self.out}")
         self.ready(pipeline, signal.SIGTERM)
         self.status_line(pipeline, 2, r"[1-9][0-9.,]* ?[kKM]? ?events")
-        os.kill(pipeline.processes[0].pid, signal.SIGTERM)
+        pipeline.send(signal.SIGTERM, 0)
         self.check(pipeline, 0, 0, 0)
         lines = harness.committed_lines(self.out)
         self.assertEqual(lines, [b"%d" % i for i in range(len(lines))])

@@ -224,7 +224,7 @@ class Slow(harness.Case):
             harness.poll(are_gone, "the slow ones are gone", 4 * harness.HANG)
         print(f"{kind.source}: {SLOW} slow clients; {good}; {most / 1024:.0f} MiB")
         self.check_memory(most)
-        pipeline.processes[0].send_signal(signal.SIGTERM)
+        pipeline.send(signal.SIGTERM, 0)
         self.check(pipeline, 0, 0)
 
     def test_http(self):
@@ -274,7 +274,7 @@ class Slow(harness.Case):
             print(f"{each.kind.source}: {UNREAD} clients that read nothing; {each.good}; "
                   f"{each.slow.count} answers read slowly; {each.most / 1024:.0f} MiB")
             self.check_memory(each.most)
-            each.pipeline.processes[0].send_signal(signal.SIGTERM)
+            each.pipeline.send(signal.SIGTERM, 0)
             self.check(each.pipeline, 0, 0)
             said = re.findall(r"127\.0\.0\.1:(\d+)( .*)?; the connection is closed",
                               each.pipeline.errors(0))

@@ -90,7 +90,7 @@ class Watch(harness.Case):
                 for process in pipeline.processes:
                     harness.poll(lambda: self.stands_still(process.pid), "all sleep")
             harness.poll(lambda: not self.left(), "all are delivered")
-            pipeline.processes[0].send_signal(signal.SIGTERM)
+            pipeline.send(signal.SIGTERM, 0)
             self.check(pipeline, 0, 0)
         self.assertEqual(harness.committed_lines(self.out), [b"0", b"1", b"2"])
         self.assertEqual(len(harness.committed_files(self.out)), 1)
@@ -109,7 +109,7 @@ class Watch(harness.Case):
                 file.write(f"{i}-second\n")
                 file.close()
             harness.poll(lambda: not self.left(), "all are delivered")
-            pipeline.processes[0].send_signal(signal.SIGTERM)
+            pipeline.send(signal.SIGTERM, 0)
             self.check(pipeline, 0, 0)
         self.assertEqual(sorted(harness.committed_lines(self.out)),
                          [b"%d-%s" % (i, part) for i in range(5) for part in (b"first", b"second")]
@@ -133,7 +133,7 @@ class Watch(harness.Case):
                     for name in ("a", "sub/b", "c"):
                         self.put(f"{name}-{limit}", name + "\n")
                         harness.poll(lambda: not self.left(), "it is delivered")
-                    pipeline.processes[0].send_signal(signal.SIGTERM)
+                    pipeline.send(signal.SIGTERM, 0)
                     self.check(pipeline, 0, 0)
                 self.assertEqual(sorted(harness.committed_lines(out)), [b"a", b"c", b"sub/b"])
                 self.assertEqual(pipeline.errors(0).count("inotify"), 1, pipeline.report())
@@ -174,7 +174,7 @@ class Watch(harness.Case):
                     run = self.start(*options)
             harness.poll(lambda: not self.left() or run.processes[0].poll() is not None,
                          "all files are delivered")
-            run.processes[0].send_signal(signal.SIGTERM)
+            run.send(signal.SIGTERM, 0)
             self.check(run, 0, 0)
         finally:
             run.kill()
@@ -238,7 +238,7 @@ class Watch(harness.Case):
         sink.processes[0].send_signal(signal.SIGCONT)
         harness.poll(lambda: not self.left(), "all are delivered")
         self.assertGreater(was_read(pid) - before, count * size)  # all that it reads is counted
-        source.processes[0].send_signal(signal.SIGTERM)
+        source.send(signal.SIGTERM, 0)
         self.check(source, 0)
         self.check(sink, 0)
         self.assertEqual([line.split()[0] for line in harness.committed_lines(self.out)],
@@ -268,7 +268,7 @@ class Watch(harness.Case):
         source, sink, reader = self.start_and_hold()
         self.put("log", (b"\n".join(lines) + b"\n").decode())
         self.await_full(reader)
-        source.processes[0].send_signal(signal.SIGTERM)
+        source.send(signal.SIGTERM, 0)
         harness.poll(lambda: not harness.is_pending(source.processes[0].pid, signal.SIGTERM),
                      "it has heard the signal")
         sink.processes[0].send_signal(signal.SIGCONT)
@@ -283,7 +283,7 @@ class Watch(harness.Case):
         # Nothing is lost, and nothing comes twice from the run after it.
         with self.start() as run:
             harness.poll(lambda: not self.left(), "the rest is delivered")
-            run.processes[0].send_signal(signal.SIGTERM)
+            run.send(signal.SIGTERM, 0)
             self.check(run, 0, 0)
         self.assertEqual(sorted(harness.committed_lines(self.out)), sorted([b"first", *lines]))
         print(f"    {len(first)} of {len(lines)} lines before the signal")

@@ -53,7 +53,7 @@ class Chain(harness.Case):
                 pipeline.kill()
         last = receive()
         self.check(send("--once"), 0, 0)
-        last.processes[0].send_signal(signal.SIGTERM)
+        last.send(signal.SIGTERM, 0)
         self.check(last, 0, 0)
         got = stored()
         self.assertEqual(set(got), set(range(COUNT)))

@@ -94,6 +94,20 @@ def catches(pid: int, number: int) -> bool:
     return False
 
 
+def is_stage(pid: int) -> bool:
+    """It runs one of our programs, and has not ended."""
+    try:
+        return os.path.basename(os.readlink(f"/proc/{pid}/exe")).startswith("fl-")
+    except OSError:
+        return False
+
+
+def wait_for_handlers(pids: list, number: int) -> None:
+    """One of our programs that has just begun would die of a TERM or INT."""
+    for pid in pids:
+        poll(lambda pid=pid: not is_stage(pid) or catches(pid, number), f"a handler for {number}")
+
+
 def is_pending(pid: int, number: int) -> bool:
     """The signal was sent and not handled yet; a second one would be lost."""
     try:
@@ -170,9 +184,16 @@ class Pipeline:
                 raise Hang(f"no end within {limit:g} s:\n{report}") from None
         return [process.returncode for process in self.processes]
 
-    def send(self, number: int) -> None:
-        """A signal to the whole group, as Ctrl-C does."""
-        os.killpg(self.group, number)
+    def send(self, number: int, stage: int = None) -> None:
+        """A signal to one stage, or to the whole group, as Ctrl-C does. A stage has its handlers
+        before."""
+        processes = self.processes if stage is None else [self.processes[stage]]
+        if number in (signal.SIGTERM, signal.SIGINT):
+            wait_for_handlers([process.pid for process in processes], number)
+        if stage is None:
+            os.killpg(self.group, number)
+        else:
+            processes[0].send_signal(number)
 
     def kill(self) -> None:
         """Ends whatever is left of it and of its children, by pid."""

@@ -67,7 +67,7 @@ class Case(harness.Case):
         harness.poll(listens, "s_server listens")
 
     def stop(self, pipeline, *expected):
-        pipeline.processes[0].send_signal(signal.SIGTERM)
+        pipeline.send(signal.SIGTERM, 0)
         return self.check(pipeline, *(expected or [0] * len(pipeline.processes)))
 
     def context(self, pair=None):

@@ -19,5 +19,5 @@ class Case(harness.Case):
 
     def end(self, pipeline):
         """TERM to the first stage; all end with 0."""
-        pipeline.processes[0].send_signal(signal.SIGTERM)
+        pipeline.send(signal.SIGTERM, 0)
         return self.check(pipeline, *[0] * len(pipeline.processes))

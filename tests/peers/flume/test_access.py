@@ -27,7 +27,7 @@ class Access(harness.Case):
         pipeline = self.pipeline(f"fl-source avro --port 0 --ip-filter --ip-filter-rules {rules}",
                                  "fl-sink null --stream")
         taken = self.is_taken(self.address(pipeline)[1])
-        pipeline.processes[0].send_signal(signal.SIGTERM)
+        pipeline.send(signal.SIGTERM, 0)
         self.check(pipeline, 0, 0)
         return taken
 

@@ -138,7 +138,7 @@ class Classic(unittest.TestCase):
                 expected, expected_dumps = FLUME_LOSES.get(sent, (ours, dumps))
                 self.assertEqual(flume_answer, expected)
                 flume_logged += [logged(dump) for dump in expected_dumps]
-        pipeline.processes[0].send_signal(signal.SIGTERM)
+        pipeline.send(signal.SIGTERM, 0)
         self.assertEqual(pipeline.wait(), [0, 0, 0], pipeline.report())
         self.agent.wait_for("end of talk }")
         printed = re.findall(r" - (Event: \{.*)$", self.agent.log(), re.M)

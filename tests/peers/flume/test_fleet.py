@@ -76,14 +76,19 @@ class Fleet(harness.Case):
         self.assertEqual(done.returncode, 0, done.stderr)
 
     def start(self, part):
-        shell = subprocess.Popen(["bash", "-c", self.command(part)], env=self.env(),
-                                 stderr=subprocess.DEVNULL)
+        command = self.command(part)
+        shell = subprocess.Popen(["bash", "-c", command], env=self.env(), stderr=subprocess.DEVNULL)
         self.addCleanup(self.end, shell)
+        harness.poll(lambda: sum(map(harness.is_stage, harness.children_of(shell.pid))) ==
+                     1 + command.count("|"), "all stages have begun", LIMIT)
         return shell
 
     def end(self, shell, number=signal.SIGKILL):
         """A signal to its stages; the status of the last one is the shell's."""
-        for pid in harness.children_of(shell.pid) if shell.poll() is None else []:
+        stages = harness.children_of(shell.pid) if shell.poll() is None else []
+        if number == signal.SIGTERM:
+            harness.wait_for_handlers(stages, number)
+        for pid in stages:
             os.kill(pid, number)
         return shell.wait(LIMIT)
 

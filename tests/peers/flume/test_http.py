@@ -7,6 +7,7 @@ FL_TEST_LONG=1: more events.
 import http.client
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -110,7 +111,7 @@ class Http(harness.Case):
         theirs = {name: self.events(name) for name in CLASSES}
         mine = {}
         for name, pipeline in ours.items():
-            pipeline.processes[0].terminate()
+            pipeline.send(signal.SIGTERM, 0)
             self.check(pipeline, 0, 0)
             mine[name] = agent.read_events(self.path(f"{name}.avro"))
         for i, case in enumerate(cases):
@@ -175,7 +176,7 @@ a1.sinks.k.incrementMetrics.200 = true
                 receiver.kill()
                 receiver = receive()
             flume.poll(lambda: len(set(stored())) == count, "all events", LIMIT)
-            receiver.processes[0].terminate()
+            receiver.send(signal.SIGTERM, 0)
             self.check(receiver, 0, 0)
         got = stored()
         self.assertEqual(set(got), set(range(count)))

@@ -82,7 +82,7 @@ class Unit:
         with self.lock:
             self.is_stopping = True
         if self.now.processes[0].poll() is None:
-            self.now.processes[0].send_signal(signal.SIGTERM)
+            self.now.send(signal.SIGTERM, 0)
         return self.now.wait(LIMIT)
 
 

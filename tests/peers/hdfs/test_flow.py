@@ -152,7 +152,7 @@ class Hdfs(harness.Case):
         # The last roll commits the last event: then tail may go.
         harness.poll(lambda: len(finals(self.target)) >= LINES // ROLL or
                      pipeline.processes[2].poll() is not None, "all files", LIMIT)
-        pipeline.processes[0].terminate()
+        pipeline.send(signal.SIGTERM, 0)
         statuses = pipeline.wait(LIMIT)
         self.assertEqual(statuses[1:], [0, 0], pipeline.report())
         self.end_watch(watcher)

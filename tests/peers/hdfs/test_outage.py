@@ -112,7 +112,7 @@ class Outage(harness.Case):
             harness.poll(lambda: harness.catches(pipeline.processes[0].pid, signal.SIGUSR1),
                          "its signal handlers")
             self.status_says(pipeline, "waiting for hdfs at")
-            pipeline.processes[0].send_signal(signal.SIGTERM)
+            pipeline.send(signal.SIGTERM, 0)
             self.check(pipeline, 75, limit=harness.HANG)
         finally:
             cluster("thaw", "nn")

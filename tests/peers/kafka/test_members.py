@@ -50,7 +50,7 @@ class Member:
 
     def stop(self):
         self.before_stop = self.known()
-        self.pipeline.processes[0].send_signal(signal.SIGTERM)
+        self.pipeline.send(signal.SIGTERM, 0)
 
     def leaves(self):
         """With 0; or it says that a group that changes just then did not take its last offsets."""

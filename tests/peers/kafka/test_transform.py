@@ -140,7 +140,7 @@ class Transform(Ledger):
                 sent = re.search(r"^fl_events_sent_total.* (\d+)$", file.read(), re.M)
             return int(sent[1]) > COUNT // 2
         harness.poll(has_sent_more, "more records on their way", LIMIT)
-        pipeline.processes[0].send_signal(signal.SIGTERM)
+        pipeline.send(signal.SIGTERM, 0)
         self.assertIn(pipeline.processes[0].wait(LIMIT), (69, 75), pipeline.report())
         self.kill(pipeline)
         self.assertEqual(self.committed(), COUNT // 2)
