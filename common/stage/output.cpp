@@ -450,8 +450,11 @@ Status Output::close_whole(bool hurry) {
   const std::int64_t now = monotonic_ms();
   // Told to stop with nothing sent: a reader that starts slowly gets the same time to receive
   // `end`, but none that never takes the header.
-  const bool waits_until_taken = !hurry || sent_ > 0;
-  if (empty_ms_ < 0 || (waits_until_taken && end_.unread() != 0)) {
+  const bool is_untaken = (!hurry || sent_ > 0) && end_.unread() != 0;
+  // When it was taken is known only as well as it is looked for.
+  const bool has_time = empty_ms_ < 0 || is_untaken || was_untaken_;
+  was_untaken_ = is_untaken;
+  if (has_time) {
     empty_ms_ = now;
   } else if (now - empty_ms_ >= kEmptyMs || !server_) {
     if (server_) {  // it may have come while there was no descriptor for it

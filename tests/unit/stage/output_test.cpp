@@ -2,6 +2,7 @@
 #include "common/stage/output.h"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -180,6 +181,26 @@ TEST_F(OutputTest, AReaderThatTakesTheHeaderAndDoesNotConnectIsForeign) {
   ASSERT_GT(::read(pipe_.read.get(), bytes, sizeof bytes), 0);
   EXPECT_EQ(output.acked(), 3U);
   EXPECT_EQ(output.guarantee()->level, Level::none);
+}
+
+// While nothing is taken the pipe is looked at ever more rarely. A look may fall between a read that
+// empties it and the connection, which takes the reader a millisecond.
+TEST_F(OutputTest, AReaderThatTakesTheStreamLateHasTimeToConnect) {
+  Output& output = open(std::move(pipe_.write));
+  send(3);
+  EXPECT_TRUE(output.close({}, false).ok());
+  ASSERT_EQ(::poll(nullptr, 0, 300), 0);  // longer than a reader has after its last read
+  connect_at_ = [&output] {
+    EXPECT_TRUE(output.close({}, false).ok());
+    EXPECT_FALSE(output.closed());
+  };
+  connect();
+  turns();
+  EXPECT_TRUE(output.close({}, false).ok());
+  EXPECT_EQ(output.reader(), Reader::acking);
+  turns();
+  EXPECT_EQ(client_.end(), std::optional<std::uint64_t>(3));
+  output.remove_socket();
 }
 
 TEST_F(OutputTest, AReaderThatGoesIsSeenAndItsLastWordsCount) {
