@@ -394,12 +394,18 @@ class AvroSink(harness.Case):
 
     def test_connects_anew_at_intervals(self):
         with Server() as server:
-            pipeline = self.sink(server.port, "--reset-connection-interval", "50ms",
-                                 source=["fl-source", "exec", "--", "sh", "-c",
-                                         "for i in 1 2 3 4 5; do echo $i; sleep 0.1; done"])
+            pipeline = self.pipeline("fl-source stdin", f"fl-sink avro --stream 127.0.0.1:{server.port} "
+                                     "--reset-connection-interval 50ms", stdin=subprocess.PIPE)
+            stdin = pipeline.processes[0].stdin
+            for i in range(5):
+                stdin.write(b"%d\n" % i)
+                stdin.flush()
+                harness.poll(lambda: len(self.bodies(server)) > i, "the event")
+                threading.Event().wait(0.06)  # longer than the interval
+            stdin.close()
             self.check(pipeline, 0, 0)
-            self.assertEqual(self.bodies(server), [1, 2, 3, 4, 5])
-            self.assertGreater(server.connections, 2)
+            self.assertEqual(self.bodies(server), list(range(5)))
+            self.assertEqual(server.connections, 5)
 
     def test_the_source_forgets_only_what_was_answered(self):
         os.mkdir(self.path("spool"))
