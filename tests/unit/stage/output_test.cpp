@@ -183,8 +183,8 @@ TEST_F(OutputTest, AReaderThatTakesTheHeaderAndDoesNotConnectIsForeign) {
   EXPECT_EQ(output.guarantee()->level, Level::none);
 }
 
-// While nothing is taken the pipe is looked at ever more rarely. A look may fall between a read that
-// empties it and the connection, which takes the reader a millisecond.
+// While nothing is taken the pipe is looked at ever more rarely. A look may fall between a read
+// that empties it and the connection, which takes the reader a millisecond.
 TEST_F(OutputTest, AReaderThatTakesTheStreamLateHasTimeToConnect) {
   Output& output = open(std::move(pipe_.write));
   send(3);
