@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -45,10 +46,11 @@ void Progress::measure(const Figures& figures) {
 
 std::string Progress::line(const Figures& figures, const char* rate_is) const {
   const std::int64_t seconds = (monotonic_ms() - start_ms_) / 1000;
-  std::string text = fmt::format("{}, {}, {}:{:02}, {:.0f} events/s{}, {} unacknowledged",
-                                 count_of(figures.events, "event"),
-                                 human_bytes(static_cast<double>(figures.body_bytes)), seconds / 60,
-                                 seconds % 60, rate_, rate_is, figures.unacknowledged);
+  const auto rate = static_cast<std::uint64_t>(std::llround(rate_));
+  std::string text =
+      fmt::format("{}, {}, {}:{:02}, {}/s{}, {} unacknowledged", count_of(figures.events, "event"),
+                  human_bytes(static_cast<double>(figures.body_bytes)), seconds / 60, seconds % 60,
+                  count_of(rate, "event"), rate_is, figures.unacknowledged);
   for (const std::string& more : {figures.own.words(), figures.more}) {
     text += more.empty() ? "" : ", " + more;
   }
