@@ -335,7 +335,7 @@ class Cell:
                 self.server.close()
             shutil.rmtree(self.directory, ignore_errors=True)
             # Thousands of cells are kept until the last one has run.
-            self.lines = self.files = self.ids = self.graph = self.victim = self.other = None
+            self.lines = self.files = self.ids = None
 
     def wait_patiently(self):
         """TERM to a stage that waits for better times; it must handle that."""
