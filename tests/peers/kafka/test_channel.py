@@ -250,10 +250,16 @@ class Channel(harness.Case):
 
     def test_takers_and_sinks_are_killed(self):
         self.admin.create(self.topic, partitions=PARTITIONS)
-        self.check(self.pipeline(["fl-source", "seq", "--count", str(COUNT)],
-                                 self.channel("--put")), 0, 0, limit=LIMIT)
+        rounds = 3
+        each = COUNT // (rounds + 1)
+
+        def put(first, end):
+            path = self.write("part", b"".join(b"%d\n" % i for i in range(first, end)))
+            self.check(self.pipeline(["fl-source", "stdin", path], self.channel("--put")), 0, 0,
+                       limit=LIMIT)
         allowed, delivered, before = 0, 0, 0
-        for _ in range(3):
+        for i in range(rounds):
+            put(i * each, (i + 1) * each)  # a fast machine takes all that there is before it is hit
             pipeline = self.pipeline(self.channel("--take", *QUICK), self.files())
             self.reaches(before + COUNT // 20, pipeline)
             # What is in flight to a frozen sink belongs to nobody.
@@ -264,6 +270,7 @@ class Channel(harness.Case):
             now, lines = self.committed(), len(harness.committed_lines(self.out))
             allowed += (lines - delivered) - (now - before)
             delivered, before = lines, now
+        put(rounds * each, COUNT)
         self.check(self.pipeline(self.channel("--take", "--once", *QUICK), self.files()), 0, 0,
                    limit=LIMIT)
         self.judge(COUNT, allowed)
