@@ -69,7 +69,7 @@ class AvroSource(harness.Case):
             client.send(b"appendBatch", array(events_of(10, 10)))
             # The source has passed it on: it asks for acknowledgement of all 20.
             def passed():
-                pipeline.processes[0].send_signal(signal.SIGUSR1)
+                pipeline.send(signal.SIGUSR1, 0)
                 return re.search(r"\b20 events", pipeline.errors(0))
             harness.poll(passed, "20 events")
             client.link.connection.setblocking(False)
@@ -295,7 +295,7 @@ class AvroSource(harness.Case):
             pipeline.processes[1].send_signal(signal.SIGSTOP)
             client.send(b"append", encoded(({}, b"b")))
             def passed():
-                pipeline.processes[0].send_signal(signal.SIGUSR1)
+                pipeline.send(signal.SIGUSR1, 0)
                 return re.search(r"\b2 events", pipeline.errors(0))
             harness.poll(passed, "2 events")
             pipeline.send(signal.SIGTERM, 0)

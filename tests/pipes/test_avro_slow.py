@@ -114,7 +114,7 @@ class Slow(harness.Case):
         self.freeze(receiver.processes[1])
 
         def failures():
-            sender.processes[1].send_signal(signal.SIGUSR1)
+            sender.send(signal.SIGUSR1, 1)
             found = re.findall(r"(\d+) failures", sender.errors(1))
             return found and int(found[-1]) >= 6
         harness.poll(failures, "it has sent one batch several times")

@@ -109,7 +109,7 @@ class Exec(harness.Case):
         def acknowledged():
             if pipeline.processes[0].poll() is not None:
                 return True
-            pipeline.processes[0].send_signal(signal.SIGUSR1)
+            pipeline.send(signal.SIGUSR1, 0)
             return ", 0 unacknowledged" in pipeline.errors(0)
 
         harness.poll(acknowledged, "signals and acknowledgements are heard")

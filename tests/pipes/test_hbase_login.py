@@ -230,7 +230,7 @@ class Kerberos(test_hbase.HBaseCase):
                  gateway.url, "--kerberos-keytab", "keytab", "--grace", "100ms"],
                 env=self.env())
             harness.poll(kdc.is_asked, "a question to the KDC")
-            sink.processes[1].send_signal(signal.SIGUSR1)
+            sink.send(signal.SIGUSR1, 1)
             harness.poll(lambda: "0 requests" in sink.errors(1), "the status line")
             sink.send(signal.SIGTERM, 1)
             self.assertEqual(sink.processes[1].wait(harness.HANG), 75, sink.report())

@@ -174,7 +174,7 @@ class Refused(Case):
         lines.write(b"1\n2\n3\n4\n5\n")
         harness.poll(lambda: len(fake.of("CREATE", "data")) >= 4, "four tries")
         self.assertEqual(pipeline.errors(0).count("quota of /t"), 1, pipeline.errors(0))
-        pipeline.processes[0].send_signal(signal.SIGUSR1)
+        pipeline.send(signal.SIGUSR1, 0)
         harness.poll(lambda: re.search("2 files with 4 events waiting for [0-9]+.*quota",
                                        pipeline.errors(0)), "the status line")
         fake.refuse = lambda r: None
@@ -335,7 +335,7 @@ class Refused(Case):
         fake.refuse = lambda r: done.wait(harness.HANG) and None
         pipeline, _ = self.open_sink(fake)
         harness.poll(lambda: fake.requests, "the first request")
-        pipeline.processes[0].send_signal(signal.SIGUSR1)
+        pipeline.send(signal.SIGUSR1, 0)
         harness.poll(lambda: "waiting for hdfs at" in pipeline.errors(0), "the status line")
         pipeline.send(signal.SIGTERM, 0)
         self.check(pipeline, 75)
@@ -395,7 +395,7 @@ class Limits(Case):
             while view:
                 view = view[out.write(view):]
             pid = pipeline.processes[0].pid
-            pipeline.processes[0].send_signal(signal.SIGUSR1)
+            pipeline.send(signal.SIGUSR1, 0)
             harness.poll(lambda: "100 files open" in pipeline.errors(0), "all buckets")
             if not harness.is_sanitized():
                 self.assertLess(figure(pid, "status", "VmHWM"), 64 << 10)

@@ -92,7 +92,7 @@ class HttpCase(harness.Case):
     def passed(self, pipeline, events):
         """Waits until the source has passed on so many events."""
         def reported():
-            pipeline.processes[0].send_signal(signal.SIGUSR1)
+            pipeline.send(signal.SIGUSR1, 0)
             return re.search(rf"\b{events} events?\b", pipeline.errors(0))
         harness.poll(reported, f"{events} events")
 

@@ -135,7 +135,7 @@ class Source(Case):
 
     def passed(self, pipeline, events):
         def reported():
-            pipeline.processes[0].send_signal(signal.SIGUSR1)
+            pipeline.send(signal.SIGUSR1, 0)
             return f"{events} event" in pipeline.errors(0)
         harness.poll(reported, f"{events} events")
 

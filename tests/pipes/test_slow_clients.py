@@ -201,7 +201,7 @@ class Slow(harness.Case):
 
     def connected(self, pipeline):
         """As many as it says now and then; None: it has not said it yet."""
-        pipeline.processes[0].send_signal(signal.SIGUSR1)
+        pipeline.send(signal.SIGUSR1, 0)
         found = re.findall(r"(\d+) connected", pipeline.errors(0))
         return int(found[-1]) if found else None
 

@@ -103,7 +103,7 @@ def is_stage(pid: int) -> bool:
 
 
 def wait_for_handlers(pids: list, number: int) -> None:
-    """One of our programs that has just begun would die of a TERM or INT."""
+    """One of our programs that has just begun would die of a TERM, INT or USR1."""
     for pid in pids:
         poll(lambda pid=pid: not is_stage(pid) or catches(pid, number), f"a handler for {number}")
 
@@ -188,7 +188,7 @@ class Pipeline:
         """A signal to one stage, or to the whole group, as Ctrl-C does. A stage has its handlers
         before."""
         processes = self.processes if stage is None else [self.processes[stage]]
-        if number in (signal.SIGTERM, signal.SIGINT):
+        if number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
             wait_for_handlers([process.pid for process in processes], number)
         if stage is None:
             os.killpg(self.group, number)

@@ -44,7 +44,7 @@ class Outage(harness.Case):
     def status_says(self, pipeline, pattern):
         def asked():
             self.assertIsNone(pipeline.processes[0].poll(), pipeline.report())
-            pipeline.processes[0].send_signal(signal.SIGUSR1)
+            pipeline.send(signal.SIGUSR1, 0)
             return re.search(pattern, pipeline.errors(0), re.IGNORECASE)
         harness.poll(asked, pattern, LIMIT)
 
