@@ -237,13 +237,12 @@ struct HttpPosts::Impl {
   }
 };
 
-Status HttpPosts::check_url(const std::string& url) {
+Status HttpPosts::check_url(const std::string& url, const std::string& expected) {
   const Url parsed(curl_url());
   const CURLUcode code = curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0);
   const std::string scheme = part_of(parsed.get(), CURLUPART_SCHEME);
   if (code != CURLUE_OK || (scheme != "http" && scheme != "https")) {
-    return Error{ErrorClass::usage, "'" + shown(url) + "' is not a URL of http or https",
-                 "for example http://collector:5140/"};
+    return Error{ErrorClass::usage, "'" + shown(url) + "' is not a URL of http or https", expected};
   }
   if (!part_of(parsed.get(), CURLUPART_USER).empty() ||
       !part_of(parsed.get(), CURLUPART_PASSWORD).empty()) {

@@ -55,8 +55,9 @@ class HttpPosts {
   /// Whether this libcurl can be equipped for https.
   static bool has_openssl();
 
-  /// Class usage: not an http or https URL, or one with a password in it.
-  static Status check_url(const std::string& url);
+  /// Class usage: not an http or https URL, of which `expected` then gives the user an example, or
+  /// one with a password in it.
+  static Status check_url(const std::string& url, const std::string& expected);
   /// "http://host:port/path", for people.
   static std::string shown(const std::string& url);
   /// Its host, in lower case; an IPv6 address in brackets.

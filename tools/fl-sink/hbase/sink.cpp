@@ -47,7 +47,10 @@ Status HBaseSink::check_options() {
                  "NAME or NAMESPACE:NAME, of letters, digits, _ - and ."};
   }
   for (const std::string& gateway : options_.gateways) {
-    if (Status status = HttpPosts::check_url(gateway); !status) {
+    if (Status status = HttpPosts::check_url(
+            gateway,
+            "HBase's REST gateway is expected, for example http://gateway:8080, not ZooKeeper");
+        !status) {
       return status;
     }
     shown_.push_back(HttpPosts::shown(gateway));

@@ -56,7 +56,8 @@ Result<std::vector<std::string>> HttpSink::headers() const {
 }
 
 Status HttpSink::open(const StageContext& context) {
-  if (Status status = HttpPosts::check_url(options_.endpoint); !status) {
+  if (Status status = HttpPosts::check_url(options_.endpoint, "for example http://collector:5140/");
+      !status) {
     return status;
   }
   shown_ = HttpPosts::shown(options_.endpoint);
