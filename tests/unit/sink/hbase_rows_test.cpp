@@ -8,7 +8,7 @@
 namespace fl {
 namespace {
 
-using std::string_literals::operator""s;
+using std::string_literals::operator""s;  // NOLINT(misc-unused-using-decls): it is used
 
 Event event_of(std::string& bytes, const Headers& headers, std::string_view body) {
   bytes.clear();
@@ -53,8 +53,8 @@ TEST(HBaseCellSet, TheIdleCheckIsOfACellThatNobodyHas) {
   EXPECT_EQ(first.size(), second.size());
   EXPECT_NE(first, second);
   // The new cell and the condition are the same: column and value.
-  const std::size_t cell = first.rfind("\x12");
-  const std::size_t last = first.rfind("\x12", cell - 1);
+  const std::size_t cell = first.rfind('\x12');
+  const std::size_t last = first.rfind('\x12', cell - 1);
   EXPECT_EQ(first.substr(2 * last - first.size(), first.size() - last), first.substr(last));
 }
 

@@ -207,7 +207,7 @@ Status HttpSink::handle(const PollSet& set) {
     limits_.ended_ms = monotonic_ms();
   }
   if (std::optional<PostOutcome> outcome = posts_->handle(set)) {
-    if (Status status = take_outcome(std::move(*outcome)); !status) {
+    if (Status status = take_outcome(*outcome); !status) {
       return status;
     }
   }
@@ -230,7 +230,7 @@ Status HttpSink::go_on() {
   return {};
 }
 
-Status HttpSink::take_outcome(PostOutcome outcome) {
+Status HttpSink::take_outcome(const PostOutcome& outcome) {
   const std::int64_t now = monotonic_ms();
   if (outcome.status == 0) {
     Error why{ErrorClass::unavailable, shown_ + ": " + outcome.text, {}};

@@ -80,7 +80,7 @@ class HttpSink final : public Sink {
   std::string body_of(const Request& request) const;
   bool wants_to_send() const { return !requests_.empty() && posts_ && !posts_->is_busy(); }
   Status go_on();
-  Status take_outcome(PostOutcome outcome);
+  Status take_outcome(const PostOutcome& outcome);
   Status trouble(Error why, bool needs_person, const PostOutcome& outcome);
   Status refuse(const PostOutcome& outcome);
   void finish_request();
