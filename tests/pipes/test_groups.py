@@ -6,6 +6,7 @@ import re
 import select
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -424,20 +425,23 @@ reader.hear("end")
             with self.subTest(group):
                 sinks = [f"hdfs file://{self.path(group, name)} --roll-count 200" for name in "ab"]
                 pipeline = self.pipeline(
-                    "fl-source seq --count 40000",
+                    "fl-source stdin",
                     f"fl-sink {group} --stream --max-penalty 1s -- {sinks[0]} + {sinks[1]}"
                     if group == "failover" else
-                    f"fl-sink {group} --stream -- {sinks[0]} + {sinks[1]}")
-                kills = 0
-                while pipeline.processes[1].poll() is None:
-                    children = harness.children_of(pipeline.processes[1].pid)
-                    if children and kills < 6 and harness.committed_files(self.path(group)):
-                        with contextlib.suppress(ProcessLookupError):  # it has just ended
-                            os.kill(self.random.choice(children), signal.SIGKILL)
-                            kills += 1
-                    time.sleep(self.random.random() / 20)
+                    f"fl-sink {group} --stream -- {sinks[0]} + {sinks[1]}", stdin=subprocess.PIPE)
+                stdin = pipeline.processes[0].stdin
+                for first in range(0, 40000, 5000):
+                    stored = len(harness.committed_files(self.path(group)))
+                    stdin.write(b"".join(b"%d\n" % i for i in range(first, first + 5000)))
+                    stdin.flush()
+                    harness.poll(lambda: len(harness.committed_files(self.path(group))) > stored,
+                                 "another file")
+                    harness.poll(lambda: harness.children_of(pipeline.processes[1].pid), "a sink")
+                    with contextlib.suppress(ProcessLookupError):  # it has just ended
+                        os.kill(self.random.choice(harness.children_of(pipeline.processes[1].pid)),
+                                signal.SIGKILL)
+                stdin.close()
                 self.check(pipeline, 0, 0)
-                self.assertGreater(kills, 0)
                 found = sorted(set(map(int, self.lines(group))))
                 self.assertEqual(found, list(range(40000)))
 
