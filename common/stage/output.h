@@ -154,7 +154,7 @@ class Output final : public StageOutput {
   std::uint64_t safe_ = 0;
   std::uint64_t wanted_ = 0;
   std::int64_t taken_ms_ = -1;       // when the header was seen taken
-  std::int64_t empty_ms_ = -1;       // at the end: the last look before, or since the pipe is empty
+  std::int64_t empty_ms_ = -1;       // at the end: since when the pipe is seen empty
   bool was_untaken_ = false;         // when it was looked at last
   std::int64_t look_ms_ = 0;         // until the next look at a reader that says nothing
   std::size_t looked_unread_ = 0;    // what it had left then

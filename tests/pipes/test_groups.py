@@ -429,7 +429,7 @@ reader.hear("end")
                     f"fl-sink {group} --stream --max-penalty 1s -- {sinks[0]} + {sinks[1]}"
                     if group == "failover" else
                     f"fl-sink {group} --stream -- {sinks[0]} + {sinks[1]}", stdin=subprocess.PIPE)
-                stdin = pipeline.processes[0].stdin
+                stdin, kills = pipeline.processes[0].stdin, 0
                 for first in range(0, 40000, 5000):
                     stored = len(harness.committed_files(self.path(group)))
                     stdin.write(b"".join(b"%d\n" % i for i in range(first, first + 5000)))
@@ -440,8 +440,10 @@ reader.hear("end")
                     with contextlib.suppress(ProcessLookupError):  # it has just ended
                         os.kill(self.random.choice(harness.children_of(pipeline.processes[1].pid)),
                                 signal.SIGKILL)
+                        kills += 1
                 stdin.close()
                 self.check(pipeline, 0, 0)
+                self.assertGreater(kills, 0)
                 found = sorted(set(map(int, self.lines(group))))
                 self.assertEqual(found, list(range(40000)))
 
