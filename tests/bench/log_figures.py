@@ -44,15 +44,21 @@ def log(bench):
 
 
 def commits(bench):
-    """Blocks of 100 events, each synced, against dd that syncs as many bytes."""
+    """Blocks of 100 events, each synced, against dd that syncs as many bytes, and against a process
+    that writes, syncs and acknowledges them, and does no more (bare_log.cpp)."""
     directory = os.path.join(bench.work, "log")
     copy = os.path.join(bench.work, "copy")
     blocks, body = 2000, 340
     size = BATCH * (body + 3) + 40
 
+    def write(window):
+        return [os.path.join(bench.tools, "commits"), str(blocks), str(BATCH), str(body), str(window)]
+
     def put(window):
-        return [[os.path.join(bench.tools, "commits"), str(blocks), str(BATCH), str(body), str(window)],
-                bench.fl("fl-channel", "file", directory, "--put", "--stream")]
+        return [write(window), bench.fl("fl-channel", "file", directory, "--put", "--stream")]
+
+    def bare(window):
+        return [write(window), [os.path.join(bench.tools, "bare_log"), copy, str(window)]]
 
     def dd(at_once):
         return [["dd", "if=/dev/zero", f"of={copy}", f"bs={size * at_once}",
@@ -67,11 +73,17 @@ def commits(bench):
     runs = bench.interleaved({
         "one": (put(1), None, remove),
         "eight": (put(8), None, remove),
+        "bare": (bare(1), None, remove),
+        "bare8": (bare(8), None, remove),
         "dd": (dd(1), None, remove),
         "dd8": (dd(8), None, remove)})
     count = blocks * BATCH
     bench.compare("commits of 100 events : dd oflag=dsync", runs["one"], runs["dd"], count, 0.9)
     bench.compare("the same, eight under way", runs["eight"], runs["dd"], count, 4)
+    # What no log can pass here. bare_log waits for all eight, as if it knew that they come.
+    bench.compare("limit: write, sync, acknowledge : dd oflag=dsync", runs["bare"], runs["dd"], count,
+                  None)
+    bench.compare("limit: the same, eight in each write", runs["bare8"], runs["dd"], count, None)
     bench.compare("limit: dd, eight in each write : dd oflag=dsync", runs["dd8"], runs["dd"], count,
                   None)
 
