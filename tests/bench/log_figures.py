@@ -31,16 +31,20 @@ def log(bench):
         "memory": (through("memory"), None, remove),
         "cat": ([["sh", "-c", 'cat "$1" > "$2"; sync "$2"', "sh", path, copy]], None, remove),
         "disk": ([["dd", f"if={path}", f"of={room}", "bs=1M", "oflag=direct", "conv=notrunc",
-                   "status=none"]], None, remove)})
+                   "status=none"]], None, remove),
+        "new": ([["dd", f"if={path}", f"of={copy}", "bs=1M", "oflag=direct", "conv=fdatasync",
+                  "status=none"]], None, remove)})
     os.unlink(room)
     bench.compare("stdin | file | null : the same with memory", runs["file"], runs["memory"], count,
                   0.6)
     bench.compare("stdin | file | null : cat > f; sync f", runs["file"], runs["cat"], count, 1.2)
     bench.compare("stdin | file --put : cat > f; sync f", runs["put"], runs["cat"], count, None)
-    # What no log can pass here: the disk alone, without the cache and a file that grows.
+    # What no log can pass here: the disk alone, without the cache; over a file that is there, and
+    # into one that grows, as a new log does.
     bench.compare("limit: dd oflag=direct : stdin | memory | null", runs["disk"], runs["memory"],
                   count, None)
     bench.compare("limit: dd oflag=direct : cat > f; sync f", runs["disk"], runs["cat"], count, None)
+    bench.compare("limit: the same into a new file", runs["new"], runs["cat"], count, None)
 
 
 def commits(bench):
