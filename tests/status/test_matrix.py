@@ -216,10 +216,10 @@ CAUSES = [
           applies=lambda cell: cell.position != "sockets" if cell.kind != "source" else
           cell.spec.get("stdin")),
     # A stage that cannot accept its reader cannot tell it why: then the end was not confirmed, 75.
-    # At sockets it waits for descriptors, and so does its peer.
+    # At sockets it waits for descriptors, and so does its peer. With 3 no program finds its libraries.
     *(Cause(f"{count} descriptors", wrap=f"ulimit -n {count}; " + EXEC, deaf=True,
             applies=lambda cell: cell.position != "sockets")
-      for count in (range(3, 16) if os.environ.get("FL_TEST_LONG") else (5, 8))),
+      for count in (range(4, 16) if os.environ.get("FL_TEST_LONG") else (5, 8))),
     Cause("full disk", wrap="ulimit -f 16; " + EXEC, lines=3000),
     Cause("no processes", wrap="ulimit -u 1 2>/dev/null; " + EXEC,
           applies=lambda cell: os.getuid() != 0),
