@@ -61,7 +61,9 @@ class Stage:
             return file.read()
 
     def send(self, number: int) -> bool:
-        """True: it was running when the signal was sent."""
+        """True: it was running when the signal was sent. It has its handlers before."""
+        if number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+            harness.wait_for_handlers([self.process.pid], number)
         if self.status is not None:
             return False
         os.kill(self.process.pid, number)
