@@ -1,5 +1,6 @@
 """One cell of the matrix stage x cause x position: builds its pipeline, runs it and judges it."""
 import collections
+import functools
 import itertools
 import os
 import re
@@ -39,6 +40,7 @@ POSITIONS = {
 SENDERS = {"lines": netcat_client.send_lines, "avro": avro_rpc.send_lines,
            "http": http_lines.send_lines}
 OTHER = 900_000  # ids of the second source of a merge begin here
+OTHERS = set(range(OTHER, OTHER + 50))
 
 
 def declared():
@@ -69,10 +71,25 @@ def positions_of(kind: str, name: str) -> list:
     return POSITIONS["fan-out" if STAGES[kind][name].get("outputs") else kind]
 
 
-def ids_of(lines):
-    """The numbers of the events that these lines are bodies of."""
-    matches = (re.search(rb"(?:^|[ ;])(\d{1,6})(?:\.|$)", line) for line in lines)
-    return {int(match.group(1)) for match in matches if match}
+ID = re.compile(rb"^(?:.*?[ ;])??(\d{1,6})(?:\.|$)", re.MULTILINE)
+
+
+@functools.lru_cache(maxsize=4)
+def made_input(count, width):
+    """So many lines, and the same as text."""
+    lines = [b"%06d.%s" % (i, b"x" * (width if i % 3 else 9)) for i in range(count)]
+    return lines, b"\n".join(lines) + b"\n"
+
+
+def ids_of(text, whole=b""):
+    """The numbers of the events whose bodies are lines of this text: the first of each line. Quick
+    where the text is a piece of `whole`, the input."""
+    if text[:6].isdigit() and text.endswith(b"\n"):
+        begin = whole.find(text[:7]) if text[:6] == b"000000" else whole.find(b"\n" + text[:7]) + 1
+        if whole[begin:begin + len(text)] == text:
+            last = text.rfind(b"\n", 0, -1) + 1
+            return set(range(int(text[:6]), int(text[last:last + 6]) + 1))
+    return set(map(int, ID.findall(text)))
 
 
 class Cause:
@@ -138,20 +155,22 @@ class Cell:
 
     def prepare(self):
         count = self.cause.lines
-        self.lines = [b"%06d.%s" % (i, b"x" * (self.cause.width if i % 3 else 9)) for i in range(count)]
+        self.lines, self.text = made_input(count, self.cause.width)
         self.ids = set(range(count))
         os.mkdir(self.path("spool"))
         os.mkdir(self.path("dest"))
         with open(self.path("lines"), "wb") as file:
-            file.write(b"".join(line + b"\n" for line in self.lines))
-        self.files = {}
+            file.write(self.text)
+        self.files = {}  # name -> the ids in it
+        begin = 0
         for i in range(3):
-            part = self.lines[i * count // 3:(i + 1) * count // 3]
-            self.files[f"f{i}"] = part
+            part = self.files[f"f{i}"] = range(i * count // 3, (i + 1) * count // 3)
+            end = self.text.index(b"\n%06d." % part.stop, begin) + 1 if i < 2 else len(self.text)
             with open(self.path("spool", f"f{i}"), "wb") as file:
-                file.write(b"".join(line + b"\n" for line in part))
+                file.write(self.text[begin:end])
+            begin = end
         with open(self.path("other"), "wb") as file:
-            file.write(b"".join(b"%06d.\n" % (OTHER + i) for i in range(50)))
+            file.write(b"".join(b"%06d.\n" % i for i in sorted(OTHERS)))
         port = free_port()
         self.variables = {"LINES": self.path("lines"), "COUNT": str(count), "PORT": str(port),
                           "TAKER": str(port), "WEB": str(port), "GATEWAY": str(port),
@@ -284,7 +303,7 @@ class Cell:
             graph.join(victim, merge, "psub")
             graph.join(other, merge, "psub")
             graph.join(merge, self.sink("out"))
-            self.ids |= {OTHER + i for i in range(50)}
+            self.ids |= OTHERS
         elif position == "sockets":
             graph.join(victim, self.sink("out"), "unix")
         elif position in ("first", "middle"):
@@ -335,7 +354,7 @@ class Cell:
                 self.server.close()
             shutil.rmtree(self.directory, ignore_errors=True)
             # Thousands of cells are kept until the last one has run.
-            self.lines = self.files = self.ids = None
+            self.lines = self.text = self.files = self.ids = None
 
     def wait_patiently(self):
         """TERM to a stage that waits for better times; it must handle that."""
@@ -455,30 +474,29 @@ class Cell:
                 return None, int(sum(page.get("fl_events_received_total", {}).values()))
             except FileNotFoundError:
                 return None, 0
-        lines = []
+        found = set()
         if how == "kafka":
-            lines = self.server.values()
+            found = ids_of(b"\n".join(self.server.values()))
         elif how == "stdout":
             with open(where, "rb") as file:
-                lines = file.read().split(b"\n")
+                found = ids_of(file.read(), self.text)
         elif os.path.isdir(where):
             for path in harness.committed_files(where):
                 with open(path, "rb") as file:
-                    lines += file.read().split(b"\n")
-        found = ids_of(lines)
+                    found |= ids_of(file.read(), self.text)
         return found, len(found)
 
     def kept(self):
         """The ids in the log of a durable channel: they are stored, whatever comes after it."""
         if self.kind == "channel" and self.spec.get("server") == "kafka":
-            return ids_of(self.server.values())
+            return ids_of(b"\n".join(self.server.values()))
         log = os.path.join(self.directory, "log")
         if self.victim.words[0] != "fl-channel" or "file" not in self.victim.words or \
                 not os.path.exists(os.path.join(log, "head")):
             return set()
         out = subprocess.run([os.path.join(harness.BIN, "fl-channel"), "cat", log],
                              stdout=subprocess.PIPE, timeout=harness.HANG, check=True).stdout
-        return ids_of(out.split(b"\n"))
+        return ids_of(out, self.text)
 
     def figure(self, stage, key):
         for word in stage.words:
@@ -523,8 +541,7 @@ class Cell:
             if status == 0 and not printing and not (is_stopped and stage.reads):
                 reached = [last for last in graph.lasts()
                            if last is stage or stage in last.upstream()]
-                others = {i for i in wanted if i >= OTHER}
-                whose = others if stage is self.other else wanted
+                whose = wanted & OTHERS if stage is self.other else wanted
                 lacks = max(missing(last, whose) for last in reached)
                 if lacks:
                     faults.append(("lied", f"{name} ended with 0, {lacks} of {len(wanted)} events "
@@ -534,10 +551,10 @@ class Cell:
         if cause.own is not None and victim.status not in cause.own:
             faults.append(("accepted" if victim.status == 0 else "status",
                            f"the victim ended with {victim.status}"))
-        lost = [int(line[:6]) for line in self.forgotten()]
+        lost = set(self.forgotten())
         for last in graph.lasts():
             ids, count = stored[last]
-            gone = [i for i in lost if ids is not None and i not in ids]
+            gone = lost - ids if ids is not None else ()
             if gone or ids is None and len(lost) > count:
                 faults.append(("lost", f"{len(gone) or len(lost) - count} forgotten events are not "
                                        f"stored by {last.name}"))
@@ -574,12 +591,11 @@ class Cell:
             is_stopped = self.cause.act or self.is_stopped or self.victim in self.left
             if not is_stopped or self.victim.status != 0:
                 return self.ids
-            return ids_of(self.forgotten()) | {i for i in self.ids if i >= OTHER}
+            return set(self.forgotten()) | self.ids & OTHERS
         if self.cause.act and self.kind == "source" and self.spec.get("produces"):
             # A signal ends it in order: what it has read counts.
             count = self.figure(self.victim, "fl_events_received_total")
-            others = {i for i in self.ids if i >= OTHER}
-            return others | set(range(count if count is not None else len(self.ids)))
+            return self.ids & OTHERS | set(range(count if count is not None else len(self.ids)))
         if self.spec.get("client") and self.victim.status == 0 and first:
             count = re.findall(r"(\d+) events", self.victim.errors)
             if count and int(count[-1]) < len(self.lines):
@@ -587,15 +603,16 @@ class Cell:
         return self.ids
 
     def forgotten(self):
+        """The ids that the source will not read again."""
         if self.reads_topic:
-            return self.server.committed("g")
-        lines = []
+            return list(ids_of(b"\n".join(self.server.committed("g"))))
+        ids = []
         for name, part in self.files.items():
             if os.path.exists(self.path("spool", name + ".COMPLETED")):
-                lines += part
+                ids += part
             elif not os.path.exists(self.path("spool", name)):
                 self.notes.append(f"{name} vanished")
-        return lines
+        return ids
 
 
 def cause_damaged(cell):
