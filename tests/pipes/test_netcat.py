@@ -314,6 +314,27 @@ class Netcat(harness.Case):
         self.stop(pipeline)
         self.assertEqual(pipeline.output(), b"in\nin\nwaits\n")
 
+    def test_idle_clients_make_room_and_those_that_wait_for_us_are_none(self):
+        pipeline = self.start("fl-sink stdout",
+                              options="--max-connections 3 --idle-timeout 300ms --ack-at sink")
+        self.assertEqual(self.talk(b"first\n"), OK)
+        waits = self.connect()
+        pipeline.send(signal.SIGSTOP, 1)
+        waits.sendall(b"late answer\n")
+        idle = [self.connect() for _ in range(2)]
+        idle[0].sendall(b"half a line")
+        good = self.connect()
+        good.sendall(b"served\n")
+        for client in idle:
+            self.assertEqual(client.recv(10), b"")
+        pipeline.send(signal.SIGCONT, 1)
+        for client in (waits, good):
+            self.assertEqual(client.recv(10), OK)
+        self.stop(pipeline)
+        self.assertEqual(pipeline.output(), b"first\nlate answer\nserved\n")
+        self.assertIn("has sent no line for 300ms (--idle-timeout)", pipeline.errors(0))
+        self.assertIn("2 idle connections closed", pipeline.errors(0))
+
     def test_without_acks_only_a_failure_is_answered(self):
         pipeline = self.start("fl-sink stdout", options="--ack-every-event=false")
         self.assertEqual(self.talk(b"a\nb\n"), b"")

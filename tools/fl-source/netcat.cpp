@@ -29,6 +29,9 @@ OptionSet options() {
       .alias("ok-at");
   table.add("maxConnections", &NetcatOptions::max_connections, "N",
             "The most clients at a time; further ones wait.");
+  table.add("idleTimeout", &NetcatOptions::idle_timeout, "TIME",
+            "Disconnects a client that has sent no whole line for this long and has all its "
+            "answers. 0: never, as Flume.");
   add_access_options(table, &NetcatOptions::access);
   add_tls_server_options(table, &NetcatOptions::tls);
   return std::move(table).erased();
@@ -49,7 +52,7 @@ ComponentType netcat_source() {
       "with OK. The first line on stderr is \"listening on ADDRESS:PORT\".\n\n"
       "A line longer than --max-line-length is answered with \"FAILED: Event exceeds the maximum "
       "length (512 chars, including newline)\", and its connection is closed; the lines before it "
-      "are delivered.\n\n"
+      "are delivered. --reject keeps no such line: the client has it, and learns of it.\n\n"
       "Unlike Flume's source, this one keeps the connection open when bytes are not valid in the "
       "encoding, takes the end of a connection as the end of its last line, and makes clients wait "
       "when the pipeline is slow instead of answering FAILED and losing the line.\n\n"

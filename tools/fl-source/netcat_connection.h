@@ -92,6 +92,8 @@ class NetcatConnection {
   std::string map;
   /// It has lines for which there was no room.
   bool is_waiting = false;
+  /// It has sent a whole line since its time to be idle began.
+  bool is_active = false;
   /// True after refuse(): what still comes is thrown away.
   bool refused() const { return refused_; }
   /// Tells the client that nothing more is sent; once.

@@ -123,6 +123,7 @@ Status NetcatSource::serve(const TcpServer::Event& event, BlockBuilder& out) {
     if (!client->map.empty()) {
       client->map += '\0';  // the end of the map
     }
+    limit_idleness(event.client, *client);
     return {};
   }
   const auto found = clients_.find(event.client);
@@ -141,7 +142,7 @@ Status NetcatSource::serve(const TcpServer::Event& event, BlockBuilder& out) {
       settle(event.client, client);
       break;
     case TcpServer::What::late:
-      remove(event.client);
+      be_late(event.client, client);
       break;
   }
   return {};
@@ -182,6 +183,7 @@ bool NetcatSource::take_lines(Id id, NetcatConnection& client, BlockBuilder& out
     }
     out.add(client.map, *body);
     client.take();
+    client.is_active = true;
     ++produced_;
     if (options_.ack_every_event) {
       ++client.unanswered;
@@ -260,6 +262,42 @@ void NetcatSource::settle(Id id, NetcatConnection& client) {
       !server_->has_deadline(id)) {
     server_->set_deadline(id, monotonic_ms() + kClosingMs);
   }
+  limit_idleness(id, client);
+}
+
+// A client that waits for us, or for which we have no room, is not idle. The time begins anew with
+// each whole line: bytes of a line that never ends do not count.
+void NetcatSource::limit_idleness(Id id, NetcatConnection& client) {
+  if (options_.idle_timeout.ms <= 0 || client.at_end() || client.refused()) {
+    return;
+  }
+  if (client.is_waiting || !client.is_answered()) {
+    server_->set_deadline(id, -1);
+  } else if (std::exchange(client.is_active, false) || !server_->has_deadline(id)) {
+    server_->set_deadline(id, monotonic_ms() + options_.idle_timeout.ms);
+  }
+}
+
+void NetcatSource::be_late(Id id, NetcatConnection& client) {
+  if (client.at_end() || client.refused()) {
+    remove(id);
+    return;
+  }
+  if (!has_room_ || ledger_.full() || server_->stream(id).unread() > 0) {  // the delay is ours
+    limit_idleness(id, client);
+    return;
+  }
+  const std::int64_t now = monotonic_ms();
+  if (idle_.happened(now)) {
+    const std::string rest = client.rest() == 0 ? std::string()
+                                                : ", " + count_of(client.rest(), "byte") +
+                                                      " of an unfinished line dropped";
+    idle_.report(now,
+                 client.name() + " has sent no line for " + to_string(options_.idle_timeout) +
+                     " (--idle-timeout): its connection is closed" + rest,
+                 "idle client");
+  }
+  remove(id);
 }
 
 void NetcatSource::remove(Id id) {
@@ -368,6 +406,9 @@ std::string NetcatSource::summary() const {
   }
   if (resets_.total() > 0) {
     text += ", " + count_of(resets_.total(), "connection") + " reset by clients";
+  }
+  if (idle_.total() > 0) {
+    text += ", " + count_of(idle_.total(), "idle connection") + " closed";
   }
   return text;
 }

@@ -10,6 +10,7 @@
 
 #include "common/access/access_options.h"
 #include "common/access/tls_options.h"
+#include "common/base/units.h"
 #include "common/component/component.h"
 #include "common/net/event_ledger.h"
 #include "common/net/repeated_warning.h"
@@ -27,6 +28,7 @@ struct NetcatOptions {
   std::string encoding = "utf-8";
   std::string ack_at = "put";
   std::uint64_t max_connections = 1000;
+  Duration idle_timeout{0};
   TlsOptions tls;
   AccessOptions access;
 };
@@ -70,6 +72,8 @@ class NetcatSource final : public Source {
   void refuse(NetcatConnection& client);
   void answer(std::uint64_t n);
   void settle(Id id, NetcatConnection& client);
+  void limit_idleness(Id id, NetcatConnection& client);
+  void be_late(Id id, NetcatConnection& client);
   void remove(Id id);
   void report_loss(const NetcatConnection& client);
   void send_last_answers();
@@ -94,6 +98,7 @@ class NetcatSource final : public Source {
   std::uint64_t malformed_ = 0;
   std::uint64_t dropped_answers_ = 0;
   RepeatedWarning resets_;
+  RepeatedWarning idle_;
 };
 
 }  // namespace fl
