@@ -8,6 +8,7 @@
 #include <map>
 
 #include "common/base/clock.h"
+#include "common/base/units.h"
 #include "common/io/poll_set.h"
 
 namespace fl {
@@ -95,6 +96,7 @@ struct HttpPosts::Impl {
   std::map<curl_socket_t, int> sockets;                // and what is waited for, as CURL_POLL_*
   std::vector<std::pair<curl_socket_t, int>> watched;  // and its index
   std::int64_t timer_ms = -1;
+  std::int64_t due_ms = -1;  // of the answer, once a connection is there
   bool is_busy = false;
   std::string text;
   std::size_t received = 0;
@@ -126,6 +128,22 @@ struct HttpPosts::Impl {
   static int take_timer(CURLM*, long ms, void* self) {
     static_cast<Impl*>(self)->timer_ms = ms < 0 ? -1 : monotonic_ms() + ms;
     return 0;
+  }
+
+  // A connection is there: the time of the request begins. libcurl's own limit is that of all.
+  static int begin_request(void* self, char*, char*, int, int) {
+    auto& impl = *static_cast<Impl*>(self);
+    impl.due_ms = monotonic_ms() + impl.settings.request_timeout_ms;
+    return CURL_PREREQFUNC_OK;
+  }
+
+  bool is_late() const { return is_busy && due_ms >= 0 && monotonic_ms() >= due_ms; }
+
+  PostOutcome end(CURLcode code) {
+    PostOutcome out = outcome(code);
+    curl_multi_remove_handle(multi, easy);
+    is_busy = false;
+    return out;
   }
 
   static std::size_t take_answer(char* data, std::size_t size, std::size_t count, void* self) {
@@ -303,6 +321,8 @@ HttpPosts::HttpPosts(Settings settings) : impl_(std::make_unique<Impl>()) {
   curl_easy_setopt(
       easy, CURLOPT_TIMEOUT_MS,
       static_cast<long>(impl.settings.connect_timeout_ms + impl.settings.request_timeout_ms));
+  curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, &Impl::begin_request);
+  curl_easy_setopt(easy, CURLOPT_PREREQDATA, &impl);
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, impl.reason);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Impl::take_answer);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, &impl);
@@ -349,6 +369,7 @@ void HttpPosts::send(std::string_view body) {
   impl.received = 0;
   impl.wants_negotiate = impl.wants_basic = false;
   impl.reason[0] = '\0';
+  impl.due_ms = -1;
   if (impl.settings.is_get) {
     curl_easy_setopt(impl.easy, CURLOPT_HTTPGET, 1L);
   } else {
@@ -398,17 +419,23 @@ std::optional<PostOutcome> HttpPosts::handle(const PollSet& set) {
   int left = 0;
   while (const CURLMsg* const message = curl_multi_info_read(impl.multi, &left)) {
     if (message->msg == CURLMSG_DONE) {
-      PostOutcome outcome = impl.outcome(message->data.result);
-      curl_multi_remove_handle(impl.multi, impl.easy);
-      impl.is_busy = false;
-      return outcome;
+      return impl.end(message->data.result);
     }
+  }
+  if (impl.is_late()) {
+    const std::string why =
+        "no answer within " + to_string(Duration{impl.settings.request_timeout_ms});
+    impl.reason[why.copy(impl.reason, sizeof impl.reason - 1)] = '\0';
+    return impl.end(CURLE_OPERATION_TIMEDOUT);
   }
   return std::nullopt;
 }
 
 std::int64_t HttpPosts::deadline_ms() const {
-  const std::int64_t timer = impl_->timer_ms;
+  std::int64_t timer = impl_->timer_ms;
+  if (impl_->is_busy && impl_->due_ms >= 0) {
+    timer = timer < 0 ? impl_->due_ms : std::min(timer, impl_->due_ms);
+  }
   if (!impl_->is_between_addresses()) {
     return timer;
   }

@@ -200,7 +200,7 @@ class Sink(harness.Case):
             pipeline = self.sink(silent.getsockname()[1], "--request-timeout", "100ms",
                                  "--connect-timeout", "100ms", "--give-up-after", "1s", lines=3)
             self.check(pipeline, 75, 69)
-            self.assertIn("timed out", pipeline.errors(1))
+            self.assertIn("no answer within 100ms", pipeline.errors(1))
         pipeline = self.sink(1, "--give-up-after", "300ms", lines=3)
         self.check(pipeline, 75, 69)
         self.assertIn("Connection refused", pipeline.errors(1))
@@ -208,6 +208,16 @@ class Sink(harness.Case):
                                  "http://no.such.host.invalid/ --give-up-after 300ms")
         self.assertEqual(pipeline.wait()[1], 69)  # seq may have ended before the sink failed
         self.assertIn("no.such.host.invalid", pipeline.errors(1))
+
+    def test_the_time_of_a_request_does_not_include_that_of_the_connection(self):
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            pipeline = self.sink(silent.getsockname()[1], "--request-timeout", "100ms",
+                                 "--connect-timeout", "10m", "--grace", "10m", lines=3)
+            clients = [silent.accept()[0] for _ in range(3)]
+            self.assertIn("no answer within 100ms", pipeline.errors(1))
+            pipeline.kill()
+            for client in clients:
+                client.close()
 
     def test_a_server_that_comes_later(self):
         port = free_port()
