@@ -37,6 +37,8 @@ struct KafkaSourceOptions : KafkaProperties {
   std::string batch_size;
   std::string batch_duration;
   std::string migrate;
+  std::string zookeeper;
+  std::string backoff;
 };
 
 }  // namespace fl

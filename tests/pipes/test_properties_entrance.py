@@ -59,6 +59,21 @@ class Entrance(harness.Case):
     def printed_again(self, tool, text):
         return self.printed([tool, *shlex.split(text)[1:]])
 
+    def test_kafka_by_the_names_of_flume_1_6(self):
+        source, channel = (os.path.join(harness.BIN, name) for name in ("fl-source", "fl-channel"))
+        old = {"topic": "t", "groupId": "g", "kafka.bootstrap.servers": "b:9092",
+               "zookeeperConnect": "z:2181", "backoffSleepIncrement": "5"}
+        self.assertRegex(self.printed([source, "kafka"], text_of(old)), "--topics t --group g ")
+        del old["groupId"]
+        self.assertIn("--group flume ", self.printed([source, "kafka"], text_of(old)))
+        _, _, said = answer([source, "kafka", "--print-command"], text_of(old))
+        self.assertNotIn("unknown", said)
+        self.assertEqual(said.count("has no effect"), 2)
+        old["kafka.consumer.group.id"] = "new"
+        self.assertIn("--group new ", self.printed([source, "kafka"], text_of(old)))
+        put = {"topic": "t", "groupId": "g", "brokerList": "b:9092", "readSmallestOffset": "true"}
+        self.assertIn("--group g ", self.printed([channel, "kafka"], text_of(put)))
+
     def required(self, component):
         """Properties without which there are only complaints about what is missing."""
         return {option["key"]: "7" if option["metavar"] in ("PORT", "N") else "needed"

@@ -104,6 +104,10 @@ void add_take(OptionTable<O>& table) {
       .ignored("records are handed on as they come");
   table.add("migrateZookeeperOffsets", &O::migrate, "true|false", "")
       .ignored("offsets have been in Kafka itself since 0.9");
+  table.add("zookeeperConnect", &O::zookeeper, "HOST:PORT,...", "")
+      .ignored("brokers are found by kafka.bootstrap.servers");
+  table.add("readSmallestOffset", &O::read_smallest, "true|false", "")
+      .ignored("kafka.consumer.auto.offset.reset says where a new group begins");
 }
 
 }  // namespace

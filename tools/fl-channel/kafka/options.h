@@ -36,6 +36,8 @@ struct KafkaChannelOptions {
   // Flume's, without effect here.
   std::string poll_timeout;
   std::string migrate;
+  std::string zookeeper;
+  std::string read_smallest;
 };
 
 OptionSet kafka_channel_options();

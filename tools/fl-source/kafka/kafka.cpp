@@ -9,6 +9,14 @@ namespace {
 using Options = KafkaSourceOptions;
 
 void add_places(OptionTable<Options>& table) {
+  // Before the new names: of two groups the new name's counts.
+  table.add("topic", &Options::topics, "TOPIC", "What kafka.topics was called before Flume 1.7.")
+      .flume_only();
+  table
+      .add("groupId", &Options::group, "GROUP",
+           "What kafka.consumer.group.id was called before Flume 1.7.")
+      .flume("flume")
+      .flume_only();
   table.add("kafka.topics", &Options::topics, "TOPIC", "Topics to read.").positional();
   table
       .add(
@@ -22,7 +30,6 @@ void add_places(OptionTable<Options>& table) {
            "Without a group all partitions are read, and no place is remembered. The consumer's "
            "group.id means the same.")
       .named("group")
-      .flume("flume")
       .not_empty();
   table
       .add("from", &Options::from, "PLACE",
@@ -85,6 +92,12 @@ void add_events(OptionTable<Options>& table) {
       .ignored("records are handed on as they come");
   table.add("migrateZookeeperOffsets", &Options::migrate, "true|false", "")
       .ignored("offsets have been in Kafka itself since 0.9");
+  table.add("zookeeperConnect", &Options::zookeeper, "HOST:PORT,...", "")
+      .ignored("brokers are found by kafka.bootstrap.servers");
+  table.add("backoffSleepIncrement", &Options::backoff, "MS", "")
+      .ignored("it waits until something comes");
+  table.add("maxBackoffSleep", &Options::backoff, "MS", "")
+      .ignored("it waits until something comes");
 }
 
 OptionSet options() {
