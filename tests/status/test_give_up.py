@@ -162,6 +162,16 @@ class GiveUp(harness.Case):
         self.assertGreater(len(tried), 1)
         print(f"{len(tried)} groups with room left: {', '.join(tried)}")
 
+    def test_a_cluster_that_is_away_at_the_start(self):
+        for words in ("hdfs webhdfs://localhost:1/x",
+                      "failover -- hdfs webhdfs://localhost:1/x + hdfs webhdfs://localhost:1/y"):
+            with self.subTest(words):
+                graph = Graph(self.dir, name=words[:4])
+                own = graph.stage(f"fl-sink --grace 10m {OPTIONS} --text {words}", stdin=self.path("lines"))
+                self.addCleanup(graph.kill)
+                graph.start()
+                self.assertEqual(harness.poll(lambda own=own: own.status, "an end"), 69, graph.report())
+
 
 if __name__ == "__main__":
     harness.main()

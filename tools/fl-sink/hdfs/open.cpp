@@ -103,8 +103,11 @@ Status HdfsSink::open(const StageContext& context) {
       return names.error();
     }
     if (where) {
+      const std::int64_t patience_ms = limits_.give_up_ms > 0
+                                           ? std::min(limits_.grace_ms, limits_.give_up_ms)
+                                           : limits_.grace_ms;
       Result<std::unique_ptr<Store>> store =
-          make_store(options_, where->location, names->fixed(), limits_.grace_ms);
+          make_store(options_, where->location, names->fixed(), patience_ms);
       if (!store) {
         return store.error();
       }
