@@ -56,9 +56,11 @@ OptionSet options() {
       .add("host-selector", &Options::host_selector, "POLICY",
            "How --balance chooses the next host: round_robin, beginning with the first, or random.")
       .choices({kSharingPolicies.begin(), kSharingPolicies.end()});
-  table.add("backoff", &Options::backoff, "BOOL",
-            "Skips a host that failed for 2 s, and twice as long after each further failure; "
-            "otherwise it is tried again after a second.");
+  table
+      .add("backoff", &Options::backoff, "BOOL",
+           "Skips a host that failed for 2 s, and twice as long after each further failure; "
+           "otherwise it is tried again after a second.")
+      .flume("false");
   table
       .add("maxBackoff", &Options::max_backoff, "TIME",
            "The longest time for which --backoff skips a host.")
