@@ -32,7 +32,10 @@ OptionSet stage_options() {
   using Options = StageOptions;
   const auto line = &Options::line;
 
-  table.add("text", &Options::text, "", "Treat input as text, one event per line (no detection).")
+  table
+      .add("text", &Options::text, "",
+           "Treat input as text, one event per line (no detection). Every byte is "
+           "kept, also a byte order mark.")
       .cli_only();
   table
       .add("stream", &Options::stream, "",

@@ -34,7 +34,8 @@ Status set_option(const OptionSpec& spec, void* options, std::string_view text) 
     return same_in_any_case(choice, text);
   });
   if (chosen == choices.end()) {
-    std::string known = did_you_mean(text, choices);
+    // Where something else is meant often, a hint says so: then no choice is proposed.
+    std::string known = spec.hint.empty() ? did_you_mean(text, choices) : std::string();
     if (known.empty()) {
       known = " (known: " + join(choices, ", ") + ")";
     }

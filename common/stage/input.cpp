@@ -109,7 +109,7 @@ Status Input::check_start(std::string_view bytes) {
   const std::string_view head = bytes.substr(0, kCheckedText);
   if (!check_text_start(head, delimiter_)) {
     return Error{ErrorClass::input, "cannot read " + name_ + " as text: it has control characters",
-                 "iconv(1) converts other encodings; --text accepts any bytes"};
+                 "zcat(1) and its like unpack compressed files, iconv(1) converts other encodings"};
   }
   unchecked_ = kCheckedText - head.size();
   return {};

@@ -157,8 +157,11 @@ Status FileRollSink::open(const StageContext& context) {
   }
   auto dir = LocalDir::open(options_.directory, LocalDir::Missing::fail);
   if (!dir) {
-    return Error{dir.error().kind, dir.error().message,
-                 "create the directory first, or name another one"};
+    Error error = dir.error();
+    if (error.kind == ErrorClass::config) {
+      error.hint = "create the directory first, or name another one";
+    }
+    return error;
   }
   if (::faccessat(dir->fd(), ".", W_OK | X_OK, AT_EACCESS) != 0) {
     return system_error("cannot write in '" + options_.directory + "'", errno);

@@ -127,7 +127,7 @@ Result<std::size_t> SpoolText::read_unpacked(std::uint8_t* to, std::size_t size)
         return Error{ErrorClass::input,
                      "'" + name_ + "' is cut: its " + std::string(name_of(form_.compression)) +
                          " data ends early",
-                     "copy it again; its events so far were delivered"};
+                     "copy it again; nothing of it was delivered"};
       }
       break;
     }

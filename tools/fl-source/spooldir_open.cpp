@@ -101,8 +101,11 @@ Status SpooldirSource::check_options() {
 Status SpooldirSource::open_directories() {
   auto root = LocalDir::open(options_.spool_dir, LocalDir::Missing::fail);
   if (!root) {
-    return Error{root.error().kind, root.error().message,
-                 "create the directory first, or name another one"};
+    Error error = root.error();
+    if (error.kind == ErrorClass::config) {
+      error.hint = "create the directory first, or name another one";
+    }
+    return error;
   }
   root_.emplace(std::move(*root));
   root_path_ = options_.spool_dir;
