@@ -276,9 +276,10 @@ std::string component_help(const Tool& tool, const ComponentType& type, bool all
     out += "\nOptions of every stage:\n" + help_list(stage_options()) + std::string(kCommonHelp);
     return out + fmt::format("\nDetails: man {}-{}\n", tool.name, type.name);
   }
-  return out +
-         fmt::format("\n--help-all also shows the options of every stage.\nDetails: man {}-{}\n",
-                     tool.name, type.name);
+  return out + fmt::format(
+                   "\n--help-all also shows the options of every stage, which fl(7) explains.\n"
+                   "Details: man {}-{}\n",
+                   tool.name, type.name);
 }
 
 std::string command_help(const Tool& tool, const CommandType& command) {

@@ -35,7 +35,8 @@ def check_help(report, program, component, stage_options):
     """A component shows its own options and names --help-all, which shows those of a stage, too."""
     words = program.command(component)
     short, full = (run(words + [option]).stdout for option in ("--help", "--help-all"))
-    report.check("--help-all" in short, f"{words} --help names no --help-all")
+    for name in ("--help-all", "fl(7)"):
+        report.check(name in short, f"{words} --help does not name {name}")
     own = {option["name"] for option in component["options"]}
     for option in visible(stage_options):
         shown = re.compile(rf"^  --{option['name']}(?![\w-])", re.M)
