@@ -168,9 +168,11 @@ Status make_directory(const std::string& path, LogModes modes) {
     return {};
   }
   if (::mkdirat(above->fd(), name.c_str(), modes.directory) != 0) {
-    return errno == EEXIST ? Status()
-                           : system_error(ErrorClass::create,
-                                          "cannot make the directory '" + path + "'", errno);
+    const int number = errno;
+    const std::string what = "cannot make the directory '" + path + "'";
+    return number == EEXIST                      ? Status()
+           : number == EACCES || number == EPERM ? system_error(what, number)
+                                                 : system_error(ErrorClass::create, what, number);
   }
   return above->sync();
 }

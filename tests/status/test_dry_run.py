@@ -46,12 +46,13 @@ class DryRun(harness.Case):
         self.values = {"LINES": self.path("lines"), "COUNT": "10", "PORT": "0", "DIR": self.dir,
                        "SPOOL": self.path("spool"), "DEST": self.path("dest"), "STUCK": "",
                        **servers.values}
+        self.prefix = ""
 
     def status(self, kind, options, words, given=b""):
         """0, too: it keeps listening, or waits until its header is read, so it has refused nothing."""
         text = string.Template(words).safe_substitute(self.values)
         with tempfile.TemporaryFile() as errors, subprocess.Popen(
-                ["sh", "-c", f"exec {TOOLS[kind]} --ack-wait 20ms {options} {text}"], cwd=self.dir,
+                ["sh", "-c", f"exec {self.prefix} {TOOLS[kind]} --ack-wait 20ms {options} {text}"], cwd=self.dir,
                 env=self.env(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                 stderr=errors) as process:
             process.stdin.write(given)
@@ -129,6 +130,34 @@ class DryRun(harness.Case):
         print(f"refused at the start: {', '.join(tried)}")
         print(f"not opened at the start: {', '.join(taken)}")
         self.assertGreater(len(tried), 6)
+
+    def test_every_path_option_in_a_directory_that_is_closed_to_the_user(self):
+        other = "setpriv --reuid=65534 --regid=65534 --clear-groups" if os.getuid() == 0 else ""
+        os.mkdir(self.path("closed"), 0o555)
+        os.chmod(self.dir, 0o755)
+        for name in ("spool", "dest", "directory"):
+            os.chmod(self.path(name), 0o777)
+        if subprocess.run(["sh", "-c", f"exec {other} fl-sink --version"], env=self.env(), check=False,
+                          capture_output=True, timeout=harness.HANG).returncode != 0:
+            self.skipTest("the programs are closed to other users")
+        self.prefix = other
+        tried = []
+        for kind, name in sorted(DECLARED):
+            outs = " --out one --out two" if STAGES[kind][name].get("outputs") else ""
+            for option in paths_of(kind, name):
+                words = STAGES[kind][name]["run"] + f" --{option} {self.path('closed', 'x')}"
+                with self.subTest(f"{kind} {name} --{option}"):
+                    run = self.status(kind, outs + (" --text" if kind != "source" else ""), words)
+                    dry = self.status(kind, "--dry-run" + outs, words)
+                    if dry and not run and kind == "sink":
+                        run = self.status(kind, outs + " --text", words, b"x\n")
+                    self.assertEqual(dry, run, self.said)
+                    if run == 77:
+                        tried.append(f"{name} --{option}")
+        words = "file " + self.path("closed", "log") + " --put"
+        self.assertEqual([self.status("channel", how, words) for how in ("--text", "--dry-run")], [77, 77])
+        print(f"refused: {', '.join(tried)}")
+        self.assertGreater(len(tried), 3)
 
     def test_every_port_that_is_taken(self):
         tried = []
