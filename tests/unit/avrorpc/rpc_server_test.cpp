@@ -128,6 +128,20 @@ TEST(RpcServer, AsksAnUnknownClientForItsProtocolAndRemembersIt) {
   EXPECT_EQ(serve(message(false, {}), known).events.size(), 1U);
 }
 
+// Flume knew this client only by the text of its second try; we know it by its hash.
+TEST(RpcServer, AnswersTheSecondTryOfAClientAsFlumeDoes) {
+  for (const bool is_second : {false, true}) {
+    KnownProtocols known;
+    std::string tried =
+        captured::bytes(is_second ? captured::kSecondTryC2s : captured::kFirstTryC2s);
+    const Served served = serve(tried, known);
+    EXPECT_EQ(served.events, (std::vector<std::pair<Headers, std::string>>{{{{"h", "v"}}, "hi"}}));
+    std::string expected = captured::bytes(captured::kSecondTryS2c);
+    expected[3] = is_second ? 2 : 1;  // the serial
+    EXPECT_EQ(served.replies, expected);
+  }
+}
+
 TEST(RpcServer, RunsTheCallOfAKnownClientThatExpectsAnotherServer) {
   KnownProtocols known;
   std::string message(kRpcProtocolHash);
@@ -284,6 +298,16 @@ TEST(ZlibStream, PacksAndUnpacksAsFlumeDoes) {
   }
   EXPECT_TRUE(rest.empty());
   EXPECT_EQ(plain, captured::bytes(captured::kPlainC2s));
+
+  // What Flume packed, without its replies to the events after the third.
+  Inflater of_flume;
+  packed = captured::bytes(captured::kDeflateS2c);
+  rest = packed;
+  std::string theirs(1000, '\0');
+  const auto whole = of_flume.take(rest, theirs.data(), theirs.size());
+  ASSERT_TRUE(whole.ok());
+  theirs.resize(*whole);
+  EXPECT_EQ(theirs, captured::bytes(captured::kPlainS2c));
 
   // Its replies one after the other, each flushed.
   KnownProtocols known;
