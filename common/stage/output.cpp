@@ -15,6 +15,7 @@ constexpr std::size_t kFrame = 64;    // count, size and marker, generously
 constexpr std::int64_t kLookMs = 50;  // doubled while nothing changes, up to
 constexpr std::int64_t kMostLookMs = 1000;
 constexpr std::int64_t kEmptyMs = 200;  // the time to connect after the last byte was taken
+constexpr std::int64_t kLateMs = 100;   // after a first reader has heard of a failure
 
 }  // namespace
 
@@ -414,7 +415,7 @@ Status Output::close(const StreamEnd& outcome, bool hurry) {
 void Output::close_failed(const Failure& failure, bool hurry) {
   if (server_ && !told_in_header_ && !last_word_said_) {
     server_->fail(failure);
-    last_word_said_ = true;
+    last_word_said_ = said_failure_ = true;
     tell_until_ms_ = monotonic_ms() + settings_.ack_wait_ms;
   }
   const bool can_hear =
@@ -422,6 +423,17 @@ void Output::close_failed(const Failure& failure, bool hurry) {
   if (!can_hear || hurry || server_->last_word_sent() || end_.reader_closed() ||
       monotonic_ms() >= tell_until_ms_) {
     close_now();
+  }
+}
+
+void Output::tell_late_readers() {
+  const std::int64_t until = monotonic_ms() + kLateMs;
+  while (said_failure_ && server_->had_reader() && monotonic_ms() < until) {
+    PollSet set;
+    server_->watch(set);
+    set.wake_at(until);
+    set.wait();
+    server_->handle(set, sent_);
   }
 }
 

@@ -104,6 +104,7 @@ class Output final : public StageOutput {
   /// Closes stdout without `end` or `fail`.
   void close_silently() override { close_now(); }
   bool closed() const override { return closed_; }
+  void tell_late_readers() override;
   /// The stage ends with 0.
   void remove_socket() override;
 
@@ -144,6 +145,7 @@ class Output final : public StageOutput {
   bool closed_ = false;
   bool last_word_said_ = false;
   bool told_in_header_ = false;
+  bool said_failure_ = false;
   bool closed_early_ = false;
   bool was_full_ = false;
   int index_ = -1;

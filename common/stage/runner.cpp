@@ -256,6 +256,9 @@ int Runner::finish() {
   const Figures last = figures();
   if (end) {
     tell_failure(*end);
+    if (output_ && signals_.stop <= 1) {
+      output_->tell_late_readers();
+    }
   }
   if (plan_.sink) {
     if (const Status closed = plan_.sink->close(); !closed && !end) {

@@ -727,9 +727,13 @@ void Runner::end_if_finished() {
     return;
   }
   if (!output_->closed()) {
-    if (!settle() ||
-        failed(output_->close(intake_ ? intake_->outcome() : StreamEnd(), stopping_)) ||
-        !output_->closed()) {
+    if (!settle()) {
+      return;
+    }
+    // A reader has its time to hear of a failure, unless told twice to stop (tell_failure()).
+    const StreamEnd outcome = intake_ ? intake_->outcome() : StreamEnd();
+    const bool hurry = outcome ? signals_.stop > 1 : stopping_;
+    if (failed(output_->close(outcome, hurry)) || !output_->closed()) {
       return;
     }
     propagate();

@@ -104,6 +104,8 @@ class StageOutput {
   /// Ends it without `end` or `fail`.
   virtual void close_silently() = 0;
   virtual bool closed() const = 0;
+  /// A failure was heard by one reader: for a moment others, behind tee(1), may still come for it.
+  virtual void tell_late_readers() {}
   /// The stage ends with 0.
   virtual void remove_socket() = 0;
 };

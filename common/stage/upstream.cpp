@@ -141,7 +141,17 @@ void Upstream::finish(bool need_end) {
   }
   barred_ = barred_ || retry_ms_ >= 0;
   retry_ms_ = -1;
-  handle();  // `end` is sent before the writer closes its stdout: it is here now or never
+  handle();  // `end` is sent before the writer closes its stdout
+  // But if another reader acknowledges, behind tee(1), ours may not have been accepted yet. A
+  // writer that dies closes the connection.
+  for (int tries = 0; tries < kLastTries && client_.is_open() && !client_.end() && !failure_;
+       ++tries) {
+    PollSet pause;
+    pause.add(client_.fd(), client_.events());
+    pause.wake_at(monotonic_ms() + kRetryMs);
+    pause.wait();
+    handle();
+  }
   finished_ = true;
   if (has_writer_) {
     early_ = failure_ || !complete();

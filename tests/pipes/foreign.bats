@@ -94,6 +94,20 @@ WAIT="--ack-wait 500ms"
   said replicate
 }
 
+@test "through tee into two sinks: both hear how a short stream ends" {
+  local source i
+  for source in "seq --count 1" "spooldir missing --once" "exec -- sh -c 'seq 10; exit 3'"; do
+    for i in {1..10}; do
+      rm -f inner
+      pipe "fl-source $source | tee >(fl-sink null --stream; echo \$? > inner) | fl-sink null --stream"
+      wait_for inner .
+      # tee may have been killed by the pipe of the reader that ended first.
+      matches "(0|69|78) (0|141) ${STATUS%% *}"
+      STATUS="${STATUS%% *} $(cat inner)" matches "${STATUS%% *} ${STATUS%% *}"
+    done
+  done
+}
+
 @test "through pv" {
   runs "0 0 0" "fl-source seq --count 100000 | pv -q | fl-sink hdfs --stream $OUT"
   holds_numbers out 100000

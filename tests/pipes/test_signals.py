@@ -9,6 +9,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tools"))
 import harness
+from graph import transferred
 
 
 class Signals(harness.Case):
@@ -41,6 +42,24 @@ class Signals(harness.Case):
             time.sleep(0.01)
             return re.search(wanted, pipeline.errors(stage))
         return harness.poll(asked, f"a line with {wanted}: {pipeline.report()}")
+
+    def test_a_reader_that_comes_after_the_term_learns_why_its_writer_stops(self):
+        self.write("lines", b"".join(b"%d\n" % i for i in range(300_000)))
+        reader, writer = os.pipe()
+        source = self.pipeline("fl-source stdin lines --ack-wait 30s", stdout=writer)
+        os.close(writer)
+        # Full: nothing more is written.
+        seen = [-1]
+        harness.poll(lambda: seen.append(transferred(source.processes[0].pid)) or
+                     len(seen) > 50 and seen[-1] == seen[-50] > 0, "a full pipe")
+        source.send(signal.SIGTERM, 0)
+        harness.poll(lambda: not harness.is_pending(source.processes[0].pid, signal.SIGTERM), "the signal")
+        sink = self.pipeline("fl-sink null --stream", stdin=reader)
+        os.close(reader)
+        self.check(source, 75)
+        self.check(sink, 75)
+        said = source.errors(0).splitlines()[0].partition(": ")[2]
+        self.assertIn(f'the previous stage failed: "{said[:40]}', sink.errors(0))
 
     def test_usr1_prints_a_status_line_and_nothing_else_happens(self):
         pipeline, feed = self.quiet("fl-intercept ts",
