@@ -47,6 +47,9 @@ Status FanOutSink::open(const StageContext& context) {
 }
 
 std::optional<Guarantee> FanOutSink::guarantee() const {
+  if (lanes_.empty()) {
+    return std::nullopt;  // a dry run opens no outputs
+  }
   std::optional<std::optional<Guarantee>> weakest;
   for (const Lane& lane : lanes_) {
     if (!lane.is_optional) {
