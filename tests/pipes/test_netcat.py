@@ -126,6 +126,17 @@ def sockets_of(port: int) -> int:
     return sum(state in (ESTABLISHED, CLOSE_WAIT, CLOSED) for state, _ in tcp_rows(port))
 
 
+def sockets_in(pid: int) -> int:
+    """The sockets that a process has open."""
+    count = 0
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            count += os.readlink(f"/proc/{pid}/fd/{name}").startswith("socket:")
+        except FileNotFoundError:
+            pass
+    return count
+
+
 def is_listening(port: int) -> bool:
     return any(state == LISTENING for state, _ in tcp_rows(port))
 
@@ -233,6 +244,8 @@ class Netcat(harness.Case):
         pipeline = self.start("fl-sink stdout")
         self.send_and_close(300_000)
         harness.poll(lambda: sockets_of(self.port) == 0, "the connection is over")
+        # Left are those that listen, and the one of the next stage.
+        harness.poll(lambda: sockets_in(pipeline.processes[0].pid) == 3, "all of it is read")
         self.stop(pipeline)
         lines = pipeline.output().split(b"\n")[:-1]
         self.assertEqual(lines, [b"%d" % i for i in range(1, len(lines) + 1)])

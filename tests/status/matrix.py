@@ -429,6 +429,8 @@ class Cell:
                      "a flow of events")
         if not hold:
             return
+        # If one has gone, others may not have begun: a stopped one would never get its handlers.
+        harness.wait_for_handlers([stage.process.pid for stage in lasts], signal.SIGTERM)
         for stage in lasts:
             stage.send(signal.SIGSTOP)
         self.settle()

@@ -32,6 +32,7 @@ import time
 
 import http_server
 import maven
+from freeze import wait_still
 from ports import free_port, free_ports
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -126,6 +127,7 @@ class Process:
 
     def freeze(self):
         self.process.send_signal(signal.SIGSTOP)
+        wait_still(self.process.pid)
 
     def thaw(self):
         self.process.send_signal(signal.SIGCONT)

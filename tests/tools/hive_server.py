@@ -24,6 +24,7 @@ import time
 import maven
 import metastore
 import thrift_wire as wire
+from freeze import wait_still
 from ports import free_port
 from thrift_wire import I64, Map, Struct, text
 
@@ -117,6 +118,7 @@ class Java:
 
     def freeze(self):
         self.process.send_signal(signal.SIGSTOP)
+        wait_still(self.process.pid)
 
     def thaw(self):
         self.process.send_signal(signal.SIGCONT)

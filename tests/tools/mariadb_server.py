@@ -31,6 +31,7 @@ import sys
 import tempfile
 import time
 
+from freeze import wait_still
 from ports import free_port
 
 START_LIMIT = 120  # seconds; a busy machine takes thirty times as long as an idle one
@@ -107,6 +108,7 @@ class Server:
 
     def freeze(self):
         self.process.send_signal(signal.SIGSTOP)
+        wait_still(self.process.pid)
 
     def thaw(self):
         self.process.send_signal(signal.SIGCONT)

@@ -49,6 +49,7 @@ import urllib.request
 import configuration
 import credentials
 import jars  # makes tests/tools known, too
+from freeze import wait_still
 from jars import fail
 from ports import free_ports
 
@@ -223,6 +224,8 @@ class Cluster:
         try:
             if pid is not None:
                 os.kill(pid, number)
+                if number == signal.SIGSTOP:
+                    wait_still(pid)
         except ProcessLookupError:
             return None
         return pid

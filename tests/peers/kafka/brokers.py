@@ -53,6 +53,7 @@ sys.path.insert(0, str(ROOT / "tests" / "tools"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import maven  # noqa: E402
 from admin import Admin  # noqa: E402
+from freeze import wait_still  # noqa: E402
 from link_proxy import Link  # noqa: E402
 from ports import free_ports  # noqa: E402
 
@@ -324,6 +325,8 @@ class Cluster:
         if pid is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, sent)
+                if sent == signal.SIGSTOP:
+                    wait_still(pid)
 
     def wait_gone(self, number, seconds):
         end = time.monotonic() + seconds
