@@ -125,6 +125,45 @@ Result<std::uint64_t> LogReader::at_time(std::uint64_t ms) {
   }
 }
 
+Result<std::string> LogReader::damaged_positions() {
+  for (;;) {
+    const HeadSlot slot = head_.slot();
+    if (slot.positions_offset == 0) {
+      return std::string();
+    }
+    Result<std::optional<Segment>> segment =
+        open_segment(*files_, slot.segment_first, LogFiles::Open::read);
+    if (!segment) {
+      return segment.error();
+    }
+    if (*segment) {
+      SegmentWindow window;
+      window.reset((*segment)->file.get(), slot.durable_offset);
+      RecordHeader header;
+      std::uint8_t* payload = nullptr;
+      std::int64_t result = 0;
+      const auto found =
+          window.record(slot.positions_offset, (*segment)->id, header, payload, result);
+      if (result < 0) {
+        return log_error(*files_, "read", segment_name(slot.segment_first), result);
+      }
+      if (found == SegmentWindow::Found::record && header.kind == RecordKind::positions) {
+        return std::string();
+      }
+    }
+    const Result<bool> newer = refresh();  // a writer may have gone on to another segment
+    if (!newer) {
+      return newer.error();
+    }
+    if (!*newer) {
+      return *segment ? fmt::format(
+                            "'{}': the newest positions of the sources at {} of {} are damaged",
+                            files_->path(), slot.positions_offset, segment_name(slot.segment_first))
+                      : std::string();
+    }
+  }
+}
+
 void LogReader::seek(std::uint64_t sequence) {
   unguard();
   segment_.reset();

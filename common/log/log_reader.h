@@ -51,6 +51,10 @@ class LogReader {
   /// The first event put at or after this time; where there is none, the next one.
   Result<std::uint64_t> at_time(std::uint64_t ms);
 
+  /// What is wrong with the newest positions of the sources, which no event follows; empty:
+  /// nothing.
+  Result<std::string> damaged_positions();
+
   /// Reads on from this number, which may be in the middle of a block.
   void seek(std::uint64_t sequence);
   /// Of the next event.

@@ -83,6 +83,10 @@ Result<LogWriter::Append> LogWriter::append(const Block& block, std::string_view
   const Part parts[] = {
       {RecordKind::block, static_cast<std::uint32_t>(block.count), payload, *flags},
       {RecordKind::positions, 0, positions}};
+  if (seeded(Bug::positions_before_block) && !positions.empty()) {
+    const Result<Append> done = append({parts + 1, 1});
+    return done && *done == Append::done ? append({parts, 1}) : done;
+  }
   return append({parts, positions.empty() ? std::size_t{1} : std::size_t{2}});
 }
 
@@ -254,7 +258,7 @@ Status LogWriter::roll(Sync& sync) {
   if (made) {
     RecordCopy copy(made->file(), made->id(), first);
     std::int64_t written = 0;
-    if (!sync.positions.empty()) {
+    if (!sync.positions.empty() && !seeded(Bug::positions_not_carried)) {
       const auto now = static_cast<std::uint64_t>(files_.now_ms());
       (void)(copy.positions(sync.positions, now, written) && copy.flush(written));
     }

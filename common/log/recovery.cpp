@@ -117,16 +117,28 @@ class Recovery {
       tell(LogNotice::Kind::damage,
            fmt::format("'{}' lacks its last segment; going on with event {}", files_.path(),
                        slot.durable_sequence));
-      return begin_fresh(slot.durable_sequence) ? finish_fresh()
-                                                : failed("make a segment in", "", result_);
+      if (slot.positions_offset != 0) {
+        if (Status found = older_positions(last, UINT64_MAX); !found) {
+          return found;
+        }
+        tell_of_positions("are missing with it");
+      }
+      return begin_fresh(slot.durable_sequence) && copy_positions()
+                 ? finish_fresh()
+                 : failed("make a segment in", "", result_);
     }
     // Before a segment gets its name, all of the one before is durable.
     const bool is_in_last = slot.segment_first == last;
     durable_ = is_in_last ? slot.durable_sequence : last;
     durable_offset_ = is_in_last ? slot.durable_offset : kSegmentHeaderBytes;
-    if (is_in_last && slot.positions_offset != 0) {
-      if (Status read = read_positions(slot.positions_offset); !read) {
+    if (slot.positions_offset != 0) {
+      // A new segment begins with a copy, which is part of its tail while no slot names it.
+      if (Status read = read_positions(is_in_last ? slot.positions_offset : kSegmentHeaderBytes);
+          !read) {
         return read;
+      }
+      if (!is_in_last && !are_positions_damaged_) {
+        end_.positions.clear();
       }
     }
     return by_slot();
@@ -142,6 +154,92 @@ class Recovery {
     if (found == SegmentWindow::Found::record && header.kind == RecordKind::positions) {
       end_.positions.assign(reinterpret_cast<const char*>(payload), header.length);
       end_.positions_offset = offset;
+      return {};
+    }
+    return replace_positions(offset);
+  }
+
+  // Those at `offset`, which count, are damaged. What an older table does not know comes again; one
+  // that is ahead of its events would lose some.
+  Status replace_positions(std::uint64_t offset) {
+    are_positions_damaged_ = true;
+    if (seeded(Bug::positions_damage_ignored)) {
+      return {};
+    }
+    if (Status found = older_positions(old_.first, offset); !found) {
+      return found;
+    }
+    const auto size = static_cast<std::uint64_t>(size_);
+    std::uint64_t end = offset;
+    if (!window_.find(end, old_.id, 0, UINT64_MAX, result_)) {
+      if (result_ < 0) {
+        return failed("read", segment_name(old_.first), result_);
+      }
+      end = offset < durable_offset_ ? durable_offset_ : size;
+    }
+    std::string copy;
+    if (end = std::min(end, size); end > offset) {
+      set_aside(files_, *old_.file, durable_, offset, end, copy);
+    }
+    tell_of_positions(fmt::format("at {} of {} are damaged{}", offset, segment_name(old_.first),
+                                  copy.empty() ? "" : ", kept in '" + copy + "'"));
+    return {};
+  }
+
+  void tell_of_positions(const std::string& what) {
+    tell(LogNotice::Kind::damage,
+         fmt::format("'{}': the newest positions of the sources {}; {}, so that sources may send "
+                     "events again",
+                     files_.path(), what,
+                     end_.positions.empty() ? "there are no older ones" : "older ones are used"));
+  }
+
+  // The newest positions that are whole and before `offset` of the segment that begins with
+  // `first`, or else in an older segment.
+  Status older_positions(std::uint64_t first, std::uint64_t offset) {
+    Result<std::vector<std::uint64_t>> firsts = list_segments(files_);
+    if (!firsts) {
+      return firsts.error();
+    }
+    // What has a higher number may be in the file without being part of the log.
+    std::uint64_t most = has_slot() ? head_.slot().durable_sequence : UINT64_MAX;
+    while (!firsts->empty() && end_.positions.empty()) {
+      const std::uint64_t one = firsts->back();
+      firsts->pop_back();
+      if (one > first) {
+        continue;
+      }
+      Result<std::optional<Segment>> opened = open_segment(files_, one, LogFiles::Open::read);
+      if (!opened) {
+        return opened.error();
+      }
+      if (!*opened || (*opened)->id == 0) {
+        continue;
+      }
+      const Segment& segment = **opened;
+      const std::int64_t size = segment.file->size();
+      if (size < 0) {
+        return failed("read", segment_name(one), size);
+      }
+      const std::uint64_t all = static_cast<std::uint64_t>(size);
+      SegmentWindow window;
+      window.reset(segment.file.get(), one == first ? std::min(all, offset) : all);
+      std::uint64_t at = kSegmentHeaderBytes;
+      std::uint64_t sequence = one;
+      while (window.find(at, segment.id, sequence, most, result_)) {
+        RecordHeader header;
+        std::uint8_t* payload = nullptr;
+        (void)window.record(at, segment.id, header, payload, result_);
+        if (header.kind == RecordKind::positions) {
+          end_.positions.assign(reinterpret_cast<const char*>(payload), header.length);
+        }
+        sequence = header.end_sequence();
+        at += record_bytes(header.length);
+      }
+      if (result_ < 0) {
+        return failed("read", segment_name(one), result_);
+      }
+      most = one;
     }
     return {};
   }
@@ -243,8 +341,9 @@ class Recovery {
     // further on; new records must never reach them.
     const bool has_stale =
         size_ > static_cast<std::int64_t>(tail_end_) && tail_end_ < old_.stale_bytes;
-    const bool clean =
-        tail_end_ == durable_offset_ && !has_stale && (!*torn || seeded(Bug::hidden_7));
+    const bool clean = tail_end_ == durable_offset_ && !has_stale &&
+                       (!*torn || seeded(Bug::hidden_7)) &&
+                       (!are_positions_damaged_ || seeded(Bug::positions_damage_ignored));
     if (clean || seeded(Bug::tail_synced_again) || seeded(Bug::tail_cut) ||
         seeded(Bug::torn_tail_kept)) {
       return go_on();
@@ -281,6 +380,7 @@ class Recovery {
       return failed("make a segment in", "", result_);
     }
     std::uint64_t offset = kSegmentHeaderBytes;
+    bool is_damaged = false;
     while (old_.id != 0) {
       std::uint64_t next = offset;
       if (!window_.find(next, old_.id, copy_->sequence(), UINT64_MAX, result_)) {
@@ -293,21 +393,52 @@ class Recovery {
       std::uint8_t* payload = nullptr;
       (void)window_.record(next, old_.id, header, payload, result_);
       const std::uint64_t end = next + record_bytes(header.length);
-      if (header.first_sequence > copy_->sequence()) {
+      if (next > offset) {
+        is_damaged = true;
         std::string copy;
         set_aside(files_, *old_.file, copy_->sequence(), offset, next, copy);
-        add_gap(header.first_sequence, "a damaged record");
+        if (header.first_sequence > copy_->sequence()) {
+          add_gap(header.first_sequence, "a damaged record");
+        } else {
+          tell_of_bytes(offset, next, copy);
+        }
       }
       if (!copy_->records(window_, old_.id, next, end, result_)) {
         return failed("copy", segment_name(old_.first), result_);
       }
       offset = end;
     }
+    tail_end_ = offset;
+    const Result<bool> torn = has_torn_tail();
+    if (!torn) {
+      return torn.error();
+    }
+    if (*torn) {
+      is_damaged = true;
+      std::string copy;
+      set_aside(files_, *old_.file, copy_->sequence(), tail_end_, torn_end_, copy);
+      tell_of_bytes(tail_end_, torn_end_, copy);
+    }
+    if (is_damaged && copy_->positions_offset() == 0) {
+      if (Status found = older_positions(old_.first, kSegmentHeaderBytes); !found) {
+        return found;
+      }
+      (void)copy_positions();
+    }
     // No number is given twice, even if its record is gone.
     if (const std::uint64_t taken = highest_cursor(files_); taken > copy_->sequence()) {
       add_gap(taken, "the end of the log");
     }
     return result_ < 0 ? Status(failed("copy", segment_name(old_.first), result_)) : finish_fresh();
+  }
+
+  // Nothing says what they were: with positions of the sources among them, older ones count.
+  void tell_of_bytes(std::uint64_t from, std::uint64_t to, const std::string& copy) {
+    tell(LogNotice::Kind::damage,
+         fmt::format("'{}': {} bytes at {} of {} are no whole record{}; sources may send events "
+                     "again",
+                     files_.path(), to - from, from, segment_name(old_.first),
+                     copy.empty() ? "" : ", kept in '" + copy + "'"));
   }
 
   // A log whose last segment has no header has its id from another one.
@@ -409,6 +540,7 @@ class Recovery {
   std::uint64_t tail_end_ = 0;
   std::uint64_t tail_sequence_ = 0;
   std::uint64_t torn_end_ = 0;
+  bool are_positions_damaged_ = false;
   std::optional<NewSegment> fresh_;
   std::optional<RecordCopy> copy_;
 };

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import unittest
@@ -858,11 +859,68 @@ class Damage(FileChannel):
             segment.write(b"x")
         self.assertEqual(self.take(status=65), numbers(0, 10) + numbers(20, 30))
         self.assertIn("events 10 to 19 are missing", self.said)
+        self.assertIn(f"10 events of '{self.log}' are missing, see above", self.said)
         kept = glob.glob(self.log + "/quarantine/*")
         self.assertEqual(len(kept), 1)
         with open(kept[0], "rb") as file:
             self.assertIn(b"x5", file.read())
         self.assertEqual(self.take(), b"")
+
+    # ---- positions
+
+    def flip(self, path: str, at: int) -> None:
+        with open(path, "r+b") as file:
+            file.seek(at)
+            byte = file.read(1)[0]
+            file.seek(at)
+            file.write(bytes([byte ^ 1]))
+
+    def slots(self) -> list:
+        """(durable number, first number of its segment, offset of the positions in it, where the slot
+        is), that of the newest last."""
+        with open(self.log + "/head", "rb") as file:
+            head = file.read()
+        slots = [(struct.unpack_from("<Q", head, at + 8)[0], at) for at in (0, 4096)]
+        return [(*struct.unpack_from("<QQ", head, at + 32), *struct.unpack_from("<Q", head, at + 56), at)
+                for _, at in sorted(slots)]
+
+    def put_spool(self, kill=False) -> str:
+        """Puts the directory `spool`; what the put half said. kill: the source before it renames."""
+        source = ["fl-source", "spooldir", "spool", "--once"]
+        if kill:
+            source = ["strace", "-f", "-o", "/dev/null", "-e",
+                      "inject=rename,renameat,renameat2,link,linkat:signal=KILL", *source]
+        pipeline = self.pipeline(source, ["fl-channel", "file", self.log, "--put"])
+        if kill:
+            pipeline.wait()
+        else:
+            self.check(pipeline, 0, 0)
+        return pipeline.errors(1)
+
+    def verify(self, status: int = 0) -> str:
+        verify = self.check(self.pipeline(["fl-channel", "verify", self.log]), status)
+        return verify.output().decode()
+
+    def test_damaged_positions_are_reported_and_older_ones_are_used(self):
+        os.mkdir(self.path("spool"))
+        for i, name in enumerate("abc"):
+            self.write("spool/" + name, numbers(100 * i, 100 * (i + 1)))
+            self.put_spool(kill=name == "c")
+        self.assertTrue(os.path.exists(self.path("spool/c")))
+        self.assertEqual(self.cat(), numbers(0, 300))
+        _, first, offset, _ = self.slots()[-1]
+        segment = f"{first:020}.seg"
+        self.flip(os.path.join(self.log, segment), offset + 45)
+        self.assertIn(f"positions of the sources at {offset} of {segment} are damaged", self.verify(65))
+        said = self.put_spool()
+        self.assertIn(f"positions of the sources at {offset} of {segment} are damaged", said)
+        self.assertIn("sources may send events again", said)
+        self.assertEqual(len(glob.glob(self.log + "/quarantine/*")), 1)
+        self.assertEqual(self.cat(), numbers(0, 300) + numbers(200, 300))
+        self.write("spool/d", numbers(300, 301))
+        self.assertNotIn("damaged", self.put_spool())
+
+    # ---- head and segments
 
     def test_no_log_for_what_is_not_a_directory(self):
         self.write("log", "text")
@@ -889,10 +947,10 @@ class Damage(FileChannel):
         self.put(numbers(0, 10))
         head = self.write("log/head", "x" * 8192)
         self.take(status=65)
-        self.assertIn(f"'{self.log}' has a damaged head", self.said)
+        self.assertIn(f"'{self.log}/head' is damaged", self.said)
         os.unlink(head)
         self.take(status=65)
-        self.assertIn(f"'{self.log}' has no head", self.said)
+        self.assertIn(f"'{self.log}/head' is missing", self.said)
         self.put(b"")
         self.assertEqual(self.take(), numbers(0, 10))
 
@@ -915,6 +973,9 @@ class Damage(FileChannel):
                 other = "put" if half == "--take" else "take"
                 self.assertIn(f"{option.split()[0]} has no effect without --{other}",
                               channel.errors(0))
+        channel = self.check(self.pipeline(["fl-channel", "file", self.log, "--put", "--codec", "zstd"]), 64)
+        self.assertIn("--codec has no effect without --take", channel.errors(0))
+        self.assertIn("--log-codec", channel.errors(0))
         self.assertFalse(os.path.exists(self.log))
 
     def test_properties_may_be_given_to_either_half(self):

@@ -51,6 +51,13 @@ Result<int> run(const std::shared_ptr<void>& erased) {
       ++records;
     }
   }
+  const Result<std::string> positions = reader.damaged_positions();
+  if (!positions) {
+    return positions.error();
+  }
+  if (!positions->empty()) {
+    notices.push_back({LogNotice::Kind::damage, 0, 0, *positions});
+  }
   const Result<std::vector<std::string>> groups = list_groups(*view->files);
   if (!groups) {
     return groups.error();
@@ -94,7 +101,8 @@ CommandType verify_command() {
   command.name = "verify";
   command.summary = "checks a log";
   command.description =
-      "Reads every durable record of the log in DIR and every group's position, and checks them. "
+      "Reads every durable record of the log in DIR, the positions of its sources and those of its "
+      "groups, and checks them. "
       "Prints each problem and a summary; the status is 65 if there is a problem. Nothing is "
       "changed, and the log may be in use.";
   command.examples = {

@@ -448,6 +448,80 @@ TEST_F(LogWriterTest, PositionsGoOnThroughSegmentsAndEnds) {
   EXPECT_EQ(take_all(), "0-505");
 }
 
+// What is not whole any more cannot count; an older table only makes events come again.
+TEST_F(LogWriterTest, DamagedPositionsAreReportedAndTheOnesBeforeThemCount) {
+  auto writer = open_writer();
+  put(*writer, 3, "first");
+  sync(*writer);
+  for (const char* table : {"second", "third"}) {
+    put(*writer, 3, table);
+    sync(*writer);
+  }
+  put(*writer, 3);
+  ASSERT_TRUE(writer->close().ok());
+  const std::uint64_t third = writer->durable().positions_offset;
+  writer = nullptr;
+  std::string bytes = content(segment_name(0));
+  bytes[third + kRecordHeaderBytes] ^= 1;
+  set_content(segment_name(0), bytes);
+  for (int i = 0; i < 2; ++i) {
+    writer = open_writer();
+    EXPECT_EQ(writer->positions(), "second");
+    EXPECT_EQ(writer->next_sequence(), 12U);
+    ASSERT_EQ(notices_.size(), 1U) << notices();  // reported once
+    writer = nullptr;
+  }
+  EXPECT_NE(notices().find("at " + std::to_string(third) + " of " + segment_name(0)),
+            std::string::npos)
+      << notices();
+  EXPECT_NE(notices().find("kept in 'quarantine/"), std::string::npos) << notices();
+  EXPECT_NE(notices().find("older ones are used"), std::string::npos) << notices();
+  EXPECT_EQ(take_all(), "0-11");
+}
+
+TEST_F(LogWriterTest, DamagedPositionsOfASegmentAreReplacedByThoseOfTheSegmentBefore) {
+  auto writer = open_writer(20'000);
+  put(*writer, 3, "first");
+  while (writer->segments().size() < 3) {
+    put(*writer, 25);
+    sync(*writer);
+  }
+  const std::uint64_t last = writer->segments().back();
+  ASSERT_EQ(writer->durable().positions_offset, kSegmentHeaderBytes);
+  const std::uint64_t next = writer->next_sequence();
+  writer = nullptr;  // killed
+  std::string bytes = content(segment_name(last));
+  bytes[kSegmentHeaderBytes + kRecordHeaderBytes] ^= 1;
+  set_content(segment_name(last), bytes);
+  for (int i = 0; i < 2; ++i) {
+    writer = open_writer(20'000);
+    EXPECT_EQ(writer->positions(), "first");
+    EXPECT_EQ(notices_.size(), 1U) << notices();
+    writer = nullptr;
+  }
+  for (const std::uint64_t first : *list_segments(*files_)) {
+    if (first < last) {
+      std::filesystem::remove(path(segment_name(first)));
+    }
+  }
+  EXPECT_EQ(take_all(last), std::to_string(last) + "-" + std::to_string(next - 1));
+}
+
+TEST_F(LogWriterTest, WithoutOlderPositionsThereAreNone) {
+  auto writer = open_writer();
+  put(*writer, 3, "first");
+  ASSERT_TRUE(writer->close().ok());
+  const std::uint64_t at = writer->durable().positions_offset;
+  writer = nullptr;
+  std::string bytes = content(segment_name(0));
+  bytes[at + 4] ^= 1;  // its length
+  set_content(segment_name(0), bytes);
+  writer = open_writer();
+  EXPECT_EQ(writer->positions(), "");
+  EXPECT_NE(notices().find("there are no older ones"), std::string::npos) << notices();
+  EXPECT_EQ(take_all(), "0-2");
+}
+
 // A kill in the middle of the write may leave any part of it.
 TEST_F(LogWriterTest, ABlockAndItsPositionsAreThereTogetherOrNotAtAll) {
   auto writer = open_writer();
