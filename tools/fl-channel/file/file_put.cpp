@@ -306,9 +306,10 @@ Status FilePut::finish_job() {
       dropped_ += use_.events_dropped;
       if (use_.events_dropped > 0) {
         log(LogLevel::warning,
-            fmt::format("'{}' was full: {} removed that {} had not acknowledged", files_->path(),
-                        count_of(use_.events_dropped, "event"),
-                        use_.slowest.empty() ? "nobody" : "group '" + use_.slowest + "'"));
+            fmt::format(
+                "'{}' was full: {} removed that {} acknowledged", files_->path(),
+                count_of(use_.events_dropped, "event"),
+                use_.slowest.empty() ? "nobody had" : "group '" + use_.slowest + "' had not"));
       }
     }
     watch_limit();

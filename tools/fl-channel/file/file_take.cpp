@@ -424,10 +424,8 @@ Status FileTake::close() {
   if (reader_->missing() > 0) {
     return Error{
         ErrorClass::input,
-        fmt::format("{} of '{}' missing, see above",
-                    reader_->missing() == 1 ? "1 event is"
-                                            : fmt::format("{} events are", reader_->missing()),
-                    files_->path()),
+        fmt::format("{} of '{}' {} missing, see above", count_of(reader_->missing(), "event"),
+                    files_->path(), reader_->missing() == 1 ? "is" : "are"),
         {}};
   }
   return {};
