@@ -100,7 +100,9 @@ Result<LogWriter::Append> LogWriter::append(std::span<const Part> parts) {
   for (const Part& part : parts) {
     bytes += record_bytes(part.payload.size());
   }
-  if (offset_ + bytes > settings_.segment_bytes && sequence_ != segment_->first) {
+  const std::uint64_t events = sequence_ - segment_->first;
+  const bool has_all = settings_.segment_events != 0 && events >= settings_.segment_events;
+  if (events != 0 && (has_all || offset_ + bytes > settings_.segment_bytes)) {
     return Append::roll;  // what is larger than a segment has one of its own
   }
   std::uint8_t heads[2][kRecordHeaderBytes];

@@ -32,6 +32,8 @@ class LogWriter {
  public:
   struct Settings {
     std::uint64_t segment_bytes = 64ull << 20;
+    /// A segment with so many events takes no more; 0: only its size counts.
+    std::uint64_t segment_events = 0;
     /// The head is synced when this much has become durable since the last time, so that opening
     /// never has more to scan.
     std::uint64_t head_sync_bytes = 8ull << 20;

@@ -416,6 +416,22 @@ class Space(FileChannel):
         self.assertEqual(self.take(), b"")
 
 
+    def test_dropping_the_oldest_keeps_the_newest(self):
+        for capacity, count in ((5000, 20_000), (100_000, 300_000), (1000, 20_000)):
+            with self.subTest(capacity=capacity):
+                shutil.rmtree(self.log, ignore_errors=True)
+                put = self.pipeline(f"fl-source seq --count {count}",
+                                    ["fl-channel", "file", self.log, "--put", "--capacity",
+                                     str(capacity), "--when-full", "drop-oldest"])
+                self.check(put, 0, 65)
+                self.assertRegex(put.errors(1), r"[0-9]+ events removed that nobody had acknowledged")
+                left = self.cat()
+                first = int(left.split()[0])
+                self.assertEqual(left, numbers(first, count))
+                self.assertGreaterEqual(count - first, capacity // 2)
+                self.assertLessEqual(count - first, capacity)
+                self.assertIn(f"{first} events removed that were not acknowledged", put.errors(1))
+
     def test_a_limit_of_almost_nothing_lets_one_block_in_at_a_time(self):
         for words in (["--byte-capacity", "8KiB"], ["--capacity", "1"],
                       ["--byte-capacity", "128KiB", "--retain", "1GiB"],

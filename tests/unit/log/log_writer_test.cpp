@@ -228,6 +228,22 @@ TEST_F(LogWriterTest, ARecordLargerThanASegmentHasOneOfItsOwn) {
   EXPECT_EQ(take_all(), "0-705");
 }
 
+TEST_F(LogWriterTest, ASegmentTakesNoBlockWhenItHasEnoughEvents) {
+  LogWriter::Settings settings;
+  settings.segment_events = 10;
+  bool full = false;
+  const auto writer = LogWriter::open(*files_, settings, full);
+  ASSERT_TRUE(writer.ok());
+  for (int i = 0; i < 9; ++i) {
+    put(**writer, 4);
+  }
+  put(**writer, 30);
+  put(**writer, 1);
+  sync(**writer);
+  EXPECT_EQ(segments(), "0 12 24 36 66");
+  EXPECT_EQ(take_all(), "0-66");
+}
+
 TEST_F(LogWriterTest, AClosedLogIsGoneOnWithInTheSameSegment) {
   auto writer = open_writer();
   put(*writer, 10);

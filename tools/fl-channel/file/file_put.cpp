@@ -93,6 +93,9 @@ Status FilePut::open_log() {
   if (const std::uint64_t most = options_.byte_capacity.value; most != 0) {
     settings.segment_bytes = std::min(settings.segment_bytes, std::max(kSmallestSegment, most / 4));
   }
+  if (drops_oldest() && options_.capacity != 0) {
+    settings.segment_events = std::max<std::uint64_t>(1, options_.capacity / 4);
+  }
   bool full = false;
   Result<std::unique_ptr<LogWriter>> writer = LogWriter::open(*files_, settings, full);
   if (!writer && full) {
@@ -159,7 +162,7 @@ Status FilePut::handle(const PollSet&) {
       return start_sync();
     }
     if (look_at_ms_ >= 0 && now >= look_at_ms_) {
-      start_freeing(limit_reached() != Full::no && options_.when_full == "drop-oldest");
+      start_freeing(limit_reached() != Full::no && drops_oldest());
     }
   }
   return {};
@@ -407,11 +410,20 @@ void FilePut::watch_limit() {
   }
 }
 
+// Than the newest one that has events.
+bool FilePut::has_older_segment() const {
+  const std::vector<std::uint64_t>& segments = writer_->segments();
+  const bool is_empty = writer_->next_sequence() == segments.back();
+  return segments.size() > (is_empty ? 2 : 1);
+}
+
 FilePut::Full FilePut::limit_reached() const {
   if (!writer_) {
     return Full::no;
   }
-  if (options_.capacity != 0 && held() >= options_.capacity) {
+  // Only whole segments are dropped, and the newest one stays, whatever it has.
+  const bool is_free = drops_oldest() && !has_older_segment();
+  if (options_.capacity != 0 && held() >= options_.capacity && !is_free) {
     return Full::events;
   }
   // What is in a segment without events cannot be freed.
@@ -457,7 +469,7 @@ void FilePut::become(Full full) {
     look_at_ms_ = now;  // a segment may have become free
   }
   full_ = full;
-  if (!is_space && options_.when_full == "drop-oldest") {
+  if (!is_space && drops_oldest()) {
     return;  // what is removed is reported
   }
   if (full_warning_.happened(now)) {
@@ -522,7 +534,16 @@ Result<bool> FilePut::input_over() {
   if (!writer_ || has_pending() || job_ == Job::sync || writer_->has_unsynced()) {
     return false;
   }
-  return true;
+  // The last block may have been one too many.
+  if (limit_reached() == Full::events && held() > options_.capacity && drops_oldest() &&
+      !is_last_drop_asked_) {
+    if (!worker_.busy()) {
+      is_last_drop_asked_ = true;
+      start_freeing(true);
+    }
+    return false;
+  }
+  return !is_last_drop_asked_ || job_ != Job::freeing;
 }
 
 Status FilePut::close() {

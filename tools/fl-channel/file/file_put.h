@@ -72,6 +72,8 @@ class FilePut final : public ChannelPut {
   std::uint64_t needed() const;
   std::uint64_t held() const;
   std::uint64_t syncs_per_second(std::int64_t now) const;
+  bool drops_oldest() const { return options_.when_full == "drop-oldest"; }
+  bool has_older_segment() const;
   Full limit_reached() const;
   void watch_limit();
   Full space_reached();
@@ -90,6 +92,7 @@ class FilePut final : public ChannelPut {
   std::string pending_;
   std::uint64_t pending_count_ = 0;
   bool wants_roll_ = false;
+  bool is_last_drop_asked_ = false;  // the input is over, and held too much
 
   PositionTable table_;
   PositionQueue coming_;        // positions that the events put so far do not reach
