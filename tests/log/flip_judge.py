@@ -30,9 +30,10 @@ class FlipJudge(state_judge.Judge):
                     self.given.update(zip(range(first, first + count), numbers))
                     self.records.append((first, first + count))
             self.end = state["whole"]["end"]
-            _, pairs, faults = self.view(tuple(sorted(state["raw"].items())))
+            log, pairs, faults = self.view(tuple(sorted(state["raw"].items())))
             if dict(pairs) != self.given or [f for f in faults if f.kind != "silent"]:
                 self.fault({"at": "the whole log"}, "whole", Fault("wrong", "the readers differ"))
+            self.positions = log.positions.decode()
             return
         if "counts" in state:
             self.totals = state["counts"]
@@ -46,6 +47,8 @@ class FlipJudge(state_judge.Judge):
                 faults += more
                 missing = max(missing, lost)
         faults += self.second(state)
+        if "after" in state and not state["after"]["error"]:
+            faults += self.sources(state)
         for fault in faults:
             self.fault(state, "flips", fault)
         kinds, before = self.verdicts.get(state["outcome"], (set(), 0))
@@ -77,9 +80,21 @@ class FlipJudge(state_judge.Judge):
             faults.append(Fault("lost", f"{len(missing)} records"))
         return faults, len(missing)
 
+    def sources(self, state):
+        """What is wrong with the positions of the sources that opening has found."""
+        found, there = state["after"]["positions"], self.damaged(state)[0].positions.decode()
+        if found != there:
+            return [Fault("wrong", f"the positions are '{found}', not '{there}'")]
+        if found != self.positions and not state["after"]["notices"]:
+            return [Fault("silent", f"the positions are '{found}', older than '{self.positions}'")]
+        return []
+
+    def damaged(self, state):
+        return self.ledger.view({n: self.content(i) for n, i in state["raw"].items()})
+
     def second(self, state):
         """Where the second reader finds something else in the same files."""
-        log, pairs, faults = self.ledger.view({n: self.content(i) for n, i in state["raw"].items()})
+        log, pairs, faults = self.damaged(state)
         ours = {sequence: True for sequence, _ in pairs}
         ours.update({s: False for first, count, _ in log.gaps for s in range(first, first + count)})
         theirs = {s: payload is not None for first, count, payload in state["read"]["records"]

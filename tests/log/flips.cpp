@@ -49,6 +49,9 @@ struct Reading {
   std::string error;
   std::uint64_t end = 0;    ///< the durable end
   std::string unannounced;  ///< a gap that was not reported
+  // Of the log that was opened:
+  std::string positions;
+  std::string notices;
 };
 
 Reading read_log(LogFiles& files, bool joins = false) {
@@ -139,7 +142,7 @@ class Flips {
       stream_.given(first, block.payload);
       error = subject->put(block.payload, block.count);
       if (i % 40 == 7) {
-        error += subject->set_positions("spool/file" + std::to_string(i));
+        error += subject->set_positions();
       }
       if (i % 5 == 0) {
         error += subject->sync();
@@ -283,6 +286,8 @@ class Flips {
     if (opens) {
       auto subject = make_subject(std::make_unique<MemoryFiles>(machine), options_);
       std::string refused = subject->open();
+      std::string positions = refused.empty() ? subject->positions() : "";
+      std::string notices = subject->notices();
       subject.reset();
       after.emplace();
       if (refused.empty()) {
@@ -290,7 +295,10 @@ class Flips {
       } else {
         after->error = std::move(refused);
       }
+      after->positions = std::move(positions);
+      after->notices = std::move(notices);
       append_outcome(outcome, reading_, *after);
+      outcome += after->positions + (after->notices.empty() ? "" : ";told");
     }
     const auto [found, is_new] = outcomes_.emplace(std::move(outcome), counts_.size());
     if (is_new) {
@@ -316,7 +324,8 @@ class Flips {
     return all;
   }
 
-  // {"records":[[first,count,payload or null]],"end":N,"error":"","silent":""}
+  // {"records":[[first,count,payload or null]],"end":N,"error":"","silent":"","positions":"",
+  // "notices":""}
   std::string json_of(const Reading& reading) {
     std::string text = "{\"records\":[";
     for (const Record& record : reading.records) {
@@ -334,7 +343,9 @@ class Flips {
     }
     return text + "],\"end\":" + std::to_string(reading.end) +
            ",\"error\":" + json_quoted(reading.error) +
-           ",\"silent\":" + json_quoted(reading.unannounced) + "}";
+           ",\"silent\":" + json_quoted(reading.unannounced) +
+           ",\"positions\":" + json_quoted(reading.positions) +
+           ",\"notices\":" + json_quoted(reading.notices) + "}";
   }
 
   StateStream& stream_;

@@ -27,6 +27,7 @@ read_log.holds = functools.lru_cache(65536)(read_log.holds)
 # silent: a gap in what is durable, or one that nobody announced.
 KINDS = ("lost", "invented", "damaged", "order", "silent", "early", "refused", "wrong", "doubled")
 NUMBER = re.compile(rb"#([0-9a-f]{16})")
+PLACE = re.compile(rb"at ([0-9]+)")
 Fault = collections.namedtuple("Fault", "kind text")
 
 
@@ -209,6 +210,31 @@ class Ledger:
             if again:
                 faults.append(Fault("doubled", f"group {name} gets {len(again)} events again that it had "
                                     f"passed on disk, first {again[0]}"))
+        return faults
+
+    @staticmethod
+    def positions(view, recovered: bool):
+        """What is wrong with the positions of the sources in a state. They say "at N" with the log's own
+        numbers, and are stored with each block that ends at a multiple of 3, sometimes in between."""
+        log, _, _ = view
+        found = PLACE.fullmatch(log.positions)
+        if log.positions and not found:
+            return [Fault("damaged", f"positions {log.positions!r}")]
+        at = int(found.group(1)) if found else 0
+        ends = [first + count for first, count, *_ in log.blocks]
+        passed = [first + count for first, count, _ in log.gaps]
+        faults = []
+        # Sources are told that what is before it is in the log: it has to be.
+        if at > max(ends + passed + log.named[:1], default=0):
+            faults.append(Fault("lost", f"the positions are at {at}, the log ends at {max(ends, default=0)}"))
+        elif at > min(log.named, default=0) and at not in ends and at not in passed:
+            faults.append(Fault("lost", f"the positions are at {at}, where no block ends"))
+        # Before recovery, what is not durable may have lost the second half of its record.
+        upto = log.end if recovered else log.head[2] if log.head else 0
+        due = max((end for end in ends if end % 3 == 0 and end <= upto), default=0)
+        if at < due:
+            faults.append(Fault("doubled", f"the positions are at {at}, though a block that is there "
+                                f"reaches {due}"))
         return faults
 
     def delivered(self, view, group: str, payload: bytes, from_oldest=False):

@@ -22,7 +22,7 @@ class LogSubject : public Subject {
     settings.segment_bytes = options_.segment_bytes;
     settings.head_sync_bytes = options_.segment_bytes / 2;
     settings.codec = options_.compressed ? PayloadCodec::zstd : PayloadCodec::none;
-    settings.notify = [this](const LogNotice& notice) { notice_ = notice.text; };
+    settings.notify = [this](const LogNotice& notice) { notices_ += notice.text + "\n"; };
     bool full = false;
     Result<std::unique_ptr<LogWriter>> opened = LogWriter::open(*files_, settings, full);
     if (!opened) {
@@ -36,15 +36,19 @@ class LogSubject : public Subject {
   std::string put(std::string_view payload, std::uint32_t count) override {
     builder_.clear();
     builder_.add_encoded({}, payload, count);
-    // Some reach a position of their source.
     const std::uint64_t end = writer_->next_sequence() + count;
     const std::string table = end % 3 == 0 ? "at " + std::to_string(end) : std::string();
     return append([this, &table] { return writer_->append(builder_.block(), table); });
   }
 
-  std::string set_positions(std::string_view table) override {
-    return append([this, table] { return writer_->append_positions(table); });
+  std::string set_positions() override {
+    const std::string table = "at " + std::to_string(writer_->next_sequence());
+    return append([this, &table] { return writer_->append_positions(table); });
   }
+
+  std::string positions() override { return writer_->positions(); }
+
+  std::string notices() override { return std::exchange(notices_, {}); }
 
   std::string begin_sync() override {
     sync_ = std::make_unique<LogWriter::Sync>(writer_->begin_sync(false));
@@ -93,7 +97,7 @@ class LogSubject : public Subject {
 
   std::string open_group(const std::string& name) override {
     LogReader::Settings settings;
-    settings.notify = [this](const LogNotice& notice) { notice_ = notice.text; };
+    settings.notify = [this](const LogNotice& notice) { notices_ += notice.text + "\n"; };
     settings.join_bytes = std::min(settings.join_bytes, options_.join_bytes);
     Result<LogReader> reader = LogReader::open(*files_, settings);
     if (!reader) {
@@ -220,7 +224,7 @@ class LogSubject : public Subject {
   std::uint64_t first_ = 0;
   BlockBuilder builder_;
   std::map<std::string, Group> groups_;
-  std::string notice_;
+  std::string notices_;
 };
 
 }  // namespace

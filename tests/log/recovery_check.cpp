@@ -55,10 +55,12 @@ void RecoveryCheck::check(const State& state, bool trace) {
   std::string delivered;
   std::string gaps;
   std::string more;
+  std::string positions;
   {
     auto subject = make_subject(std::make_unique<MemoryFiles>(machine), options_);
     refused = subject->open();
     if (refused.empty()) {
+      positions = subject->positions();
       refused = subject->put(further_.payload, further_.count);
       refused += subject->sync();
       more = ",\"more\":[[" + std::to_string(kFurther) + "," + std::to_string(kFurther + 1) + "]]";
@@ -109,7 +111,8 @@ void RecoveryCheck::check(const State& state, bool trace) {
   }
   json += ",\"raw\":" + stream_.image(state.raw);
   if (refused.empty()) {
-    json += more + ",\"delivered\":{" + delivered + "},\"gaps\":[" + gaps + "]";
+    json += more + ",\"positions\":" + quoted(positions) + ",\"delivered\":{" + delivered +
+            "},\"gaps\":[" + gaps + "]";
     json += ",\"after\":" + stream_.image(seen(*machine->disk));
     json +=
         ",\"settled\":" + stream_.image(power_loss(*machine->disk, Keep::none, Keep::none, random));

@@ -100,6 +100,7 @@ class Judge:
                                                 passed=state.get("passed") if where != "settled" else None)
             faults += self.ledger.kept(self.seen(state[where]), state.get("kept", {}),
                                        state.get("opened", False))
+            faults += self.ledger.positions(self.seen(state[where]), recovered=where != "raw")
             self.again = max(self.again, doubled)
             for fault in faults:
                 if fault.kind not in found:
@@ -108,6 +109,10 @@ class Judge:
         if state.get("refused"):
             self.fault(state, "recovery", ledger.Fault("refused", state["refused"]))
         elif "delivered" in state:
+            there = self.seen(state["raw"])[0].positions.decode()
+            if state["positions"] != there:
+                self.fault(state, "opened", ledger.Fault("wrong", f"the positions are '{state['positions']}', "
+                                                         f"not '{there}'"))
             for group, payload in state["delivered"].items():
                 faults = self.ledger.delivered(self.seen(state["after"]), group, self.content(payload))
                 for fault in faults:

@@ -28,8 +28,13 @@ class Subject {
   virtual std::string open() = 0;
   /// Gives a block to the log. "later": not while this sync runs; "full": no room on the disk.
   virtual std::string put(std::string_view payload, std::uint32_t count) = 0;
-  /// The table of the sources' positions, to be stored with what was put before.
-  virtual std::string set_positions(std::string_view table) = 0;
+  /// Stores a table of the sources' positions that all that was put before reaches, "at N" with the
+  /// log's next number. put() does it, too, with every block that ends at a multiple of 3.
+  virtual std::string set_positions() = 0;
+  /// The newest table.
+  virtual std::string positions() = 0;
+  /// What was reported since the last call, a line each.
+  virtual std::string notices() = 0;
   /// Begins to make durable what was put; more may be put until end_sync() has returned, which is
   /// not part of it.
   virtual std::string begin_sync() = 0;
