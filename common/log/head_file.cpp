@@ -15,6 +15,17 @@ std::string_view view(const SlotBytes& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+// The slot beside the valid one is not. Both are written when a log is opened.
+bool has_lost_slot(std::string bytes, const HeadSlot& valid) {
+  bytes.resize(kHeadBytes);
+  const std::string_view other =
+      std::string_view(bytes).substr(slot_offset(valid.counter + 1, kHeadSlotDistance), kSlotBytes);
+  HeadSlot slot;
+  return other.find_first_not_of('\0') == std::string_view::npos
+             ? valid.counter > 1
+             : decode(other, slot) == Decoded::damaged;
+}
+
 }  // namespace
 
 Error later_version(const LogFiles& files, const std::string& name) {
@@ -43,11 +54,20 @@ Status HeadFile::read() {
     }
   }
   std::string bytes;
-  if (const std::int64_t n = read_fully(*file_, bytes, kHeadBytes, 0); n < 0) {
-    return log_error(*files_, "read", kHeadName, n);
-  }
+  std::string before;
   HeadSlot found;
-  switch (newest_slot(bytes, kHeadSlotDistance, found)) {
+  Decoded how = Decoded::damaged;
+  bool lacks_slot = false;
+  // One that is just being written is another one when it is read again.
+  do {
+    before = std::move(bytes);
+    if (const std::int64_t n = read_fully(*file_, bytes, kHeadBytes, 0); n < 0) {
+      return log_error(*files_, "read", kHeadName, n);
+    }
+    how = newest_slot(bytes, kHeadSlotDistance, found);
+    lacks_slot = how == Decoded::ok && has_lost_slot(bytes, found);
+  } while (lacks_slot && bytes != before);
+  switch (how) {
     case Decoded::other_version:
       return later_version(*files_, kHeadName);
     case Decoded::damaged:
@@ -62,9 +82,15 @@ Status HeadFile::read() {
         slot_ = found;
       }
       state_ = State::ok;
+      lacks_slot_ = lacks_slot;
       break;
   }
   return {};
+}
+
+void HeadFile::assume(const HeadSlot& slot) {
+  slot_ = slot;
+  state_ = State::ok;
 }
 
 Result<bool> HeadFile::refresh() {

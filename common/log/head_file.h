@@ -20,6 +20,10 @@ class HeadFile {
 
   State state() const { return state_; }
   const HeadSlot& slot() const { return slot_; }
+  /// A slot that was written does not hold, by damage or a power loss: it may be the newer one.
+  bool lacks_slot() const { return lacks_slot_; }
+  /// Goes on with this slot in place of a file that has none.
+  void assume(const HeadSlot& slot);
   /// Reads it again; true: it says something newer. A file that appears meanwhile is opened.
   Result<bool> refresh();
 
@@ -38,6 +42,7 @@ class HeadFile {
   LogFiles::Open how_ = LogFiles::Open::read;
   std::unique_ptr<LogFile> file_;
   State state_ = State::missing;
+  bool lacks_slot_ = false;
   bool is_synced_ = false;  // what was written last is on disk
   HeadSlot slot_;
 };

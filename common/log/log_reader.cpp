@@ -74,6 +74,46 @@ Status LogReader::list() {
   return {};
 }
 
+Status LogReader::read_without_head() {
+  is_listed_ = false;
+  if (Status listed = list(); !listed || segments_.empty()) {
+    return listed;
+  }
+  HeadSlot end;
+  end.segment_first = end.durable_sequence = segments_.back();
+  end.durable_offset = kSegmentHeaderBytes;
+  Result<std::optional<Segment>> last =
+      open_segment(*files_, end.segment_first, LogFiles::Open::read);
+  if (!last) {
+    return last.error();
+  }
+  if (*last && (*last)->id != 0) {
+    const std::int64_t size = (*last)->file->size();
+    if (size < 0) {
+      return log_error(*files_, "stat", segment_name(end.segment_first), size);
+    }
+    SegmentWindow window;
+    window.reset((*last)->file.get(), static_cast<std::uint64_t>(size));
+    std::uint64_t at = end.durable_offset;
+    std::int64_t result = 0;
+    while (window.find(at, (*last)->id, end.durable_sequence, UINT64_MAX, result)) {
+      RecordHeader header;
+      std::uint8_t* payload = nullptr;
+      (void)window.record(at, (*last)->id, header, payload, result);
+      end.positions_offset = header.kind == RecordKind::positions ? at : end.positions_offset;
+      at += record_bytes(header.length);
+      end.durable_sequence = header.end_sequence();
+      end.durable_offset = at;
+    }
+    if (result < 0) {
+      return log_error(*files_, "read", segment_name(end.segment_first), result);
+    }
+    end.log = (*last)->log.value_or(LogId());
+  }
+  head_.assume(end);
+  return {};
+}
+
 Result<std::uint64_t> LogReader::oldest() {
   is_listed_ = false;
   if (Status listed = list(); !listed) {

@@ -37,6 +37,11 @@ class LogReader {
   /// False: there is no log yet.
   bool exists() const { return head_.state() == HeadFile::State::ok; }
   HeadFile::State head_state() const { return head_.state(); }
+  /// There may be more than durable_sequence() says: head_file.h.
+  bool head_lacks_slot() const { return head_.lacks_slot(); }
+  /// For people who look at a log without a head: reading ends after the last record that is whole,
+  /// durable or not.
+  Status read_without_head();
   const LogId& log() const { return head_.slot().log; }
   /// The same in 32 hexadecimal digits.
   std::string log_text() const;
@@ -104,10 +109,10 @@ class LogReader {
   std::optional<Segment> segment_;
   SegmentWindow window_;
   PayloadUnpacker unpacker_;
-  std::uint64_t offset_ = 0;    // of the next record in the segment
-  std::uint64_t chain_ = 0;     // the number that record should have
-  std::uint64_t sequence_ = 0;  // the next number to hand out
-  std::string damage_;          // what was found between the last record and offset_
+  std::uint64_t offset_ = 0;               // of the next record in the segment
+  std::uint64_t chain_ = 0;                // the number that record should have
+  std::uint64_t sequence_ = 0;             // the next number to hand out
+  std::string damage_;                     // what was found between the last record and offset_
 
   Block block_;
   bool is_unpacked_ = false;  // block_ is the unpacker's memory

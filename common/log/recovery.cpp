@@ -112,6 +112,11 @@ class Recovery {
       return by_scan();
     }
     const HeadSlot& slot = head_.slot();
+    if (head_.lacks_slot()) {
+      tell(LogNotice::Kind::state,
+           fmt::format("'{}/{}' has a damaged slot; looking for what follows event {}",
+                       files_.path(), kHeadName, slot.durable_sequence));
+    }
     end_.log = slot.log;
     if (slot.segment_first > last) {
       tell(LogNotice::Kind::damage,

@@ -938,6 +938,83 @@ class Damage(FileChannel):
 
     # ---- head and segments
 
+    def test_a_damaged_slot_of_the_head_is_reported(self):
+        self.put(numbers(0, 100))
+        self.put(numbers(100, 200))
+        self.assertEqual(self.verify(), "200 events in 2 records, 890 bytes, 0 missing\n")
+        self.assertEqual([slot[0] for slot in self.slots()], [100, 200])
+        self.flip(self.log + "/head", self.slots()[-1][-1] + 33)
+        words = f"'{self.log}/head' has a damaged slot"
+        self.assertIn(words, self.verify(65))
+        self.assertEqual(self.take(status=65), numbers(0, 100))
+        self.assertEqual(self.said.count(words), 1, self.said)
+        self.assertIn(f"fl-channel file '{self.log}' --put < /dev/null", self.said)
+        for command in ("ls", "cat"):
+            looked = self.check(self.pipeline(["fl-channel", command, self.log]), 0)
+            self.assertEqual(looked.errors(0).count(words), 1, looked.errors(0))
+        put = self.check(self.pipeline(["fl-channel", "file", self.log, "--put"], stdin=subprocess.DEVNULL), 0)
+        self.assertEqual(put.errors(0).count(words), 1, put.errors(0))
+        self.assertEqual(self.take(), numbers(100, 200))
+        self.assertIn("200 events", self.verify())
+
+    def test_a_taker_that_goes_on_reports_a_damaged_slot_once(self):
+        self.put(numbers(0, 100))
+        self.put(numbers(100, 200))
+        self.flip(self.log + "/head", self.slots()[-1][-1] + 33)
+        taker = self.following()
+        poll(lambda: taker.output() == numbers(0, 100), "what is known")
+        self.put(numbers(200, 300))
+        poll(lambda: taker.output() == numbers(0, 300), "all of it")
+        taker.send(signal.SIGTERM)
+        self.check(taker, 0, 0)
+        self.assertEqual(taker.errors(0).count("has a damaged slot"), 1, taker.errors(0))
+
+    def test_a_slot_that_was_never_written_is_no_damage(self):
+        put, file = self.feed()
+        poll(lambda: os.path.exists(self.log + "/head"), "a head")
+        put.processes[0].kill()
+        put.wait()
+        self.assertNotIn("damaged", self.verify())
+        with open(self.log + "/head", "r+b") as head:   # as a power loss may leave it
+            head.seek(4096)
+            head.write(bytes(4096))
+        self.assertNotIn("damaged", self.verify())
+        self.assertEqual(self.take(), b"")
+
+    def test_without_a_head_the_segments_can_be_looked_into(self):
+        lines = numbers(0, 30_000)
+        self.put(lines, "--segment-size", "64K")
+        with open(self.log + "/head", "rb") as file:
+            whole = file.read()
+        self.assertGreater(len(self.segments()), 2)
+        for content, word in ((b"x" * 8192, "damaged"), (whole[:10], "damaged"), (None, "missing")):
+            with self.subTest(word):
+                os.unlink(self.log + "/head")
+                if content is not None:
+                    self.write("log/head", content)
+                for command in ("ls", "cat", "verify"):
+                    looked = self.pipeline(["fl-channel", command, self.log])
+                    self.check(looked, 65 if command == "verify" else 0)
+                    said = looked.errors(0) + looked.output().decode() * (command == "verify")
+                    self.assertEqual(said.count(f"'{self.log}/head' is {word}"), 1, said)
+                    self.assertEqual(said.count(f"fl-channel file '{self.log}' --put < /dev/null"), 1, said)
+                    if command == "cat":
+                        self.assertEqual(looked.output(), lines)
+                    else:
+                        self.assertIn("30000 events", looked.output().decode())
+                self.take(status=65)
+                self.assertIn(f"fl-channel file '{self.log}' --put < /dev/null", self.said)
+                taker = self.following()
+                poll(lambda: "waiting for a writer" in taker.errors(0), "a word")
+                taker.send(signal.SIGTERM)
+                taker.wait()
+                self.assertIn(f"'{self.log}/head' is {word}", taker.errors(0))
+                groups = self.check(self.pipeline(["fl-channel", "groups", self.log]), 65)
+                self.assertIn("--put < /dev/null", groups.errors(0))
+        self.put(b"")
+        self.assertIn("30000 events", self.verify())
+        self.assertEqual(self.take(), lines)
+
     def test_no_log_for_what_is_not_a_directory(self):
         self.write("log", "text")
         self.assertNotEqual(self.pipeline(["fl-channel", "file", self.log, "--put"]).wait(), [0])

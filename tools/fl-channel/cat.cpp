@@ -35,7 +35,7 @@ Result<int> run(const std::shared_ptr<void>& erased) {
   if (!from) {
     return from.error();
   }
-  Result<LogView> view = open_view(options.directory, log_notice);
+  Result<LogView> view = open_view(options.directory, log_notice, NoHead::read);
   if (!view) {
     return view.error();
   }

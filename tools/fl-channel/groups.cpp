@@ -135,7 +135,7 @@ Result<int> run(const std::shared_ptr<void>& erased) {
   if (changes == 1 && !is_group_name(options.group)) {
     return Error{ErrorClass::usage, "--to, --skip and --remove need --group NAME", {}};
   }
-  Result<LogView> view = open_view(options.directory, nullptr);
+  Result<LogView> view = open_view(options.directory, nullptr, NoHead::refused);
   if (!view) {
     return view.error();
   }

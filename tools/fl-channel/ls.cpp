@@ -15,7 +15,7 @@ struct Options {
 
 Result<int> run(const std::shared_ptr<void>& erased) {
   const Options& options = *std::static_pointer_cast<Options>(erased);
-  Result<LogView> view = open_view(options.directory, nullptr);
+  Result<LogView> view = open_view(options.directory, log_notice, NoHead::read);
   if (!view) {
     return view.error();
   }

@@ -18,8 +18,8 @@ struct Options {
 Result<int> run(const std::shared_ptr<void>& erased) {
   const Options& options = *std::static_pointer_cast<Options>(erased);
   std::vector<LogNotice> notices;
-  Result<LogView> view =
-      open_view(options.directory, [&](const LogNotice& notice) { notices.push_back(notice); });
+  Result<LogView> view = open_view(
+      options.directory, [&](const LogNotice& notice) { notices.push_back(notice); }, NoHead::read);
   if (!view) {
     return view.error();
   }
@@ -103,8 +103,10 @@ CommandType verify_command() {
   command.description =
       "Reads every durable record of the log in DIR, the positions of its sources and those of its "
       "groups, and checks them. "
-      "Prints each problem and a summary; the status is 65 if there is a problem. Nothing is "
-      "changed, and the log may be in use.";
+      "Prints each problem and a summary; the status is 65 if there is a problem: damage, also of "
+      "the head. Without a head, records are read as far as they "
+      "are "
+      "whole. Nothing is changed, and the log may be in use.";
   command.examples = {
       {"fl-source seq --count 10 | fl-channel file log --put; fl-channel verify log",
        "A sound log."}};

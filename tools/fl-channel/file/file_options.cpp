@@ -16,6 +16,10 @@ std::string log_directory(const FileOptions& options) {
   return first.substr(0, first.find_last_not_of(' ') + 1);
 }
 
+std::string repair_hint(const std::string& directory) {
+  return fmt::format("fl-channel file '{}' --put < /dev/null repairs it", directory);
+}
+
 Result<LogPlace> parse_place(const std::string& text) {
   LogPlace place;
   if (text == "oldest" || text == "newest") {
@@ -139,7 +143,7 @@ OptionSet file_options() {
           "once", &O::once, "BOOL",
           "With --take: end when everything that the log holds was taken, instead of waiting "
           "for more. An empty DIR ends with 0, one that does not exist or has other files with 78, "
-          "and a log whose head is lost with 65.")
+          "and a log whose head is lost or damaged with 65.")
       .cli_only();
   table
       .add("capacity", &O::capacity, "N",

@@ -55,6 +55,9 @@ Status check_halves(const FileOptions& options, const StageOptions& stage);
 /// The log's directory: of several, as Flume separates them by commas, the first.
 std::string log_directory(const FileOptions& options);
 
+/// What to do about a damaged head: "fl-channel file 'DIR' --put < /dev/null repairs it".
+std::string repair_hint(const std::string& directory);
+
 /// What --retain says: a size or a time; 0 is nothing.
 struct Retain {
   std::uint64_t bytes = 0;

@@ -49,10 +49,20 @@ Status FileTake::open(const StageContext& context) {
   if (cursor_ || shared_ || has_no_room_) {
     return {};
   }
+  const Status nothing = options_.once || reader_ ? nothing_to_take() : Status();
   if (options_.once) {
-    return nothing_to_take();
+    if (nothing) {
+      log(LogLevel::info,
+          fmt::format("'{}' holds no log yet; there is nothing to take", directory_));
+    }
+    return nothing;
   }
-  log(LogLevel::info, fmt::format("'{}' holds no log yet; waiting for it", directory_));
+  if (!nothing && nothing.error().kind == ErrorClass::input) {
+    log(LogLevel::warning,
+        fmt::format("{}; waiting for a writer: {}", nothing.error().message, nothing.error().hint));
+  } else {
+    log(LogLevel::info, fmt::format("'{}' holds no log yet; waiting for it", directory_));
+  }
   return {};
 }
 
@@ -78,7 +88,7 @@ Status FileTake::open_files() {
                "check the spelling; fl-channel file DIR --put makes it"};
 }
 
-// For --once, without a log: fine where a putter may just be making one.
+// Without a head: fine where a putter may just be making a log.
 Status FileTake::nothing_to_take() {
   std::vector<std::string> names;
   if (const int listed = files_->list("", names); listed != 0) {
@@ -91,9 +101,10 @@ Status FileTake::nothing_to_take() {
     const bool has_events = first && files_->open(name, LogFiles::Open::read, segment) == 0 &&
                             segment->size() > static_cast<std::int64_t>(kSegmentHeaderBytes);
     if (is_damaged || has_events) {
-      return Error{ErrorClass::input,
-                   fmt::format("'{}' has {} head", directory_, is_damaged ? "a damaged" : "no"),
-                   "fl-channel file --put repairs it when it opens the log"};
+      return Error{
+          ErrorClass::input,
+          fmt::format("'{}/{}' is {}", directory_, kHeadName, is_damaged ? "damaged" : "missing"),
+          repair_hint(directory_)};
     }
     if (!first && name != kLockName && name != kGroupsName && name != kQuarantineName &&
         name != kSpareName && !name.ends_with(".tmp")) {
@@ -102,7 +113,6 @@ Status FileTake::nothing_to_take() {
                    "give the directory of a log"};
     }
   }
-  log(LogLevel::info, fmt::format("'{}' holds no log yet; there is nothing to take", directory_));
   return {};
 }
 
@@ -159,6 +169,7 @@ Status FileTake::open_log() {
   if (std::exchange(has_no_room_, false)) {
     log(LogLevel::info, fmt::format("group '{}' of '{}' is made", options_.group, files_->path()));
   }
+  report_head();
   cursor_ = std::move(*cursor);
   log_text_ = reader_->log_text();
   const std::uint64_t next = cursor_->next();
@@ -255,10 +266,21 @@ Status FileTake::handle(const PollSet& set) {
 Result<bool> FileTake::refresh() {
   const bool had_all = lag() == 0;
   Result<bool> newer = reader_->refresh();
+  report_head();
   if (had_all && lag() > 0) {
     behind_ms_ = wall_ms();
   }
   return newer;
+}
+
+// In one process the put half has repaired it.
+void FileTake::report_head() {
+  if (!shared_ && !is_head_reported_ && reader_->head_lacks_slot()) {
+    is_head_reported_ = true;
+    log(LogLevel::warning,
+        fmt::format("'{}/{}' has a damaged slot: the last events may not be passed on; {}",
+                    directory_, kHeadName, repair_hint(directory_)));
+  }
 }
 
 Status FileTake::look() {
@@ -426,6 +448,12 @@ Status FileTake::close() {
         ErrorClass::input,
         fmt::format("{} of '{}' {} missing, see above", count_of(reader_->missing(), "event"),
                     files_->path(), reader_->missing() == 1 ? "is" : "are"),
+        {}};
+  }
+  if (options_.once && !is_stopped_ && reader_->head_lacks_slot()) {
+    return Error{
+        ErrorClass::input,
+        fmt::format("'{}' may have more events than were taken, see above", files_->path()),
         {}};
   }
   return {};

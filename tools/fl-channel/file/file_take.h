@@ -56,6 +56,7 @@ class FileTake final : public ChannelTake {
   Status open_files();
   Status open_log();
   Status nothing_to_take();
+  void report_head();
   Result<std::uint64_t> start_of_group();
   void wait_for_room(const Error& why);
   Result<bool> refresh();
@@ -77,6 +78,7 @@ class FileTake final : public ChannelTake {
   HeadWatch watch_;
   int watch_index_ = -1;
   std::int64_t look_at_ms_ = -1;
+  bool is_head_reported_ = false;
   bool has_no_room_ = false;  // for the file of a new group
   RepeatedWarning room_warning_;
   std::int64_t behind_ms_ = 0;  // when there was something to take again

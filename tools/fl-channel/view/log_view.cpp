@@ -3,13 +3,14 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <ctime>
 
 namespace fl {
 
-Result<LogView> open_view(const std::string& directory, LogNotify notify) {
+Result<LogView> open_view(const std::string& directory, const LogNotify& notify, NoHead no_head) {
   LogView view;
   Result<std::unique_ptr<LogFiles>> files = open_log_files(directory, false);
   if (!files) {
@@ -19,18 +20,41 @@ Result<LogView> open_view(const std::string& directory, LogNotify notify) {
   LogReader::Settings settings;
   settings.join_bytes = 0;
   settings.sets_aside = false;
-  settings.notify = std::move(notify);
+  settings.notify = notify;
   Result<LogReader> reader = LogReader::open(*view.files, settings);
   if (!reader) {
     return reader.error();
   }
   view.reader = std::make_unique<LogReader>(std::move(*reader));
-  if (!view.reader->exists()) {
-    const bool is_damaged = view.reader->head_state() == HeadFile::State::damaged;
-    return Error{
-        ErrorClass::input,
-        fmt::format("'{}' {}", directory, is_damaged ? "has a damaged head" : "holds no log"),
-        is_damaged ? "fl-channel file --put repairs it when it opens the log" : ""};
+  const auto tell = [&](std::string text) {
+    if (notify) {
+      notify({LogNotice::Kind::state, 0, 0, std::move(text)});
+    }
+  };
+  if (view.reader->exists()) {
+    if (view.reader->head_lacks_slot()) {
+      tell(fmt::format("'{}/{}' has a damaged slot: the last events may not be shown; {}",
+                       directory, kHeadName, repair_hint(directory)));
+    }
+    return view;
+  }
+  const bool is_damaged = view.reader->head_state() == HeadFile::State::damaged;
+  const Result<std::vector<std::uint64_t>> segments = list_segments(*view.files);
+  if (!segments) {
+    return segments.error();
+  }
+  if (segments->empty() && !is_damaged) {
+    return Error{ErrorClass::input, fmt::format("'{}' holds no log", directory), {}};
+  }
+  const std::string what =
+      fmt::format("'{}/{}' is {}", directory, kHeadName, is_damaged ? "damaged" : "missing");
+  if (no_head == NoHead::refused || segments->empty()) {
+    return Error{ErrorClass::input, what, repair_hint(directory)};
+  }
+  tell(fmt::format("{}: the segments are read as far as records are whole; {}", what,
+                   repair_hint(directory)));
+  if (Status found = view.reader->read_without_head(); !found) {
+    return found.error();
   }
   return view;
 }

@@ -18,8 +18,12 @@ struct LogView {
   std::unique_ptr<LogReader> reader;
 };
 
-/// Records come one by one; damage goes to `notify`. Errors: class input where there is no log.
-Result<LogView> open_view(const std::string& directory, LogNotify notify);
+/// Where a log has segments and no head, it is refused, or read as far as records are whole.
+enum class NoHead { refused, read };
+
+/// Records come one by one; damage goes to `notify`, that of the head now. Errors: class input
+/// where there is no log.
+Result<LogView> open_view(const std::string& directory, const LogNotify& notify, NoHead no_head);
 
 /// The event's number that a place means.
 Result<std::uint64_t> number_of(LogReader& reader, const LogPlace& place);
