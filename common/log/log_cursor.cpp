@@ -148,6 +148,7 @@ Result<GroupState> read_group(LogFiles& files, const std::string& group, bool sy
     return how.error();
   }
   state.how = *how;
+  state.is_torn = has_torn_slot(bytes, kCursorSlotDistance);
   // What was read may be newer than what is on disk; once this has succeeded it is not.
   if (synced && !seeded(Bug::unlink_before_cursor)) {
     if (const int result = sync_fully(*file); result != 0) {

@@ -24,6 +24,8 @@ struct GroupState {
   std::string name;
   Decoded how = Decoded::damaged;
   CursorSlot slot;
+  /// One slot was not completely written: the group may be further on, up to the oldest event.
+  bool is_torn = false;
   std::optional<Error> sync_error;
 };
 /// Reads it, and then makes it durable if `synced`: what was read is on disk unless there is a

@@ -254,6 +254,11 @@ Status LogReader::open_segment_at(std::uint64_t sequence) {
     }
     if (*opened) {
       segment_ = std::move(**opened);
+      if (!segment_->log && settings_.notify && segment_->first != headerless_) {
+        headerless_ = segment_->first;
+        settings_.notify(
+            {LogNotice::Kind::damage, headerless_, 0, damaged_header(*files_, headerless_)});
+      }
       window_.reset(segment_->file.get(), 0);
       if (Status limited = set_limit(); !limited) {
         segment_.reset();

@@ -112,6 +112,7 @@ class LogReader {
   std::uint64_t offset_ = 0;               // of the next record in the segment
   std::uint64_t chain_ = 0;                // the number that record should have
   std::uint64_t sequence_ = 0;             // the next number to hand out
+  std::uint64_t headerless_ = UINT64_MAX;  // the segment whose damaged header was reported last
   std::string damage_;                     // what was found between the last record and offset_
 
   Block block_;

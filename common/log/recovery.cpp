@@ -108,6 +108,9 @@ class Recovery {
       return failed("read", segment_name(last), size_);
     }
     window_.reset(old_.file.get(), static_cast<std::uint64_t>(size_));
+    if (!old_.log && old_.id != 0) {
+      tell(LogNotice::Kind::damage, damaged_header(files_, last));
+    }
     if (!has_slot()) {
       return by_scan();
     }

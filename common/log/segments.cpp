@@ -89,6 +89,11 @@ Result<std::optional<Segment>> open_segment(LogFiles& files, std::uint64_t first
   return std::optional<Segment>(std::move(segment));
 }
 
+std::string damaged_header(const LogFiles& files, std::uint64_t first) {
+  return fmt::format("'{}/{}' has a damaged header; it is read by the id of its first record",
+                     files.path(), segment_name(first));
+}
+
 std::optional<NewSegment> NewSegment::begin(LogFiles& files, const LogId& log, std::uint64_t first,
                                             int& result, std::uint64_t spare_bytes) {
   NewSegment made;

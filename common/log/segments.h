@@ -31,6 +31,9 @@ struct Segment {
 Result<std::optional<Segment>> open_segment(LogFiles& files, std::uint64_t first,
                                             LogFiles::Open how);
 
+/// For people: "'DIR/42.seg' has a damaged header; ..."
+std::string damaged_header(const LogFiles& files, std::uint64_t first);
+
 /// A segment that has no name yet: it is filled, synced, and then named.
 class NewSegment {
  public:

@@ -1015,6 +1015,55 @@ class Damage(FileChannel):
         self.assertIn("30000 events", self.verify())
         self.assertEqual(self.take(), lines)
 
+    def test_a_destroyed_header_of_a_segment_is_reported(self):
+        self.put(numbers(0, 30_000), "--segment-size", "64K")
+        segments = self.segments()
+        for path in (segments[1], segments[-1]):
+            with open(path, "r+b") as file:
+                file.write(b"\x5a" * 100)
+        verify = self.verify(65)
+        for path in (segments[1], segments[-1]):
+            self.assertEqual(verify.count(f"'{path}' has a damaged header"), 1, verify)
+        self.assertIn("30000 events", verify)
+        self.assertIn(" 0 missing", verify)
+        self.assertEqual(self.cat(), numbers(0, 30_000))
+        put = self.check(self.pipeline(["fl-channel", "file", self.log, "--put"], stdin=subprocess.DEVNULL), 0)
+        self.assertEqual(put.errors(0).count(f"'{segments[-1]}' has a damaged header"), 1, put.errors(0))
+        self.assertEqual(self.take(), numbers(0, 30_000))
+        self.assertEqual(self.said.count(f"'{segments[1]}' has a damaged header"), 1, self.said)
+
+    def test_segments_that_are_gone_are_reported(self):
+        self.put(numbers(0, 30_000), "--segment-size", "64K")
+        segments = self.segments()
+        starts = [int(os.path.basename(path)[:20]) for path in segments] + [30_000]
+        whole = self.path("whole")
+        shutil.copytree(self.log, whole)
+        for gone in (0, 2, len(segments) - 1):
+            with self.subTest(gone):
+                shutil.rmtree(self.log)
+                shutil.copytree(whole, self.log)
+                if gone == 0:
+                    self.take("--group", "a")
+                    self.check(self.pipeline(["fl-channel", "groups", self.log, "--group", "a", "--to", "10"]), 0)
+                    self.assertNotIn("missing", self.verify().rsplit(" 0 ", 1)[0])
+                os.unlink(segments[gone])
+                verify = self.verify(65)
+                ls = self.check(self.pipeline(["fl-channel", "ls", self.log]), 0).errors(0)
+                if gone == len(segments) - 1:
+                    for said in (verify, ls):
+                        self.assertIn(f"'{segments[gone]}' is missing", said)
+                start = 10 if gone == 0 else starts[gone]
+                self.assertIn(f"events {start} to {starts[gone + 1] - 1} are missing", verify)
+                if gone == 0:
+                    self.assertIn(f"events {start} to {starts[gone + 1] - 1} are missing", ls)
+
+    def test_a_log_whose_only_segment_is_gone_is_not_empty(self):
+        self.put(numbers(0, 10))
+        self.assertEqual(self.take(), numbers(0, 10))
+        path = self.segments()[0]
+        os.unlink(path)
+        self.assertIn(f"'{path}' is missing", self.verify(65))
+
     def test_no_log_for_what_is_not_a_directory(self):
         self.write("log", "text")
         self.assertNotEqual(self.pipeline(["fl-channel", "file", self.log, "--put"]).wait(), [0])

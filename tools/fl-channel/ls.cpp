@@ -1,6 +1,8 @@
 // fl-channel ls: the segments of a log.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "common/base/text.h"
 #include "common/component/command_type.h"
 #include "tools/fl-channel/view/log_view.h"
@@ -19,6 +21,11 @@ Result<int> run(const std::shared_ptr<void>& erased) {
   if (!view) {
     return view.error();
   }
+  const Result<std::vector<LogNotice>> missing = missing_segments(*view);
+  if (!missing) {
+    return missing.error();
+  }
+  std::for_each(missing->begin(), missing->end(), log_notice);
   const HeadSlot& head = view->reader->head();
   Result<std::vector<std::uint64_t>> firsts = list_segments(*view->files);
   if (!firsts) {
@@ -77,7 +84,8 @@ CommandType ls_command() {
   command.summary = "lists the segments of a log";
   command.description =
       "Prints a line for each segment of the log in DIR: the number of its first event, how many "
-      "events and bytes it has, and when it was made. The log may be in use.";
+      "events and bytes it has, and when it was made. A segment that the head or a group needs and "
+      "that is gone is reported. The log may be in use.";
   command.examples = {
       {"fl-source seq --count 10 | fl-channel file log --put; fl-channel ls log", "A small log."}};
   OptionTable<Options> table;

@@ -58,6 +58,11 @@ Result<int> run(const std::shared_ptr<void>& erased) {
   if (!positions->empty()) {
     notices.push_back({LogNotice::Kind::damage, 0, 0, *positions});
   }
+  const Result<std::vector<LogNotice>> gone = missing_segments(*view);
+  if (!gone) {
+    return gone.error();
+  }
+  notices.insert(notices.end(), gone->begin(), gone->end());
   const Result<std::vector<std::string>> groups = list_groups(*view->files);
   if (!groups) {
     return groups.error();
@@ -104,7 +109,7 @@ CommandType verify_command() {
       "Reads every durable record of the log in DIR, the positions of its sources and those of its "
       "groups, and checks them. "
       "Prints each problem and a summary; the status is 65 if there is a problem: damage, also of "
-      "the head. Without a head, records are read as far as they "
+      "the head, and segments that are missing. Without a head, records are read as far as they "
       "are "
       "whole. Nothing is changed, and the log may be in use.";
   command.examples = {

@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <ctime>
 
+#include "common/log/log_cursor.h"
+
 namespace fl {
 
 Result<LogView> open_view(const std::string& directory, const LogNotify& notify, NoHead no_head) {
@@ -57,6 +59,49 @@ Result<LogView> open_view(const std::string& directory, const LogNotify& notify,
     return found.error();
   }
   return view;
+}
+
+Result<std::vector<LogNotice>> missing_segments(LogView& view) {
+  std::vector<LogNotice> notices;
+  Result<std::vector<std::uint64_t>> firsts = list_segments(*view.files);
+  const auto has = [&](std::uint64_t first) {
+    return std::binary_search(firsts->begin(), firsts->end(), first);
+  };
+  if (firsts && !has(view.reader->head().segment_first)) {
+    // A writer may have gone on meanwhile.
+    if (const Result<bool> newer = view.reader->refresh(); !newer) {
+      return newer.error();
+    }
+    firsts = list_segments(*view.files);
+  }
+  if (!firsts) {
+    return firsts.error();
+  }
+  const std::string& directory = view.files->path();
+  if (const std::uint64_t used = view.reader->head().segment_first; !has(used)) {
+    notices.push_back({LogNotice::Kind::damage, used, 0,
+                       fmt::format("'{}/{}' is missing", directory, segment_name(used))});
+  }
+  // Before the groups are read: what they need is not removed after that.
+  const std::uint64_t oldest = firsts->empty() ? view.reader->durable_sequence() : firsts->front();
+  const Result<std::vector<std::string>> groups = list_groups(*view.files);
+  if (!groups) {
+    return groups.error();
+  }
+  for (const std::string& name : *groups) {
+    const Result<GroupState> group = read_group(*view.files, name, false);
+    if (!group) {
+      return group.error();
+    }
+    const std::uint64_t next = group->slot.next_sequence;
+    if (group->how == Decoded::ok && !group->is_torn && next < oldest) {
+      notices.push_back({LogNotice::Kind::missing, next, oldest - next,
+                         fmt::format("'{}': events {} to {} are missing, which group '{}' has not "
+                                     "acknowledged: their segments were removed",
+                                     directory, next, oldest - 1, name)});
+    }
+  }
+  return notices;
 }
 
 Result<std::uint64_t> number_of(LogReader& reader, const LogPlace& place) {

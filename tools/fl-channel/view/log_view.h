@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/log/log_reader.h"
 #include "common/option/option_table.h"
@@ -24,6 +25,9 @@ enum class NoHead { refused, read };
 /// Records come one by one; damage goes to `notify`, that of the head now. Errors: class input
 /// where there is no log.
 Result<LogView> open_view(const std::string& directory, const LogNotify& notify, NoHead no_head);
+
+/// What is missing although the head or a group's position names it.
+Result<std::vector<LogNotice>> missing_segments(LogView& view);
 
 /// The event's number that a place means.
 Result<std::uint64_t> number_of(LogReader& reader, const LogPlace& place);
