@@ -65,7 +65,8 @@ Status HeadFile::read() {
       return log_error(*files_, "read", kHeadName, n);
     }
     how = newest_slot(bytes, kHeadSlotDistance, found);
-    lacks_slot = how == Decoded::ok && has_lost_slot(bytes, found);
+    lacks_slot =
+        how == Decoded::ok && has_lost_slot(bytes, found) && !seeded(Bug::lost_slot_ignored);
   } while (lacks_slot && bytes != before);
   switch (how) {
     case Decoded::other_version:

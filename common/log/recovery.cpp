@@ -234,18 +234,24 @@ class Recovery {
       window.reset(segment.file.get(), one == first ? std::min(all, offset) : all);
       std::uint64_t at = kSegmentHeaderBytes;
       std::uint64_t sequence = one;
+      bool begins_without = false;
       while (window.find(at, segment.id, sequence, most, result_)) {
         RecordHeader header;
         std::uint8_t* payload = nullptr;
         (void)window.record(at, segment.id, header, payload, result_);
         if (header.kind == RecordKind::positions) {
           end_.positions.assign(reinterpret_cast<const char*>(payload), header.length);
+        } else if (at == kSegmentHeaderBytes) {
+          begins_without = true;
         }
         sequence = header.end_sequence();
         at += record_bytes(header.length);
       }
       if (result_ < 0) {
         return failed("read", segment_name(one), result_);
+      }
+      if (begins_without) {
+        break;  // then there were none before it
       }
       most = one;
     }

@@ -46,6 +46,7 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(Bug::count)> kNa
     "positions_before_block",
     "positions_not_carried",
     "positions_damage_ignored",
+    "lost_slot_ignored",
     "hidden_1",
     "hidden_2",
     "hidden_3",

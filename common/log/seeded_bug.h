@@ -45,6 +45,7 @@ enum class Bug {
   positions_before_block,  // a block's positions are written before it, and count alone
   positions_not_carried,   // a new segment does not begin with a copy of the positions
   positions_damage_ignored,  // damaged positions count as none, and nobody hears of it
+  lost_slot_ignored,         // nobody hears of a slot of the head that does not hold
   hidden_1,
   hidden_2,
   hidden_3,

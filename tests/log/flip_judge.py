@@ -74,6 +74,8 @@ class FlipJudge(state_judge.Judge):
                 faults.append(Fault("order", f"{numbers[:3]} at {first}, where {due[:3]} are due"))
         if following < self.end and not may_end_early:
             faults.append(Fault("lost", f"it ends at {following}, not at {self.end}"))
+        elif following < self.end and not reading["lacks_slot"]:
+            faults.append(Fault("silent", f"it ends at {following}, not at {self.end}, as if that was all"))
         if following > self.end:
             faults.append(Fault("invented", f"it ends at {following}, not at {self.end}"))
         if len(missing) > most:

@@ -49,6 +49,7 @@ struct Reading {
   std::string error;
   std::uint64_t end = 0;    ///< the durable end
   std::string unannounced;  ///< a gap that was not reported
+  bool lacks_slot = false;  ///< the head does not say everything, and the reader knows
   // Of the log that was opened:
   std::string positions;
   std::string notices;
@@ -91,6 +92,7 @@ Reading read_log(LogFiles& files, bool joins = false) {
     reading.records.push_back(std::move(record));
   }
   reading.end = reader->durable_sequence();
+  reading.lacks_slot = !reader->exists() || reader->head_lacks_slot();
   return reading;
 }
 
@@ -110,6 +112,7 @@ void append_outcome(std::string& out, const Reading& whole, const Reading& readi
     out += (record.is_gap ? '-' : '+') + std::to_string(record.first) + "," +
            std::to_string(record.count) + ":" + record.payload;
   }
+  out += reading.lacks_slot ? ";lacks" : "";
   out += ";" + std::to_string(reading.end) + ";" + reading.unannounced + ";" + reading.error + ";";
 }
 
@@ -324,8 +327,8 @@ class Flips {
     return all;
   }
 
-  // {"records":[[first,count,payload or null]],"end":N,"error":"","silent":"","positions":"",
-  // "notices":""}
+  // {"records":[[first,count,payload or null]],"end":N,"error":"","silent":"",
+  // "lacks_slot":false,"positions":"","notices":""}
   std::string json_of(const Reading& reading) {
     std::string text = "{\"records\":[";
     for (const Record& record : reading.records) {
@@ -344,6 +347,7 @@ class Flips {
     return text + "],\"end\":" + std::to_string(reading.end) +
            ",\"error\":" + json_quoted(reading.error) +
            ",\"silent\":" + json_quoted(reading.unannounced) +
+           ",\"lacks_slot\":" + (reading.lacks_slot ? "true" : "false") +
            ",\"positions\":" + json_quoted(reading.positions) +
            ",\"notices\":" + json_quoted(reading.notices) + "}";
   }

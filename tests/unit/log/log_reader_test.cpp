@@ -93,6 +93,32 @@ TEST_F(LogReaderTest, FollowsAHeadThatIsMadeAnew) {
   EXPECT_EQ(take(reader), "10-12");
 }
 
+TEST_F(LogReaderTest, ASlotThatWasWrittenAndDoesNotHoldIsNoticed) {
+  auto writer = open_writer();
+  put(*writer, 5);
+  ASSERT_TRUE(writer->close().ok());
+  put(*writer, 5);
+  ASSERT_TRUE(writer->close().ok());
+  writer = nullptr;
+  const std::string whole = content(kHeadName);
+  EXPECT_FALSE(open_reader().head_lacks_slot());
+  for (const std::size_t slot : {std::size_t{0}, kHeadSlotDistance}) {
+    std::string bytes = whole;
+    bytes[slot + 40] ^= 1;
+    set_content(kHeadName, bytes);
+    EXPECT_TRUE(open_reader().head_lacks_slot()) << slot;
+    bytes.replace(slot, kSlotBytes, kSlotBytes, '\0');
+    set_content(kHeadName, bytes);
+    EXPECT_TRUE(open_reader().head_lacks_slot()) << slot;
+  }
+  // As it is made, with one slot.
+  SlotBytes first = encode(HeadSlot{1, {}, 0, 0, kSegmentHeaderBytes, 0});
+  std::string made(reinterpret_cast<const char*>(first.data()), first.size());
+  made.resize(kHeadBytes);
+  set_content(kHeadName, made);
+  EXPECT_FALSE(open_reader().head_lacks_slot());
+}
+
 TEST_F(LogReaderTest, FindsTheOldestAndATime) {
   auto writer = open_writer(2'000);
   put(*writer, 30);
