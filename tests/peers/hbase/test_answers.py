@@ -12,39 +12,13 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import harness
 import hbase_gateway
 import hbase_server
+from cells import PROTOBUF, cell_set, row
 from region_away import RegionAway
 
 LIMIT = 240  # JVMs on a busy machine
-PROTOBUF = "application/x-protobuf"
 NOW = 2 ** 63 - 1   # to HBase
 REFUSED = b"IllegalArgumentException"
 EVENTS = [({"id": str(n), "timestamp": "7"}, f"v{n}") for n in range(3)]
-
-
-def number(value):
-    out = b""
-    value &= 2 ** 64 - 1
-    while value >= 0x80:
-        out += bytes([value & 0x7F | 0x80])
-        value >>= 7
-    return out + bytes([value])
-
-
-def field(tag, data):
-    return bytes([tag << 3 | 2]) + number(len(data)) + data
-
-
-def cell_set(rows):
-    """[(key, [(column, timestamp, data)])] as protobuf, as rows_of() of the double reads it."""
-    return b"".join(
-        field(1, field(1, key) + b"".join(
-            field(2, field(2, column) + (b"" if time is None else b"\x18" + number(time)) + field(4, data))
-            for column, time, data in cells))
-        for key, cells in rows)
-
-
-def row(key, column=b"f:a", time=5, data=b"v"):
-    return key, [(column, time, data)]
 
 
 def is_of_rows(request):
