@@ -362,11 +362,27 @@ class Recovery {
         seeded(Bug::torn_tail_kept)) {
       return go_on();
     }
-    if (!begin_fresh(durable_) || !copy_positions() ||
-        !copy_->records(window_, old_.id, durable_offset_, tail_end_, result_)) {
+    // A copy with the old file's name is found by the old slot until a newer one is on disk: what
+    // the slot says must hold there, too.
+    const bool keeps_places = durable_ == old_.first && is_whole(durable_offset_);
+    const std::uint64_t from = keeps_places ? kSegmentHeaderBytes : durable_offset_;
+    if (!begin_fresh(durable_) || (!keeps_places && !copy_positions()) ||
+        !copy_->records(window_, old_.id, from, tail_end_, result_)) {
       return failed("copy the end of", segment_name(old_.first), result_);
     }
     return finish_fresh();
+  }
+
+  // Whole records, one after the other, are before `end`.
+  bool is_whole(std::uint64_t end) {
+    std::uint64_t at = kSegmentHeaderBytes;
+    RecordHeader header;
+    std::uint8_t* payload = nullptr;
+    while (at < end &&
+           window_.record(at, old_.id, header, payload, result_) == SegmentWindow::Found::record) {
+      at += record_bytes(header.length);
+    }
+    return at == end;
   }
 
   // Continues where the last writer stopped.
