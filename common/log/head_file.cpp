@@ -16,10 +16,12 @@ std::string_view view(const SlotBytes& bytes) {
 }
 
 // The slot beside the valid one is not. Both are written when a log is opened.
-bool has_lost_slot(std::string bytes, const HeadSlot& valid) {
-  bytes.resize(kHeadBytes);
-  const std::string_view other =
-      std::string_view(bytes).substr(slot_offset(valid.counter + 1, kHeadSlotDistance), kSlotBytes);
+bool has_lost_slot(std::string_view bytes, const HeadSlot& valid) {
+  const std::uint64_t at = slot_offset(valid.counter + 1, kHeadSlotDistance);
+  if (bytes.size() < at + kSlotBytes) {
+    return valid.counter > 1;
+  }
+  const std::string_view other = bytes.substr(at, kSlotBytes);
   HeadSlot slot;
   return other.find_first_not_of('\0') == std::string_view::npos
              ? valid.counter > 1
