@@ -465,10 +465,11 @@ class Recovery {
   // Nothing says what they were: with positions of the sources among them, older ones count.
   void tell_of_bytes(std::uint64_t from, std::uint64_t to, const std::string& copy) {
     tell(LogNotice::Kind::damage,
-         fmt::format("'{}': {} bytes at {} of {} are no whole record{}; sources may send events "
-                     "again",
-                     files_.path(), to - from, from, segment_name(old_.first),
-                     copy.empty() ? "" : ", kept in '" + copy + "'"));
+         fmt::format(
+             "'{}': {} bytes at {} of {} cannot be read as records{}; sources may send events "
+             "again",
+             files_.path(), to - from, from, segment_name(old_.first),
+             copy.empty() ? "" : ", kept in '" + copy + "'"));
   }
 
   // A log whose last segment has no header has its id from another one.
