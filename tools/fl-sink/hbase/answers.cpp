@@ -71,6 +71,10 @@ bool hbase_is_disabled(const PostOutcome& outcome) {
   return outcome.status == 503 && mentions(outcome, "TableNotEnabledException");
 }
 
+bool hbase_is_no_counter(const PostOutcome& outcome) {
+  return outcome.status == 503 && mentions(outcome, "Field is not a long");
+}
+
 Error hbase_error(const PostOutcome& outcome, const std::string& shown, const std::string& table,
                   const std::string& family) {
   if (outcome.status == 0) {

@@ -29,6 +29,9 @@ Error hbase_error(const PostOutcome& outcome, const std::string& shown, const st
 /// answered so; others as if a region were moving (503), or not at all.
 bool hbase_is_disabled(const PostOutcome& outcome);
 
+/// Whether it says that the cell of an increment holds no number of 8 bytes, which never passes.
+bool hbase_is_no_counter(const PostOutcome& outcome);
+
 /// Whether the answer to GET /TABLE/schema names the family. Class config: it does not, or
 /// it is not a schema.
 Status check_hbase_schema(std::string_view json, const std::string& shown, const std::string& table,

@@ -463,6 +463,9 @@ Status HBaseSink::take_outcome(const PostOutcome& outcome) {
       }
       break;
     case HBaseAnswer::again:
+      if (asking_ == Asking::increment && hbase_is_no_counter(outcome)) {
+        break;
+      }
       asks_state_ = asking_ != Asking::schema;
       return trouble(error_of(outcome), outcome.needs_person, outcome);
     case HBaseAnswer::blocked:
@@ -481,7 +484,7 @@ Status HBaseSink::take_outcome(const PostOutcome& outcome) {
 // Of an answer after which no row is sent any more.
 Error HBaseSink::final_error_of(const PostOutcome& outcome) const {
   Error error = error_of(outcome);
-  if (error.kind == ErrorClass::input) {
+  if (error.kind == ErrorClass::input || hbase_is_no_counter(outcome)) {
     error.kind = ErrorClass::config;  // of a schema or counter, so no event is at fault
     if (asking_ == Asking::increment) {
       error.hint = "does --increment-column hold 8 bytes?";
