@@ -2,7 +2,7 @@
 """Putter and takers of one log as processes of their own, started and killed at random: three groups
 at different places, one of which acknowledges nothing. After each round the log is judged.
 
-usage: rounds.py [--long] [--rounds N]
+usage: rounds.py [--rounds N]
 Last line: rounds: N rounds, E events, lost L, doubled D, ...
 """
 import collections
@@ -108,7 +108,7 @@ def repeats(log: Rounds, view, before: dict) -> None:
 
 def main() -> int:
     arguments = dict(zip(sys.argv[1:], sys.argv[2:]))
-    rounds = int(arguments.get("--rounds", 500 if "--long" in sys.argv else 60))
+    rounds = int(arguments.get("--rounds", 500))
     start, counts, most = time.monotonic(), collections.Counter(), 0
     log = Rounds("rounds", SEED)
     try:
