@@ -116,6 +116,10 @@ Status Runner::open() {
     return Error{ErrorClass::usage, "--codec compresses a stream, and this sink writes none",
                  "for compressed files the hdfs sink has --code-c"};
   }
+  if (!plan_.sink && !writes() && context_.codec.codec != BlockCodec::null) {
+    return Error{ErrorClass::usage, "--codec compresses a stream, and --put alone writes none",
+                 "what the file channel stores is compressed by --log-codec"};
+  }
   // The header goes out before anything else that can fail, so that a failure is seen below.
   if (writes() && !plan_.options.dry_run) {
     if (Status status = open_output(); !status) {

@@ -174,6 +174,9 @@ class Properties(Case):
                 self.refused(78, ["fl-source", "kafka", "t", *self.place, "--group", "g", name,
                                   "max.poll.interval.ms=" + value], "max.poll.interval.ms")
 
+    def test_a_codec_without_a_stream_is_refused(self):
+        self.refused(64, ["fl-channel", "kafka", "t", *self.place, "--put", "--codec", "zstd"], "--codec")
+
     def test_transactions_are_refused(self):
         for stage in (["fl-sink", "kafka"], ["fl-channel", "kafka", "--put"]):
             for name in ("-X", "--producer"):

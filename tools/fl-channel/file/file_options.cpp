@@ -65,14 +65,10 @@ Result<Retain> parse_retain(const std::string& text) {
   return retain;
 }
 
-Status check_halves(const FileOptions& options, const StageOptions& stage) {
+Status check_halves(const FileOptions& options) {
   const bool takes_only = options.take && !options.put;
   const bool puts_only = options.put && !options.take;
   std::string_view name;
-  if (puts_only && stage.codec != "null") {
-    return Error{ErrorClass::usage, "--codec has no effect without --take: no stream is written",
-                 "--log-codec zstd compresses what is put into the log"};
-  }
   if (options.once && !takes_only) {
     name = "once";
   } else if (puts_only) {

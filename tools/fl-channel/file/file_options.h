@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "common/base/units.h"
-#include "common/component/stage_options.h"
 #include "common/log/log_files.h"
 #include "common/option/option_table.h"
 
@@ -50,7 +49,7 @@ struct FileOptions {
 OptionSet file_options();
 
 /// Class usage for an option of the command line that has no effect on the half that runs alone.
-Status check_halves(const FileOptions& options, const StageOptions& stage);
+Status check_halves(const FileOptions& options);
 
 /// The log's directory: of several, as Flume separates them by commas, the first.
 std::string log_directory(const FileOptions& options);

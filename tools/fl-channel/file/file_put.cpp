@@ -38,7 +38,7 @@ constexpr std::uint64_t kSmallestCapacity = 2 * kSegmentHeaderBytes;
 
 Status FilePut::open(const StageContext& context) {
   is_dry_run_ = context.dry_run;
-  if (Status fits = check_halves(options_, *context.stage); !fits) {
+  if (Status fits = check_halves(options_); !fits) {
     return fits;
   }
   const Result<Retain> retain = parse_retain(options_.retain);

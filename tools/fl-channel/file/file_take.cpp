@@ -24,7 +24,7 @@ constexpr std::int64_t kSyncMs = 1'000;  // between two syncs of the cursor
 
 Status FileTake::open(const StageContext& context) {
   is_dry_run_ = context.dry_run;
-  if (Status fits = check_halves(options_, *context.stage); !fits) {
+  if (Status fits = check_halves(options_); !fits) {
     return fits;
   }
   const Result<LogPlace> from = parse_place(options_.from);
