@@ -541,7 +541,8 @@ TEST_F(LogWriterTest, DamagedPositionsOfASegmentAreReplacedByThoseOfTheSegmentBe
     EXPECT_EQ(notices_.size(), 1U) << notices();
     writer = nullptr;
   }
-  for (const std::uint64_t first : *list_segments(*files_)) {
+  const auto segments = list_segments(*files_);
+  for (const std::uint64_t first : *segments) {
     if (first < last) {
       std::filesystem::remove(path(segment_name(first)));
     }
