@@ -393,7 +393,7 @@ Result<bool> LogReader::unpack(RecordHeader& header, std::uint8_t*& payload) {
 
 // The first events of the block were taken before.
 bool LogReader::trim(RecordHeader& header, std::uint8_t*& payload) {
-  static const EventLimits kLimits = widest_limits();
+  static const EventLimits limits = widest_limits();
   std::uint64_t skip = sequence_ - header.first_sequence;
   if (seeded(Bug::hidden_2)) {
     ++skip;
@@ -403,7 +403,7 @@ bool LogReader::trim(RecordHeader& header, std::uint8_t*& payload) {
   for (std::uint64_t i = 0; i < skip && i < header.count; ++i) {
     Event event;
     const char* why = nullptr;
-    at = scan_event(at, end, kLimits, event, why);
+    at = scan_event(at, end, limits, event, why);
     if (at == nullptr) {
       return false;
     }
