@@ -34,8 +34,8 @@ OptionSet stage_options() {
 
   table
       .add("text", &Options::text, "",
-           "Treat input as text, one event per line (no detection). Every byte is "
-           "kept, also a byte order mark.")
+           "Treat input as text, one event per line (no detection). Every byte is kept, also a "
+           "byte order mark.")
       .cli_only();
   table
       .add("stream", &Options::stream, "",

@@ -111,6 +111,16 @@ class DryRun(harness.Case):
                     tried += 1
         print(f"{tried} paths that cannot be opened")
 
+    def refused_alike(self, kind, outs, words):
+        """The status of a run, which is that of a dry run, too."""
+        run = self.status(kind, outs + (" --text" if kind != "source" else ""), words)
+        dry = self.status(kind, "--dry-run" + outs, words)
+        if dry and not run and kind == "sink":
+            # What only an event asks for, as a login, --dry-run finds at once.
+            run = self.status(kind, outs + " --text", words, b"x\n")
+        self.assertEqual(dry, run, self.said)
+        return run
+
     def test_every_path_option_below_a_file_and_where_nothing_can_be_made(self):
         """Root may write everywhere, but not below a file, and not in /proc."""
         tried, taken = [], []
@@ -120,12 +130,7 @@ class DryRun(harness.Case):
                 for place in (self.path("lines", "x"), "/proc/none/x"):
                     words = STAGES[kind][name]["run"] + f" --{option} {place}"
                     with self.subTest(f"{kind} {name} --{option} {place}"):
-                        run = self.status(kind, outs + (" --text" if kind != "source" else ""), words)
-                        dry = self.status(kind, "--dry-run" + outs, words)
-                        if dry and not run and kind == "sink":
-                            # What only an event asks for, as a login, --dry-run finds at once.
-                            run = self.status(kind, outs + " --text", words, b"x\n")
-                        self.assertEqual(dry, run, self.said)
+                        run = self.refused_alike(kind, outs, words)
                         (tried if run else taken).append(f"{name} --{option}")
         print(f"refused at the start: {', '.join(tried)}")
         print(f"not opened at the start: {', '.join(taken)}")
@@ -147,12 +152,7 @@ class DryRun(harness.Case):
             for option in paths_of(kind, name):
                 words = STAGES[kind][name]["run"] + f" --{option} {self.path('closed', 'x')}"
                 with self.subTest(f"{kind} {name} --{option}"):
-                    run = self.status(kind, outs + (" --text" if kind != "source" else ""), words)
-                    dry = self.status(kind, "--dry-run" + outs, words)
-                    if dry and not run and kind == "sink":
-                        run = self.status(kind, outs + " --text", words, b"x\n")
-                    self.assertEqual(dry, run, self.said)
-                    if run == 77:
+                    if self.refused_alike(kind, outs, words) == 77:
                         tried.append(f"{name} --{option}")
         words = "file " + self.path("closed", "log") + " --put"
         self.assertEqual([self.status("channel", how, words) for how in ("--text", "--dry-run")], [77, 77])

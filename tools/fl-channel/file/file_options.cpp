@@ -152,12 +152,10 @@ OptionSet file_options() {
            "larger goes into an empty log.")
       .cli_only();
   table
-      .add(
-          "whenFull", &O::when_full, "block|drop-oldest",
-          "block: stop reading until there is room. drop-oldest: remove the oldest segment, about "
-          "a "
-          "quarter of the limit, also if a group still needs it; what is lost is reported, and the "
-          "status is then 65.")
+      .add("whenFull", &O::when_full, "block|drop-oldest",
+           "block: stop reading until there is room. drop-oldest: remove the oldest segment, about "
+           "a quarter of the limit, also if a group still needs it; what is lost is reported, and "
+           "the status is then 65.")
       .cli_only()
       .choices({"block", "drop-oldest"});
   table
