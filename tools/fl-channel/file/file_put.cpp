@@ -120,9 +120,7 @@ Status FilePut::open_log() {
   return {};
 }
 
-void FilePut::watch(PollSet& set, bool) {
-  worker_index_ = worker_.busy() ? set.add(worker_.fd(), POLLIN) : -1;
-}
+void FilePut::watch(PollSet& set, bool) { worker_.watch(set); }
 
 std::int64_t FilePut::deadline_ms() const {
   std::int64_t at = retry_at_ms_;

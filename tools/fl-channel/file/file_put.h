@@ -8,12 +8,12 @@
 #include <vector>
 
 #include "common/component/component.h"
+#include "common/io/worker.h"
 #include "common/log/log_writer.h"
 #include "common/log/retention.h"
 #include "common/net/repeated_warning.h"
 #include "tools/fl-channel/file/file_options.h"
 #include "tools/fl-channel/file/position_table.h"
-#include "tools/fl-channel/file/worker.h"
 
 namespace fl {
 
@@ -99,7 +99,6 @@ class FilePut final : public ChannelPut {
   bool table_changed_ = false;  // and is not in the log yet
 
   Worker worker_;
-  int worker_index_ = -1;
   enum class Job { none, sync, freeing } job_ = Job::none;
   LogWriter::Sync sync_;                 // the job's while it runs
   std::optional<Result<LogUse>> freed_;  // the same

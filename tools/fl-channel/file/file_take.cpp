@@ -214,7 +214,7 @@ Result<std::uint64_t> FileTake::start_of_group() {
 
 void FileTake::watch(PollSet& set, bool room) {
   watch_index_ = room && !shared_ && watch_.fd() >= 0 ? set.add(watch_.fd(), POLLIN) : -1;
-  worker_index_ = worker_.busy() ? set.add(worker_.fd(), POLLIN) : -1;
+  worker_.watch(set);
 }
 
 std::int64_t FileTake::deadline_ms() const {

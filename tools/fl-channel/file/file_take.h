@@ -8,13 +8,13 @@
 #include <string>
 
 #include "common/component/component.h"
+#include "common/io/worker.h"
 #include "common/log/log_cursor.h"
 #include "common/log/log_reader.h"
 #include "common/net/repeated_warning.h"
 #include "tools/fl-channel/file/file_options.h"
 #include "tools/fl-channel/file/file_put.h"
 #include "tools/fl-channel/file/head_watch.h"
-#include "tools/fl-channel/file/worker.h"
 
 namespace fl {
 
@@ -91,7 +91,6 @@ class FileTake final : public ChannelTake {
   std::uint64_t acked_ = 0;
 
   Worker worker_;  // syncs the cursor
-  int worker_index_ = -1;
   std::uint64_t synced_sequence_ = 0;
   std::uint64_t syncing_sequence_ = 0;
   std::int64_t sync_at_ms_ = -1;

@@ -1,4 +1,4 @@
-#include "tools/fl-channel/file/worker.h"
+#include "common/io/worker.h"
 
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -33,12 +33,7 @@ void Worker::run() {
     }
     const Job job = std::exchange(job_, nullptr);
     lock.unlock();
-    Status result;
-    try {
-      result = job();
-    } catch (const std::exception& exception) {
-      result = error_of(exception);
-    }
+    Status result = result_of(job);
     lock.lock();
     result_ = std::move(result);
     changed_.notify_all();
@@ -47,8 +42,31 @@ void Worker::run() {
   }
 }
 
+Status Worker::result_of(const Job& job) {
+  try {
+    return job();
+  } catch (const std::exception& exception) {
+    return error_of(exception);
+  }
+}
+
+void Worker::watch(PollSet& set) const {
+  if (!is_busy_) {
+    return;
+  }
+  if (thread_.joinable()) {
+    set.add(done_fd_.get(), POLLIN);
+  } else {
+    set.wake_now();
+  }
+}
+
 void Worker::start(Job job) {
   is_busy_ = true;
+  if (!thread_.joinable() && !open()) {
+    result_ = result_of(job);
+    return;
+  }
   const std::lock_guard<std::mutex> lock(mutex_);
   job_ = std::move(job);
   changed_.notify_all();

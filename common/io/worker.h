@@ -9,12 +9,13 @@
 
 #include "common/base/error.h"
 #include "common/base/unique_fd.h"
+#include "common/io/poll_set.h"
 
 namespace fl {
 
-/// Runs jobs that were started by the stage's loop, each to its end. fd() becomes readable when the
-/// result is there; take() gets it. What a job touches is its own from start() to take(). The
-/// destructor waits for the job that runs.
+/// Runs jobs that were started by the stage's loop, each to its end. The loop wakes up when the
+/// result is there (watch()); take() gets it. What a job touches is its own from start() to take().
+/// The destructor waits for the job that runs.
 class Worker {
  public:
   using Job = std::function<Status()>;
@@ -24,11 +25,14 @@ class Worker {
   Worker& operator=(const Worker&) = delete;
   ~Worker() { stop(); }
 
+  /// Starts the thread.
   Status open();
-  int fd() const { return done_fd_.get(); }
+  /// Adds what wakes the loop while a job runs.
+  void watch(PollSet& set) const;
   /// A job was started and its result was not taken yet.
   bool busy() const { return is_busy_; }
-  /// Never while busy().
+  /// Never while busy(). The first one starts the thread, unless it was opened; where the system
+  /// lets us have none, the caller waits for the job instead.
   void start(Job job);
   /// The result of the job that has finished; nothing: none, or not yet.
   std::optional<Status> take();
@@ -39,6 +43,7 @@ class Worker {
 
  private:
   void run();
+  static Status result_of(const Job& job);
 
   UniqueFd done_fd_;
   bool is_busy_ = false;  // of the loop
