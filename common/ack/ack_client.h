@@ -48,6 +48,8 @@ class AckClient {
   std::optional<PositionQueue::Entry> take_position(std::uint64_t read) {
     return positions_.take(read);
   }
+  /// There is one.
+  bool has_position(std::uint64_t read) const { return positions_.reached(read); }
   /// The numbers that the writer has sent so far.
   NumberMap& numbers() { return numbers_; }
 

@@ -77,7 +77,7 @@ void PositionQueue::add(std::uint64_t events, Position position) {
 }
 
 std::optional<PositionQueue::Entry> PositionQueue::take(std::uint64_t events) {
-  if (entries_.empty() || entries_.front().events > events) {
+  if (!reached(events)) {
     return std::nullopt;
   }
   Entry entry = std::move(entries_.front());

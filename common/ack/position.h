@@ -43,6 +43,10 @@ class PositionQueue {
     Position position;
   };
   std::optional<Entry> take(std::uint64_t events);
+  /// There is one that they reach.
+  bool reached(std::uint64_t events) const {
+    return !entries_.empty() && entries_.front().events <= events;
+  }
   bool empty() const { return entries_.empty(); }
 
  private:

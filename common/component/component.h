@@ -35,9 +35,10 @@ class Rejects {
   virtual Status reject(const Event& event, const Error& why) = 0;
   /// There is a file for them.
   virtual bool keeps() const { return false; }
-  /// What was rejected is on disk after success. Cheap when there is nothing new. Called before a
-  /// component does something irreversible because events are delivered.
-  virtual Status sync() { return {}; }
+  /// True: what was rejected is on disk. False: a sync runs, and the loop wakes up when it is
+  /// through. Cheap when there is nothing new. Asked before a component does something irreversible
+  /// because events are delivered; it asks again in handle().
+  virtual Result<bool> synced() { return true; }
 };
 
 /// Limits and surroundings that the runner gives to a component. Outlives it.

@@ -28,6 +28,8 @@ constexpr std::int64_t kEndMs = 4000;
 /// at the end there are only a few.
 constexpr std::int64_t kCommitPauseMs = 100;
 constexpr std::int64_t kLastCommitPauseMs = 1000;
+/// While rejected records are synced a commit is tried again this often.
+constexpr std::int64_t kRejectsMs = 10;
 
 std::string names_of(const std::vector<KafkaPartition>& partitions) {
   constexpr std::size_t kMost = 8;
@@ -430,8 +432,13 @@ Status KafkaSource::commit_safe() {
     return {};
   }
   if (context_.rejects != nullptr) {
-    if (Status status = context_.rejects->sync(); !status) {
-      return status;
+    const Result<bool> synced = context_.rejects->synced();
+    if (!synced) {
+      return synced.error();
+    }
+    if (!*synced) {
+      retry_commit_ms_ = monotonic_ms() + kRejectsMs;
+      return {};
     }
   }
   next_commit_ms_ = monotonic_ms() + options_.commit_interval.ms;

@@ -557,6 +557,11 @@ std::optional<PositionQueue::Entry> Intake::take_position() {
   return std::nullopt;
 }
 
+bool Intake::has_position() const {
+  return has_positions_ && std::any_of(streams_.begin(), streams_.end(),
+                                       [](const auto& stream) { return stream->has_position(); });
+}
+
 // Events of several inputs come in any order.
 std::optional<EventNumber> Intake::number(std::size_t i) const {
   Upstream* const stream = current_->stream;

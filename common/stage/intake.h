@@ -95,6 +95,8 @@ class Intake {
   void resume(const std::function<std::optional<std::vector<Position>>()>& kept);
   /// The next position that the events handed out reach, its count over all streams.
   std::optional<PositionQueue::Entry> take_position();
+  /// There is one.
+  bool has_position() const;
   /// The number in a log of the event that comes next, as the header of the stream says that begins
   /// it: for our own header. After Got::begun.
   const std::optional<EventNumber>& first_number() const { return first_number_; }

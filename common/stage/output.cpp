@@ -137,7 +137,7 @@ void Output::send(Block block) {
     pending_ = frame_block(block, marker_);
   }
   queued_ += pending_.size();
-  if (reader_ != Reader::acking) {
+  if (reader_ != Reader::acking && reader_ != Reader::file) {
     marks_.push_back({queued_, sent_});
     if (marks_.size() > 4096 && reader_ == Reader::unknown) {
       marks_.erase(marks_.begin() + 1, marks_.end() - 2048);  // coarser, still true
@@ -259,6 +259,7 @@ void Output::watch(PollSet& set) {
   if (server_) {
     server_->watch(set);
   }
+  syncer_.watch(set);
 }
 
 Status Output::handle(const PollSet& set) {
@@ -367,18 +368,36 @@ void Output::want(std::uint64_t n) {
 
 // A file is synced as soon as it holds what is wanted.
 void Output::sync_wanted() {
-  if (reader_ != Reader::file || closed_ || busy() || kept_error_ || wanted_ <= safe_ ||
-      sent_ < wanted_) {
+  if (reader_ != Reader::file || closed_) {
     return;
   }
-  // A failed sync is reported once; trying again would succeed and lie (the page cache drops its
-  // dirty mark).
-  if (Status status = end_.sync(); !status) {
-    kept_error_ = status.error();
-  } else {
-    safe_ = sent_;
-    marks_.clear();
+  take_synced();
+  if (!busy() && wanted_ > safe_ && sent_ >= wanted_) {
+    start_sync();
   }
+}
+
+// All that was written, unless a sync runs or one has failed: that is reported, and trying again
+// would succeed and lie (the page cache drops its dirty mark).
+void Output::start_sync() {
+  if (!syncer_.busy() && !kept_error_) {
+    syncing_ = sent_;
+    syncing_bytes_ = written_;
+    syncer_.start([this] { return end_.sync(); });
+  }
+}
+
+void Output::take_synced() {
+  const std::optional<Status> result = syncer_.take();
+  if (!result) {
+    return;
+  }
+  if (!*result) {
+    kept_error_ = result->error();
+    return;
+  }
+  safe_ = syncing_;
+  synced_bytes_ = syncing_bytes_;
 }
 
 void Output::say_end() {
@@ -392,6 +411,7 @@ void Output::close_now() {
   if (reader_ == Reader::foreign) {
     safe_ = std::max(safe_, handed_on());
   }
+  (void)syncer_.wait();  // it uses the descriptor
   end_.close();
   closed_ = true;
   tell_until_ms_ = -1;
@@ -439,11 +459,14 @@ void Output::tell_late_readers() {
 
 Status Output::close_whole(bool hurry) {
   if (reader_ == Reader::file) {
-    if (Status status = end_.sync(); !status) {
-      return status;
+    take_synced();
+    if (kept_error_) {
+      return *kept_error_;
     }
-    safe_ = sent_;
-    marks_.clear();
+    if (synced_bytes_ < written_) {
+      start_sync();
+      return {};
+    }
   }
   if (reader_ == Reader::acking || reader_ == Reader::file || reader_ == Reader::none) {
     say_end();

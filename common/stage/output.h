@@ -11,6 +11,7 @@
 #include "common/ack/ack_server.h"
 #include "common/compress/block_codec.h"
 #include "common/io/poll_set.h"
+#include "common/io/worker.h"
 #include "common/io/write_end.h"
 #include "common/stage/stage_output.h"
 #include "common/stream/block_builder.h"
@@ -117,6 +118,8 @@ class Output final : public StageOutput {
   bool holds_back() const;
   std::uint64_t handed_on();
   void sync_wanted();
+  void start_sync();
+  void take_synced();
   std::string readable(const Block& block) const;
   bool pack(Block& block);
   Status close_whole(bool hurry);
@@ -155,6 +158,9 @@ class Output final : public StageOutput {
   std::uint64_t sent_blocks_ = 0;
   std::uint64_t safe_ = 0;
   std::uint64_t wanted_ = 0;
+  std::uint64_t syncing_ = 0;        // a file: events and bytes that the sync is about
+  std::uint64_t syncing_bytes_ = 0;  // the same
+  std::uint64_t synced_bytes_ = 0;
   std::int64_t taken_ms_ = -1;       // when the header was seen taken
   std::int64_t empty_ms_ = -1;       // at the end: since when the pipe is seen empty
   bool was_untaken_ = false;         // when it was looked at last
@@ -166,6 +172,7 @@ class Output final : public StageOutput {
     std::uint64_t events;
   };
   std::deque<Mark> marks_;  // where blocks end, for a reader that does not acknowledge
+  Worker syncer_;           // the last member: it ends before the descriptor is closed
 };
 
 }  // namespace fl

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -214,15 +215,28 @@ Status RejectFile::append_event_block(const Event& event, const Error& why) {
   return append(frame_block(block, marker_));
 }
 
-Status RejectFile::sync() {
-  if (unsynced_ && !sync_error_) {
-    if (::fdatasync(fd_.get()) != 0) {
-      sync_error_ = system_error(ErrorClass::io, "cannot sync '" + path_ + "'", errno);
+Result<bool> RejectFile::synced() {
+  if (worker_.busy()) {
+    const std::optional<Status> result = worker_.take();
+    if (!result) {
+      return false;
     }
-    unsynced_ = false;
+    if (!*result) {
+      sync_error_ = result->error();
+    }
   }
-  // Never tried again: a second sync would succeed and lie.
-  return sync_error_ ? Status(*sync_error_) : Status();
+  if (sync_error_) {
+    return *sync_error_;  // never tried again: a second sync would succeed and lie
+  }
+  if (!std::exchange(unsynced_, false)) {
+    return true;
+  }
+  worker_.start([fd = fd_.get(), path = path_]() -> Status {
+    return ::fdatasync(fd) == 0
+               ? Status()
+               : Status(system_error(ErrorClass::io, "cannot sync '" + path + "'", errno));
+  });
+  return false;
 }
 
 }  // namespace fl

@@ -9,6 +9,7 @@
 
 #include "common/base/unique_fd.h"
 #include "common/component/component.h"
+#include "common/io/worker.h"
 #include "common/stream/block_builder.h"
 #include "common/stream/container.h"
 #include "common/stream/stream_reader.h"
@@ -18,8 +19,8 @@ namespace fl {
 /// Owns the descriptor of a file that others append to as well, and knows how much of it was whole
 /// when it was last locked. Closed (every event is refused), or open. Between calls the file is not
 /// locked, and ends with a whole block or with what a killed stage left. An event counts as
-/// delivered only after sync(); a failed sync is reported each time, because a second one would
-/// succeed and lie.
+/// delivered only once synced() says so; a thread syncs, and a failed sync is reported each time,
+/// because a second one would succeed and lie.
 ///
 /// A file of streams that can be fed in again: each event as it was, with the header
 /// `fl.reject.reason` and the name of the stage as `fl.reject.stage`.
@@ -42,7 +43,11 @@ class RejectFile final : public Rejects {
 
   Status reject(const Event& event, const Error& why) override;
   bool keeps() const override { return bool(fd_); }
-  Status sync() override;
+  Result<bool> synced() override;
+  /// A sync runs: nothing is to be rejected now.
+  bool syncing() const { return worker_.busy(); }
+  /// Adds what wakes the loop when it is through.
+  void watch(PollSet& set) const { worker_.watch(set); }
 
   std::uint64_t count() const { return count_; }
   const std::string& path() const { return path_; }
@@ -65,6 +70,7 @@ class RejectFile final : public Rejects {
   std::uint64_t count_ = 0;
   bool unsynced_ = false;
   std::optional<Error> sync_error_;
+  Worker worker_;  // the last member: it ends before the descriptor is closed
 };
 
 }  // namespace fl

@@ -61,6 +61,9 @@ bool Runner::step() {
 }
 
 bool Runner::can_take() const {
+  if (rejects_.syncing()) {
+    return false;
+  }
   if (plan_.sink) {
     return plan_.sink->ready();
   }
@@ -85,6 +88,7 @@ void Runner::wait() {
   if (output_) {
     output_->watch(poll_);
   }
+  rejects_.watch(poll_);
   if (moved_) {
     poll_.wake_now();
   }
@@ -285,7 +289,7 @@ bool Runner::hand_out() {
 }
 
 bool Runner::produce() {
-  if (source_ended_ || output_->busy() || !may_send() ||
+  if (source_ended_ || rejects_.syncing() || output_->busy() || !may_send() ||
       (source_waits_ && !plan_.source->ready())) {
     return false;
   }
@@ -311,10 +315,8 @@ bool Runner::produce() {
       window_.sent(produced_, builder.size());
     }
     if (!position_name_.empty()) {
-      std::optional<std::string> place = plan_.source->position();
-      if (place && !failed(rejects_.sync())) {
-        output_->position(produced_, {position_name_, std::move(*place)});
-      }
+      produced_place_ = plan_.source->position();
+      pass_produced_place();
     }
     output_->flush_builder();
     failed(output_->pump());
@@ -325,6 +327,14 @@ bool Runner::produce() {
     }
   }
   return added > 0 || source_ended_ || *state == Source::State::more;
+}
+
+// The place of the events produced so far goes on once those rejected on the way are on disk.
+void Runner::pass_produced_place() {
+  if (produced_place_ && rejects_synced()) {
+    output_->position(produced_, {position_name_, std::move(*produced_place_)});
+    produced_place_.reset();
+  }
 }
 
 bool Runner::take_in() {
@@ -387,13 +397,22 @@ Status Runner::take_block() {
   return output_->pump();
 }
 
+// True: what was rejected is on disk. False: not yet, or that failed. Until then nothing new is
+// taken in or produced.
+bool Runner::rejects_synced() {
+  const Result<bool> synced = rejects_.synced();
+  if (!synced) {
+    fail(synced.error());
+    return false;
+  }
+  return *synced;
+}
+
 // Positions that the events taken in have reached go on before these events do, but after what was
 // rejected among them is on disk. All that was taken in must be in map_.
 Status Runner::take_positions() {
-  while (std::optional<PositionQueue::Entry> entry = intake_->take_position()) {
-    if (Status status = rejects_.sync(); !status) {
-      return status;
-    }
+  while (intake_->has_position() && rejects_synced()) {
+    std::optional<PositionQueue::Entry> entry = intake_->take_position();
     if (put_keeps_positions_) {
       if (Status status = put()->position(entry->events, entry->position); !status) {
         return status;
@@ -506,10 +525,12 @@ bool Runner::write_batch() {
 // ---------------------------------------------------------------- acknowledgements
 
 void Runner::propagate() {
+  // What was rejected counts as delivered only when it is on disk.
+  const bool may_acknowledge = rejects_synced();
   if (plan_.source || take() != nullptr) {
     const std::uint64_t acked = output_->acked();
-    // What was rejected counts as delivered only when it is on disk.
-    if (acked > source_acked_ && !failed(rejects_.sync())) {
+    pass_produced_place();
+    if (acked > source_acked_ && may_acknowledge) {
       source_acked_ = acked;
       window_.acked(acked);
       moved_ = true;  // the window may have room again
@@ -540,8 +561,8 @@ void Runner::propagate() {
     intake_->at(*guarantee);
     explain(*guarantee);
   }
-  if (failed(rejects_.sync())) {
-    return;  // what was rejected counts as delivered only when it is on disk
+  if (!may_acknowledge) {
+    return;
   }
   if (!error_ && failed(take_positions())) {  // one that came late, though no event follows
     return;
@@ -632,7 +653,7 @@ bool Runner::settle() {
   if (settled_) {
     return true;
   }
-  if (failed(rejects_.sync())) {
+  if (!rejects_synced() || (intake_ && failed(take_positions()))) {
     return false;
   }
   if (has_state()) {

@@ -69,6 +69,8 @@ class Runner {
   bool can_take() const;
   bool holds_block() const { return batch_ != nullptr || handing_out_ || output_->busy(); }
   std::optional<std::vector<Position>> kept_positions() const;
+  bool rejects_synced();
+  void pass_produced_place();
   Status take_positions();
   void pass_positions(std::uint64_t n);
   void pass_numbers(const Batch* batch);
@@ -144,6 +146,7 @@ class Runner {
   std::uint64_t produced_blocks_ = 0;
   std::uint64_t source_acked_ = 0;
   std::string position_name_;  // of what is resumable and whose positions are kept below
+  std::optional<std::string> produced_place_;  // after produced_ events; it waits for the rejects
   bool source_waits_ = false;
   bool source_ended_ = false;
 
@@ -167,7 +170,7 @@ template <typename Visit>
 void Runner::each_component(Visit visit) const {
   const bool takes = output_ && !output_->busy();
   if (plan_.source) {
-    visit(*plan_.source, takes && source_waits_ && !source_ended_ &&
+    visit(*plan_.source, takes && source_waits_ && !source_ended_ && !rejects_.syncing() &&
                              (!waits_for_acks() || (output_->guarantee() && !window_.full())));
   }
   for (const auto& interceptor : plan_.interceptors) {

@@ -51,6 +51,7 @@ class Upstream {
   /// resume() was called: the writer may send positions.
   bool has_positions() const { return kept_.has_value(); }
   std::optional<PositionQueue::Entry> take_position() { return client_.take_position(read_); }
+  bool has_position() const { return client_.has_position(read_); }
   /// What the header says of the number of the first event. Only number() is sure.
   const std::optional<EventNumber>& first_number() const { return first_number_; }
   /// The number in a log that the stream's event `n` has, as its writer said; and the next event

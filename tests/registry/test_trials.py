@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Every component of every tool, those to come included: a pipeline around it is run to its end,
-killed, interrupted, given a full device, a reader that closed and an empty stream (trials.py says
+traced, killed, interrupted, given a full device, a reader that closed and an empty stream (trials.py says
 how the component is run). Each time: nobody hangs, every status is honest, what was acknowledged or
 forgotten is delivered, nothing is delivered that was not sent or that was sent once and came twice.
 
@@ -21,6 +21,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "tools")]
 import exposition
 import harness
+import loop_syncs
 from exposition import value
 from ports import free_port
 from trials import SPOOL, FORGOTTEN, TRIALS
@@ -63,6 +64,7 @@ class Trial:
         self.env.update(changes)
         self.pipelines = []
         self.client = self.server = None
+        self.tracer = []  # the component's own stage runs under this command
         self.outputs = 2 if spec.get("outputs") else 1
 
     def shell(self, command):
@@ -76,7 +78,8 @@ class Trial:
         """Through sh for its variables; each stage with a textfile of its figures."""
         self.numbered += 1
         tool, rest = command.split(" ", 1)
-        return ["sh", "-c", f"exec {tool} --metrics stage{self.numbered - 1}.prom {rest}"]
+        tracer = " ".join(self.tracer) if self.numbered - 1 == self.own_index else ""
+        return ["sh", "-c", f"exec {tracer} {tool} --metrics stage{self.numbered - 1}.prom {rest}"]
 
     def own(self):
         """The component's own command."""
@@ -85,7 +88,7 @@ class Trial:
 
     def start(self, behind=True, stdout=None):
         """The whole pipeline, or without what follows the component."""
-        self.numbered = 0
+        self.numbered = self.own_index = 0
         if self.kind != "source":
             self.shell(SPOOL)
         if self.spec.get("prepare"):
@@ -339,6 +342,7 @@ class Trials(harness.Case):
         hits = sum(self.kill(i, duration) for i in range(KILLS))
         for i in range(INTERRUPTS):
             self.interrupt(i, duration)
+        self.traced_run()
         self.full_device()
         self.closed_reader()
         if kind != "source":
@@ -352,6 +356,18 @@ class Trials(harness.Case):
         if any(statuses):
             faults.append(f"statuses {statuses}")
         self.sound(trial, faults, "a whole run")
+
+    def traced_run(self):
+        """Nothing is synced in the stage's loop."""
+        if not loop_syncs.STRACE:
+            return
+        trial = self.trial("traced", TRACE=self.path("trace"))
+        trial.tracer = loop_syncs.traced([], "$TRACE")
+        trial.start()
+        trial.run_to_its_end()
+        self.sound(trial, [f"in the loop: {call}" for call in
+                           loop_syncs.in_loop(self.path("trace"), trial.own_stage.pid)],
+                   "syncs")
 
     def kill(self, i, duration):
         trial = self.trial(f"kill{i}").start()
@@ -428,7 +444,7 @@ class Trials(harness.Case):
 
     def empty_stream(self):
         trial = self.trial("empty", OUT1="first", OUT2="second")
-        trial.numbered = 0
+        trial.numbered = trial.own_index = 0
         if self.spec.get("prepare"):
             trial.shell(self.spec["prepare"])
         if self.kind != "source" and self.spec.get("server"):

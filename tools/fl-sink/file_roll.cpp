@@ -18,6 +18,7 @@
 #include "common/component/component_type.h"
 #include "common/event/system_zone.h"
 #include "common/io/local_dir.h"
+#include "common/io/worker.h"
 #include "tools/fl-sink/roll_names.h"
 #include "tools/fl-sink/serializer.h"
 
@@ -89,9 +90,15 @@ class FileRollSink final : public Sink {
     return Guarantee{Level::durable, "file synced"};
   }
   Status deliver(const Batch& batch) override;
-  bool ready() const override { return !is_full_; }
+  bool ready() const override {
+    return !is_full_ && !must_roll_ && written_ - synced_bytes_ < kSyncBytes;
+  }
   std::uint64_t safe() const override { return synced_; }
-  Status commit(std::uint64_t n) override { return n > synced_ ? sync() : Status(); }
+  Status commit(std::uint64_t n) override {
+    asked_ = std::max(asked_, n);
+    return sync_asked();
+  }
+  void watch(PollSet& set, bool) override { syncer_.watch(set); }
   Status handle(const PollSet& set) override;
   std::int64_t deadline_ms() const override;
   Status close() override;
@@ -103,10 +110,12 @@ class FileRollSink final : public Sink {
   Status begin_file();
   Result<bool> create();
   Status write_out();
+  Status sync_asked();
   Status sync();
+  void start_sync();
+  Status take_synced();
   Status roll();
   bool is_removed() const;
-  Status sync_file();
   Status take_back(std::uint64_t from);
   void forget_file();
   void cut_half_event();
@@ -136,11 +145,15 @@ class FileRollSink final : public Sink {
   std::string buffer_;  // serialized, not written
   std::uint64_t delivered_ = 0;
   std::uint64_t synced_ = 0;
+  std::uint64_t asked_ = 0;    // events that are to be synced at once
+  std::uint64_t syncing_ = 0;  // events that the sync is about
+  std::uint64_t syncing_bytes_ = 0;
   std::int64_t sync_at_ms_ = -1;
   bool is_full_ = false;
   std::int64_t full_retry_ms_ = -1;
   std::uint64_t files_ = 0;
   std::uint64_t completed_ = 0;
+  Worker syncer_;  // the last member: it ends before the descriptors are closed
 };
 
 // ---------------------------------------------------------------- start
@@ -303,8 +316,13 @@ Status FileRollSink::deliver(const Batch& batch) {
   return sync();
 }
 
-// Makes everything delivered durable, unless the disk is full: then later.
+Status FileRollSink::sync_asked() { return asked_ > synced_ ? sync() : Status(); }
+
+// Begins to make everything delivered durable, unless a sync runs or the disk is full: then later.
 Status FileRollSink::sync() {
+  if (syncer_.busy()) {
+    return {};
+  }
   if (!buffer_.empty()) {
     if (Status status = write_out(); !status || !buffer_.empty()) {
       return status;
@@ -318,29 +336,41 @@ Status FileRollSink::sync() {
       return status;
     }
   }
-  if (fd_ && synced_ < delivered_) {
-    if (Status status = sync_file(); !status) {
-      return status;
-    }
-  }
-  synced_ = delivered_;
-  synced_bytes_ = whole_;
   sync_at_ms_ = -1;
+  if (fd_ && synced_ < delivered_) {
+    start_sync();
+  } else {
+    synced_ = delivered_;
+  }
   return {};
 }
 
-Status FileRollSink::sync_file() {
-  // A failed sync is never tried again: the page cache may have forgotten the data, and the second
-  // call would succeed.
-  if (::fdatasync(fd_.get()) != 0) {
-    return system_error(ErrorClass::io, "cannot sync '" + dir_->path_of(name_) + "'", errno);
-  }
-  if (!is_entry_synced_) {
-    if (Status status = dir_->sync(); !status) {
-      return status;
+// Of the file's whole events.
+void FileRollSink::start_sync() {
+  syncing_ = whole_events_;
+  syncing_bytes_ = whole_;
+  syncer_.start([this, is_entry_synced = is_entry_synced_]() -> Status {
+    if (::fdatasync(fd_.get()) != 0) {
+      return system_error(ErrorClass::io, "cannot sync '" + dir_->path_of(name_) + "'", errno);
     }
-    is_entry_synced_ = true;
+    return is_entry_synced ? Status() : dir_->sync();
+  });
+}
+
+// A failed sync is never tried again: the page cache may have forgotten the data, and the second
+// call would succeed.
+Status FileRollSink::take_synced() {
+  const std::optional<Status> result = syncer_.take();
+  if (!result || !*result) {
+    return result ? *result : Status();
   }
+  if (is_removed()) {
+    sync_at_ms_ = monotonic_ms();  // in the next file
+    return {};
+  }
+  is_entry_synced_ = true;
+  synced_ = syncing_;
+  synced_bytes_ = syncing_bytes_;
   return {};
 }
 
@@ -384,18 +414,12 @@ Status FileRollSink::leave_removed() {
   return status;
 }
 
-// Ends the file, so that its room can be given back: it keeps its whole events.
+// Ends the file, so that its room can be given back: it keeps its whole events, which are synced.
 Status FileRollSink::leave_full() {
   if (Status status = take_back(whole_); !status) {
     return status;
   }
-  if (whole_ > 0) {
-    if (Status status = sync_file(); !status) {
-      return status;
-    }
-    synced_ = whole_events_;
-    ++completed_;
-  }
+  completed_ += whole_ > 0 ? 1U : 0U;
   cut_half_event();
   forget_file();
   return {};
@@ -409,14 +433,14 @@ void FileRollSink::cut_half_event() {
   }
 }
 
-// Completes the file, unless the disk is full: then must_roll_ stays.
+// Completes the file once it is synced and the disk is not full: until then must_roll_ stays.
 Status FileRollSink::roll() {
   must_roll_ = true;
   if (serializer_) {
     if (!std::exchange(is_ended_, true)) {
       serializer_->end(buffer_);
     }
-    if (Status status = sync(); !status || !buffer_.empty()) {
+    if (Status status = sync(); !status || !buffer_.empty() || syncer_.busy()) {
       return status;
     }
     completed_ += fd_ ? 1U : 0U;
@@ -429,10 +453,12 @@ Status FileRollSink::roll() {
 }
 
 Status FileRollSink::handle(const PollSet&) {
+  if (Status status = take_synced(); !status || syncer_.busy()) {
+    return status;
+  }
   const std::int64_t now = monotonic_ms();
   if (is_full_) {
-    const bool is_asked = std::exchange(must_reopen_, false);
-    if (now < full_retry_ms_ && !is_asked) {
+    if (now < full_retry_ms_ && !must_reopen_) {
       return {};
     }
     // A file that is held open keeps its room, also when it has no name any more.
@@ -440,11 +466,16 @@ Status FileRollSink::handle(const PollSet&) {
       if (Status status = leave_removed(); !status) {
         return status;
       }
-    } else if (is_asked && fd_) {
+    } else if (must_reopen_ && fd_) {
+      if (synced_ < whole_events_) {
+        start_sync();
+        return {};
+      }
       if (Status status = leave_full(); !status) {
         return status;
       }
     }
+    must_reopen_ = false;
     if (Status status = write_out(); !status || is_full_) {
       return status;
     }
@@ -453,10 +484,13 @@ Status FileRollSink::handle(const PollSet&) {
       (roll_at_ms_ >= 0 && now >= roll_at_ms_)) {
     return roll();
   }
-  return sync_at_ms_ >= 0 && now >= sync_at_ms_ ? sync() : Status();
+  return sync_at_ms_ >= 0 && now >= sync_at_ms_ ? sync() : sync_asked();
 }
 
 std::int64_t FileRollSink::deadline_ms() const {
+  if (syncer_.busy()) {
+    return -1;
+  }
   if (is_full_) {
     return full_retry_ms_;
   }
@@ -467,6 +501,7 @@ std::int64_t FileRollSink::deadline_ms() const {
 }
 
 Status FileRollSink::close() {
+  (void)syncer_.wait();  // it uses the file
   if (fd_ && !buffer_.empty()) {
     cut_half_event();  // it was not acknowledged and comes again
   } else if (fd_) {

@@ -390,11 +390,6 @@ Status SpooldirSource::finish_reading() {
                         std::to_string(rules_.max_line) + ") and not delivered",
                     "--reject FILE keeps such lines aside, --long-line split delivers them"});
   }
-  if (rejects_ != nullptr) {
-    if (Status status = rejects_->sync(); !status) {
-      return status;  // without the lines that were rejected the file must not be completed
-    }
-  }
   return settle();
 }
 

@@ -25,8 +25,24 @@ Status SpooldirSource::acked(std::uint64_t n) {
   return status;
 }
 
+Status SpooldirSource::handle(const PollSet& set) {
+  const Status status = Source::handle(set);
+  return status && waits_for_rejects_ ? settle() : status;
+}
+
 /// Brings files and tracker to the state that acked_ allows.
 Status SpooldirSource::settle() {
+  if (rejects_ != nullptr) {
+    // Before the rejected lines are on disk no file must be completed.
+    const Result<bool> synced = rejects_->synced();
+    if (!synced) {
+      return synced.error();
+    }
+    waits_for_rejects_ = !*synced;
+    if (waits_for_rejects_) {
+      return {};
+    }
+  }
   while (!in_flight_.empty() && in_flight_.front().read && acked_ >= in_flight_.front().end) {
     InFlight& file = in_flight_.front();
     if (!file.failed) {
@@ -277,6 +293,11 @@ Status SpooldirSource::close() {
   }
   if (!scanned_ && options_.once && !stopped_) {
     return {};  // open() failed, or nothing was asked for
+  }
+  if (waits_for_rejects_) {
+    if (Status status = settle(); !status) {
+      return status;
+    }
   }
   finder_->stop();
   if (Status status = tracker_->sync(); !status) {

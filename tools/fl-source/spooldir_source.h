@@ -66,6 +66,7 @@ class SpooldirSource final : public Source {
   Status resume(const std::optional<std::string>& place) override;
   std::optional<std::string> position() override;
   Status acked(std::uint64_t n) override;
+  Status handle(const PollSet& set) override;
   void stop() override { stopped_ = true; }
   Status close() override;
   bool needs_acks() const override { return options_.once || is_full(); }
@@ -207,6 +208,7 @@ class SpooldirSource final : public Source {
 
   std::optional<SpoolText> check_;  // the file that is decoded to its end before it is read
   Rejects* rejects_ = nullptr;
+  bool waits_for_rejects_ = false;  // settle() is to be called again
   std::optional<LineFile> lines_;
   std::uint64_t rejected_before_ = 0;  // lines of earlier files that nobody kept
   std::string map_;                    // the encoded headers of the file that is read

@@ -15,6 +15,7 @@
 #include "common/base/unique_fd.h"
 #include "common/component/stage_options.h"
 #include "common/compress/stream_compressor.h"
+#include "common/io/poll_set.h"
 #include "tests/unit/component_options.h"
 
 namespace fl {
@@ -736,15 +737,16 @@ class KeptRejects final : public Rejects {
     return {};
   }
   bool keeps() const override { return true; }
-  Status sync() override {
-    synced = bodies.size();
-    return {};
+  Result<bool> synced() override {
+    on_disk = can_sync ? bodies.size() : on_disk;
+    return can_sync;
   }
   Bodies bodies;
   std::string reason;
   bool has_headers = false;
   bool fails = false;
-  std::size_t synced = 0;
+  bool can_sync = true;
+  std::size_t on_disk = 0;
 };
 
 TEST_F(SpooldirTest, AFileWithALineThatIsRejectedAndNotKeptStays) {
@@ -776,8 +778,27 @@ TEST_F(SpooldirTest, AKeptLineIsDeliveredAndOnDiskBeforeItsFileIsRenamed) {
   EXPECT_TRUE(exists("a.COMPLETED"));
   EXPECT_EQ(rejects.bodies, Bodies{"longer"});
   EXPECT_TRUE(rejects.has_headers);
-  EXPECT_EQ(rejects.synced, 1U);
+  EXPECT_EQ(rejects.on_disk, 1U);
   EXPECT_EQ(rejects.reason, "a line of 6 bytes is longer than --max-line (3)");
+  EXPECT_TRUE(source->close().ok());
+}
+
+TEST_F(SpooldirTest, AFileStaysAsLongAsItsRejectedLinesAreNotOnDisk) {
+  text_.max_line.value = 3;
+  text_.long_line = "reject";
+  KeptRejects rejects;
+  rejects.can_sync = false;
+  context_.rejects = &rejects;
+  put("a", "1\nlonger\n");
+  auto source = opened();
+  EXPECT_EQ(all(*source), Bodies{"1"});
+  ASSERT_TRUE(source->acked(1).ok());
+  const PollSet set;
+  ASSERT_TRUE(source->handle(set).ok());
+  EXPECT_FALSE(exists("a.COMPLETED"));
+  rejects.can_sync = true;
+  ASSERT_TRUE(source->handle(set).ok());
+  EXPECT_TRUE(exists("a.COMPLETED"));
   EXPECT_TRUE(source->close().ok());
 }
 

@@ -67,6 +67,17 @@ class OutputTest : public testing::Test {
     turn();
     client_.handle();
   }
+  /// A thread is to finish.
+  void await(const std::function<bool()>& is_there) {
+    for (int i = 0; i < 1000 && !is_there(); ++i) {
+      PollSet set;
+      output_->watch(set);
+      set.wake_at(monotonic_ms() + 20);
+      set.wait();
+      EXPECT_TRUE(output_->handle(set).ok());
+    }
+    EXPECT_TRUE(is_there());
+  }
 
   test::StageDir dir_;
   test::Pipe pipe_ = test::make_pipe();
@@ -270,10 +281,13 @@ TEST_F(OutputTest, AFileIsSafeWhenItIsSynced) {
   send(3);
   EXPECT_EQ(output.acked(), 0U);
   output.want(2);
+  await([&] { return output.acked() > 0; });
   EXPECT_EQ(output.acked(), 3U);
   send(2);
   EXPECT_EQ(output.acked(), 3U);
   EXPECT_TRUE(output.close({}, false).ok());
+  await([&] { return !output.close({}, false) || output.closed(); });
+  EXPECT_TRUE(output.closed());
   EXPECT_EQ(output.acked(), 5U);
   EXPECT_EQ(output.guarantee()->level, Level::durable);
 }

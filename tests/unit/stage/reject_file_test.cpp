@@ -7,9 +7,11 @@
 
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <sstream>
 
 #include "common/io/input_buffer.h"
+#include "common/io/poll_set.h"
 #include "tests/support/numbered_events.h"
 #include "tests/support/temp_dir.h"
 
@@ -20,9 +22,9 @@ const Error kWhy{ErrorClass::input, "not wanted", {}};
 
 class RejectFileTest : public testing::Test {
  protected:
-  RejectFile opened(const std::string& stage) {
-    RejectFile file(stage);
-    const Status status = file.open(path_, {});
+  std::unique_ptr<RejectFile> opened(const std::string& stage) {
+    auto file = std::make_unique<RejectFile>(stage);
+    const Status status = file->open(path_, {});
     EXPECT_TRUE(status) << status.error().message;
     return file;
   }
@@ -32,7 +34,21 @@ class RejectFileTest : public testing::Test {
       const Status status = file.reject(batch[i], kWhy);
       ASSERT_TRUE(status) << status.error().message;
     }
-    ASSERT_TRUE(file.sync());
+    sync(file);
+  }
+  static void sync(RejectFile& file) {
+    for (int turn = 0; turn < 10'000; ++turn) {
+      const Result<bool> synced = file.synced();
+      ASSERT_TRUE(synced) << synced.error().message;
+      EXPECT_EQ(file.syncing(), !*synced);
+      if (*synced) {
+        return;
+      }
+      PollSet set;
+      file.watch(set);
+      set.wait();
+    }
+    FAIL() << "the sync never ends";
   }
   void append(const std::string& bytes) { std::ofstream(path_, std::ios::app) << bytes; }
   std::uintmax_t size() const { return std::filesystem::file_size(path_); }
@@ -73,36 +89,36 @@ class RejectFileTest : public testing::Test {
 };
 
 TEST_F(RejectFileTest, StagesTakeTurnsInOneFile) {
-  RejectFile one = opened("one");
-  RejectFile two = opened("two");
-  reject(one, 2);
-  RejectFile three = opened("three");  // in the middle of the first one's stream
-  reject(one);
-  reject(two);
-  reject(three);
-  reject(two);
-  reject(two);
-  reject(one);
+  const auto one = opened("one");
+  const auto two = opened("two");
+  reject(*one, 2);
+  const auto three = opened("three");  // in the middle of the first one's stream
+  reject(*one);
+  reject(*two);
+  reject(*three);
+  reject(*two);
+  reject(*two);
+  reject(*one);
   EXPECT_EQ(contents(), (std::vector<std::string>{"one:0", "one:1", "one:2", "two:3", "three:4",
                                                   "two:5", "two:6", "one:7"}));
-  EXPECT_EQ(one.count(), 4U);
+  EXPECT_EQ(one->count(), 4U);
 }
 
 TEST_F(RejectFileTest, AStageThatIsAloneWritesOneStream) {
-  RejectFile one = opened("one");
-  reject(one);
+  const auto one = opened("one");
+  reject(*one);
   const std::uintmax_t first = size();
-  reject(one);
+  reject(*one);
   EXPECT_LT(size() - first, first / 2);  // no second header
 }
 
 TEST_F(RejectFileTest, ATornEndIsCutWhereverItIsFound) {
-  RejectFile one = opened("one");
-  reject(one);
+  const auto one = opened("one");
+  reject(*one);
   const std::uintmax_t whole = size();
   {
-    RejectFile killed = opened("killed");
-    reject(killed);
+    const auto killed = opened("killed");
+    reject(*killed);
   }
   std::ostringstream read;
   read << std::ifstream(path_).rdbuf();
@@ -110,35 +126,35 @@ TEST_F(RejectFileTest, ATornEndIsCutWhereverItIsFound) {
   // Each place in the header or the block of a stage that was killed while it wrote.
   for (std::uintmax_t cut = whole + 1; cut < bytes.size(); cut += 7) {
     std::ofstream(path_) << bytes.substr(0, cut);
-    RejectFile late = opened("late");  // at its start
+    const auto late = opened("late");  // at its start
     EXPECT_EQ(contents(), (std::vector<std::string>{"one:0"})) << cut;
   }
   std::ofstream(path_) << bytes.substr(0, whole);
-  RejectFile killed = opened("killed");
-  reject(killed);
+  const auto killed = opened("killed");
+  reject(*killed);
   std::filesystem::resize_file(path_, size() - 5);
-  reject(one);  // and while it runs
+  reject(*one);  // and while it runs
   EXPECT_EQ(contents().front(), "one:0");
   EXPECT_EQ(contents().back().substr(0, 4), "one:");
   EXPECT_EQ(contents().size(), 2U);
 }
 
 TEST_F(RejectFileTest, ATornBlockInAStreamThatGoesOnIsCut) {
-  RejectFile one = opened("one");
-  reject(one);
-  RejectFile two = opened("two");
+  const auto one = opened("one");
+  reject(*one);
+  const auto two = opened("two");
   const std::uintmax_t before = size();
-  reject(one);  // continues its stream, which the second has read up to there
+  reject(*one);  // continues its stream, which the second has read up to there
   std::filesystem::resize_file(path_, before + (size() - before) / 2);
-  reject(two);
+  reject(*two);
   EXPECT_EQ(contents(), (std::vector<std::string>{"one:0", "two:2"}));
 }
 
 TEST_F(RejectFileTest, AFileThatWasEmptiedIsBegunAgain) {
-  RejectFile one = opened("one");
-  reject(one, 3);
+  const auto one = opened("one");
+  reject(*one, 3);
   std::filesystem::resize_file(path_, 0);
-  reject(one);
+  reject(*one);
   EXPECT_EQ(contents(), (std::vector<std::string>{"one:3"}));
 }
 
@@ -152,14 +168,14 @@ TEST_F(RejectFileTest, AFileOfSomethingElseIsLeftAlone) {
 }
 
 TEST_F(RejectFileTest, AnotherProgramThatKeepsItLockedIsAnError) {
-  RejectFile one = opened("one");
+  const auto one = opened("one");
   const UniqueFd other(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
   ASSERT_EQ(::flock(other.get(), LOCK_EX), 0);
-  const Status status = one.reject(events_.batch(1)[0], kWhy);
+  const Status status = one->reject(events_.batch(1)[0], kWhy);
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().kind, ErrorClass::again);
   ASSERT_EQ(::flock(other.get(), LOCK_UN), 0);
-  reject(one);
+  reject(*one);
   EXPECT_EQ(contents(), (std::vector<std::string>{"one:1"}));
 }
 

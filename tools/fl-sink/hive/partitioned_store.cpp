@@ -52,7 +52,8 @@ class PartitionedStore final : public Store {
       : files_(std::move(files)), partitions_(std::move(partitions)) {}
 
   Status open(bool dry_run) override { return files_->open(dry_run); }
-  bool is_remote() const override { return files_->is_remote(); }
+  /// Also a local one is opened apart: the loop of the stage runs by then.
+  bool is_remote() const override { return true; }
   std::string_view rule() const override { return kPartitionedRule; }
   std::string place() const override { return files_->place() + ", " + partitions_->place(); }
   std::string base() const override { return files_->base(); }

@@ -20,6 +20,8 @@ namespace fl {
 namespace {
 
 constexpr std::int64_t kSaveAfterMs = 500;
+/// While rejected rows are synced it is tried again this often.
+constexpr std::int64_t kRejectsMs = 10;
 
 Error wrong(std::string message, std::string hint = {}) {
   return {ErrorClass::usage, std::move(message), std::move(hint)};
@@ -187,7 +189,7 @@ Status SqlSource::open_position() {
   if (!position) {
     return position.error();
   }
-  safe_ = saved_ = sent_ = *position;
+  safe_ = saved_ = saving_ = sent_ = *position;
   return {};
 }
 
@@ -376,21 +378,32 @@ Status SqlSource::advance() {
   return {};
 }
 
+// Begins to save what is safe.
 Status SqlSource::save() {
   save_at_ms_ = -1;
   if (safe_ == saved_) {
     return {};
   }
   if (context_.rejects != nullptr) {
-    if (Status status = context_.rejects->sync(); !status) {
-      return status;
+    const Result<bool> synced = context_.rejects->synced();
+    if (!synced) {
+      return synced.error();
+    }
+    if (!*synced) {
+      save_at_ms_ = monotonic_ms() + kRejectsMs;
+      return {};
     }
   }
-  if (Status status = file_.save(safe_); !status) {
-    return status;
-  }
-  saved_ = safe_;
+  saving_ = safe_;
+  saver_.start([this] { return file_.save(saving_); });
   return {};
+}
+
+Status SqlSource::take_saved(Status saved) {
+  if (saved) {
+    saved_ = saving_;
+  }
+  return saved;
 }
 
 Status SqlSource::close() {
@@ -409,10 +422,14 @@ Status SqlSource::close() {
   if (!reader_) {
     return {};
   }
-  if (options_.split != 0 && is_finished_ && acked_ == produced_) {
+  Status status = take_saved(saver_.wait());
+  if (status && options_.split != 0 && is_finished_ && acked_ == produced_) {
     return file_.remove();  // the next run reads everything
   }
-  return save();
+  if (status) {
+    status = save();
+  }
+  return status && saver_.busy() ? take_saved(saver_.wait()) : status;
 }
 
 // ---------------------------------------------------------------- waiting
@@ -425,17 +442,23 @@ bool SqlSource::ready() const {
 void SqlSource::watch(PollSet& set, bool room) {
   (void)room;  // the mailbox is bounded, and handle() drains the eventfd
   index_ = reader_ ? set.add(reader_->fd(), POLLIN) : -1;
-  set.wake_at(save_at_ms_);
+  saver_.watch(set);
+  set.wake_at(deadline_ms());
 }
 
 Status SqlSource::handle(const PollSet& set) {
   if (set.revents(index_) != 0) {
     reader_->hear();
   }
-  return save_at_ms_ >= 0 && monotonic_ms() >= save_at_ms_ ? save() : Status();
+  if (const std::optional<Status> saved = saver_.take()) {
+    if (Status status = take_saved(*saved); !status) {
+      return status;
+    }
+  }
+  return deadline_ms() >= 0 && monotonic_ms() >= save_at_ms_ ? save() : Status();
 }
 
-std::int64_t SqlSource::deadline_ms() const { return save_at_ms_; }
+std::int64_t SqlSource::deadline_ms() const { return saver_.busy() ? -1 : save_at_ms_; }
 
 std::optional<Error> SqlSource::missing() const {
   return reader_ ? reader_->trouble() : std::nullopt;

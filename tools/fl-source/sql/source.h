@@ -7,6 +7,7 @@
 #include <string>
 
 #include "common/component/component.h"
+#include "common/io/worker.h"
 #include "tools/fl-source/sql/address.h"
 #include "tools/fl-source/sql/options.h"
 #include "tools/fl-source/sql/position_file.h"
@@ -53,6 +54,7 @@ class SqlSource final : public Source {
   void add_place(SqlPlace place, bool ends_block);
   Status advance();
   Status save();
+  Status take_saved(Status saved);
 
   SqlSourceOptions options_;
   StageContext context_;
@@ -62,9 +64,10 @@ class SqlSource final : public Source {
   bool is_stopped_ = false;
 
   SqlPositionFile file_;
-  SqlPosition safe_;   // what is acknowledged
-  SqlPosition saved_;  // what the file holds
-  SqlPosition sent_;   // what was handed on
+  SqlPosition safe_;    // what is acknowledged
+  SqlPosition saved_;   // what the file holds
+  SqlPosition sent_;    // what was handed on
+  SqlPosition saving_;  // what saver_ writes
   SqlPositionLedger ledger_;
   std::int64_t save_at_ms_ = -1;
 
@@ -80,6 +83,7 @@ class SqlSource final : public Source {
   SqlPlace last_place_;
   bool is_last_kept_ = true;
   bool is_finished_ = false;
+  Worker saver_;  // the last member: it ends before what its job uses
 };
 
 }  // namespace fl
