@@ -96,7 +96,7 @@ void HdfsSession::remember_transfer_address(const std::string& server, const std
   transfer_addresses_[server] = address;
 }
 
-void HdfsSession::forgive() {
+void HdfsSession::readmit_all() {
   const std::lock_guard lock(mutex_);
   avoided_.clear();
 }

@@ -64,7 +64,7 @@ class HdfsSession {
   /// DataNode dead but still offers it for a moment.
   void remember_transfer_address(const std::string& server, const std::string& address);
   /// No other DataNode is left: all may be chosen again.
-  void forgive();
+  void readmit_all();
 
  private:
   void give_back(const std::string& server);

@@ -71,7 +71,7 @@ HdfsStatus Uploader::create(const std::string& path, const WebHdfs::Upload& uplo
   if (!done && !avoided.empty() && done.error().trouble == HdfsTrouble::datanode &&
       done.error().datanode.empty()) {
     // No other one is left: rather one that failed a while ago than none.
-    session_->forgive();
+    session_->readmit_all();
     if (!upload.exclude_datanodes.empty()) {
       call.query += "&excludedatanodes=" + url_encode(upload.exclude_datanodes);
     }

@@ -34,14 +34,14 @@ struct KafkaQuestion {
 };
 
 struct KafkaAnswer {
-  struct Place {
+  struct Offsets {
     KafkaPartition partition;
     std::int64_t low = -1;
     std::int64_t high = -1;       ///< of what may be read
     std::int64_t at_time = -1;    ///< -1: no record is that recent
     std::int64_t committed = -1;  ///< -1: none
   };
-  std::vector<Place> places;  ///< of a question for topics only the partitions
+  std::vector<Offsets> places;  ///< of a question for topics only the partitions
   /// What asking again does not change: no such topic, no permission.
   std::optional<Error> refused;
 };

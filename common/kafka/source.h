@@ -81,7 +81,7 @@ class KafkaSource final : public Source {
   Status take_answer(const KafkaAnswer& answer);
   Status take_topics(const KafkaAnswer& answer);
   Status take_places(const KafkaAnswer& answer);
-  Result<std::int64_t> first_offset(const KafkaAnswer::Place& place);
+  Result<std::int64_t> first_offset(const KafkaAnswer::Offsets& place);
   void tell_expired(const KafkaPartition& partition, std::int64_t from, std::int64_t to);
   Status go_on(const KafkaAnswer& answer);
   bool must_ask_ends() const;

@@ -190,7 +190,7 @@ Status KafkaSource::take_answer(const KafkaAnswer& answer) {
   }
   // A gain may be over, or have changed, since the question.
   std::vector<KafkaPartition> asked;
-  for (const KafkaAnswer::Place& place : answer.places) {
+  for (const KafkaAnswer::Offsets& place : answer.places) {
     asked.push_back(place.partition);
   }
   if (asked == outrun_) {
@@ -214,7 +214,7 @@ Status KafkaSource::take_topics(const KafkaAnswer& answer) {
     }
     return {};
   }
-  for (const KafkaAnswer::Place& place : answer.places) {
+  for (const KafkaAnswer::Offsets& place : answer.places) {
     const std::int32_t number = place.partition.number;
     if (numbers_.empty() || std::count(numbers_.begin(), numbers_.end(), number) > 0) {
       awaited_.push_back(place.partition);
@@ -233,7 +233,7 @@ Status KafkaSource::take_topics(const KafkaAnswer& answer) {
   return {};
 }
 
-Result<std::int64_t> KafkaSource::first_offset(const KafkaAnswer::Place& place) {
+Result<std::int64_t> KafkaSource::first_offset(const KafkaAnswer::Offsets& place) {
   const auto& [partition, low, high, at_time, committed] = place;
   if (offset_ >= 0) {
     if (offset_ < low || offset_ > high) {
@@ -278,7 +278,7 @@ void KafkaSource::tell_expired(const KafkaPartition& partition, std::int64_t fro
 
 Status KafkaSource::take_places(const KafkaAnswer& answer) {
   std::vector<KafkaOffset> places;
-  for (const KafkaAnswer::Place& place : answer.places) {
+  for (const KafkaAnswer::Offsets& place : answer.places) {
     const Result<std::int64_t> first = first_offset(place);
     if (!first) {
       return first.error();
@@ -328,7 +328,7 @@ void KafkaSource::ask_ends() {
 }
 
 void KafkaSource::take_ends(const KafkaAnswer& answer) {
-  for (const KafkaAnswer::Place& place : answer.places) {
+  for (const KafkaAnswer::Offsets& place : answer.places) {
     if (const Slot slot = find(place.partition.topic, place.partition.number)) {
       slot->end_at = place.high;
       finish_if_read(*slot);
@@ -350,7 +350,7 @@ void KafkaSource::take_lag(const KafkaAnswer& answer) {
   if (!answer.refused) {
     reached();
   }
-  for (const KafkaAnswer::Place& place : answer.places) {
+  for (const KafkaAnswer::Offsets& place : answer.places) {
     if (const Slot slot = find(place.partition.topic, place.partition.number)) {
       slot->end = place.high;
     }
@@ -360,7 +360,7 @@ void KafkaSource::take_lag(const KafkaAnswer& answer) {
 // Records that the group had not read have expired, or the topic was recreated.
 Status KafkaSource::go_on(const KafkaAnswer& answer) {
   std::vector<KafkaOffset> places;
-  for (const KafkaAnswer::Place& place : answer.places) {
+  for (const KafkaAnswer::Offsets& place : answer.places) {
     const Slot slot = find(place.partition.topic, place.partition.number);
     if (!slot) {
       continue;

@@ -104,7 +104,7 @@ std::string render(const std::vector<std::string>& value) { return join(value, "
 
 namespace {
 
-using Place = Secret::Place;
+using Origin = Secret::Origin;
 
 /// The variable that stands for a secret which a Flume file holds as it is.
 std::string variable_for(std::string_view option, std::string_view property = "") {
@@ -117,24 +117,25 @@ std::string variable_for(std::string_view option, std::string_view property = ""
 }
 
 // The texts of one option of a prefix.
-std::vector<std::string> entries_of(const PropertyMap& map, Place place,
+std::vector<std::string> entries_of(const PropertyMap& map, Origin place,
                                     const std::string& option) {
   std::vector<std::string> out;
   for (const auto& [name, secret] : map) {
-    const bool is_hidden = secret.place() == Place::literal && sounds_secret(name);
-    if (is_hidden && place == Place::environment) {
+    const bool is_hidden = secret.origin() == Origin::literal && sounds_secret(name);
+    if (is_hidden && place == Origin::environment) {
       out.push_back(name + "=" + variable_for(option, name));
-    } else if (secret.place() == place && !is_hidden) {
-      out.push_back(name + "=" + (place == Place::literal ? *secret.reveal() : secret.reference()));
+    } else if (secret.origin() == place && !is_hidden) {
+      out.push_back(name + "=" +
+                    (place == Origin::literal ? *secret.reveal() : secret.reference()));
     }
   }
   return out;
 }
 
-OptionSpec reference_spec(const OptionSpec& of, Place place, std::string metavar,
+OptionSpec reference_spec(const OptionSpec& of, Origin place, std::string metavar,
                           std::string help) {
   OptionSpec spec;
-  const bool is_file = place == Place::file;
+  const bool is_file = place == Origin::file;
   spec.key = of.key + (is_file ? "File" : "Env");
   spec.name = of.name + (is_file ? "-file" : "-env");
   spec.metavar = std::move(metavar);
@@ -163,15 +164,15 @@ void add_secret(OptionSet& set, std::string key, const std::function<Secret&(voi
   secret.is_flume_only = true;
   secret.is_secret = true;
   secret.set = [access](void* options, std::string_view text) {
-    access(options) = Secret(Place::literal, text);
+    access(options) = Secret(Origin::literal, text);
     return Status();
   };
   secret.get = [](const void* /*options*/) { return std::string(); };
   secret.get_all = [](const void* /*options*/) { return std::vector<std::string>(); };
   const std::string in_flume =
       fmt::format(" In a Flume file {} holds the secret itself.", secret.key);
-  for (const Place place : {Place::environment, Place::file}) {
-    const bool is_file = place == Place::file;
+  for (const Origin place : {Origin::environment, Origin::file}) {
+    const bool is_file = place == Origin::file;
     OptionSpec spec = reference_spec(
         secret, place, is_file ? "FILE" : "VARIABLE",
         help + (is_file ? " Read from FILE." : " Read from this environment variable." + in_flume));
@@ -181,10 +182,10 @@ void add_secret(OptionSet& set, std::string key, const std::function<Secret&(voi
     };
     add_get(spec, [access, place, name = secret.name](const void* options) {
       const Secret& value = access(const_cast<void*>(options));  // only read
-      const bool is_hidden = value.place() == Place::literal && place == Place::environment;
-      return value.place() == place ? std::vector<std::string>{value.reference()}
-             : is_hidden            ? std::vector<std::string>{variable_for(name)}
-                                    : std::vector<std::string>();
+      const bool is_hidden = value.origin() == Origin::literal && place == Origin::environment;
+      return value.origin() == place ? std::vector<std::string>{value.reference()}
+             : is_hidden             ? std::vector<std::string>{variable_for(name)}
+                                     : std::vector<std::string>();
     });
     set.options.push_back(std::move(spec));
   }
@@ -205,14 +206,14 @@ void add_prefix(OptionSet& set, std::string key, const std::function<PropertyMap
   plain.is_repeated = true;
   plain.refuses_empty = true;
   OptionSpec environment =
-      reference_spec(plain, Place::environment, "NAME=VARIABLE",
+      reference_spec(plain, Origin::environment, "NAME=VARIABLE",
                      "The same, for a secret: read from this environment variable.");
   OptionSpec file =
-      reference_spec(plain, Place::file, "NAME=FILE", "The same, for a secret: read from FILE.");
+      reference_spec(plain, Origin::file, "NAME=FILE", "The same, for a secret: read from FILE.");
   const std::string option = plain.name;
-  for (auto& [spec, place] : {std::pair<OptionSpec&, Place>(plain, Place::literal),
-                              std::pair<OptionSpec&, Place>(environment, Place::environment),
-                              std::pair<OptionSpec&, Place>(file, Place::file)}) {
+  for (auto& [spec, place] : {std::pair<OptionSpec&, Origin>(plain, Origin::literal),
+                              std::pair<OptionSpec&, Origin>(environment, Origin::environment),
+                              std::pair<OptionSpec&, Origin>(file, Origin::file)}) {
     spec.set = [access, place = place, metavar = spec.metavar](void* options,
                                                                std::string_view text) -> Status {
       const std::size_t equals = text.find('=');

@@ -41,14 +41,14 @@ Result<std::string> read_secret(const std::string& path) {
 }  // namespace
 
 std::string Secret::reference() const {
-  return place_ == Place::environment || place_ == Place::file ? text_ : std::string();
+  return origin_ == Origin::environment || origin_ == Origin::file ? text_ : std::string();
 }
 
 Result<std::string> Secret::reveal() const {
-  if (place_ == Place::file) {
+  if (origin_ == Origin::file) {
     return read_secret(text_);
   }
-  if (place_ != Place::environment) {
+  if (origin_ != Origin::environment) {
     return text_;
   }
   const char* value = std::getenv(text_.c_str());

@@ -13,13 +13,13 @@ namespace fl {
 /// Flume file, as it is. Nothing is read before reveal().
 class Secret {
  public:
-  enum class Place { none, literal, environment, file };
+  enum class Origin { none, literal, environment, file };
 
   Secret() = default;
-  Secret(Place place, std::string_view text) : place_(place), text_(text) {}
+  Secret(Origin origin, std::string_view text) : origin_(origin), text_(text) {}
 
-  Place place() const { return place_; }
-  bool is_set() const { return place_ != Place::none; }
+  Origin origin() const { return origin_; }
+  bool is_set() const { return origin_ != Origin::none; }
 
   /// The name of the variable or file; empty for any other place.
   std::string reference() const;
@@ -29,7 +29,7 @@ class Secret {
   Result<std::string> reveal() const;
 
  private:
-  Place place_ = Place::none;
+  Origin origin_ = Origin::none;
   std::string text_;
 };
 

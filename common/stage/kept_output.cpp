@@ -89,7 +89,7 @@ void KeptOutput::drop_stream() {
   silent_ms_ = -1;
 }
 
-void KeptOutput::lose(const std::string& why) {
+void KeptOutput::drop_connection(const std::string& why) {
   const bool had_joined = has_joined();
   const std::uint64_t events = kept_.take_back(0);
   if (had_joined) {
@@ -133,9 +133,9 @@ void KeptOutput::hear() {
     return;
   }
   if (stream_->enough()) {
-    lose("it asks for no more");
+    drop_connection("it asks for no more");
   } else if (stream_->closed_early() || stream_->reader_lost()) {
-    lose("it closed the connection");
+    drop_connection("it closed the connection");
   }
 }
 
@@ -184,7 +184,7 @@ Status KeptOutput::fill() {
       if (status.error().kind != ErrorClass::io) {
         return status;
       }
-      lose(status.error().message);
+      drop_connection(status.error().message);
       break;
     }
     if (stream_->closed_early()) {
@@ -227,7 +227,7 @@ Status KeptOutput::handle(const PollSet& set) {
       if (status.error().kind != ErrorClass::io) {
         return status;
       }
-      lose(status.error().message);
+      drop_connection(status.error().message);
     }
     hear();
   }

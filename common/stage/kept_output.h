@@ -76,7 +76,7 @@ class KeptOutput final : public StageOutput {
   bool has_joined() const;
   Status connect();
   void hear();
-  void lose(const std::string& why);
+  void drop_connection(const std::string& why);
   void drop_stream();
   Status fill();
   void say_numbers(std::uint64_t count);

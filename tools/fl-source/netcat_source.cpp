@@ -107,7 +107,7 @@ bool NetcatSource::take_waiting(BlockBuilder& out) {
         return false;
       }
       found->second->is_waiting = false;
-      settle(id, *found->second);
+      serve_client(id, *found->second);
     }
     waiting_.pop_front();
   }
@@ -138,8 +138,8 @@ Status NetcatSource::serve(const TcpServer::Event& event, BlockBuilder& out) {
       read(event.client, client, out);
       break;
     case TcpServer::What::writable:
-      server_->set_deadline(event.client, -1);  // it makes progress: settle() sets it anew
-      settle(event.client, client);
+      server_->set_deadline(event.client, -1);  // it makes progress: serve_client() sets it anew
+      serve_client(event.client, client);
       break;
     case TcpServer::What::late:
       be_late(event.client, client);
@@ -159,7 +159,7 @@ void NetcatSource::read(Id id, NetcatConnection& client, BlockBuilder& out) {
     server_->want_input(id, false);
     return;  // settled when its lines are taken
   }
-  settle(id, client);
+  serve_client(id, client);
 }
 
 // Moves the client's whole lines to `out`. False: a line found no room there.
@@ -239,12 +239,12 @@ void NetcatSource::answer(std::uint64_t n) {
     served.insert(id);
   });
   for (const Id id : served) {
-    settle(id, *clients_.at(id));
+    serve_client(id, *clients_.at(id));
   }
 }
 
 // Writes what the client is owed, ends what is over, and asks the server for the rest.
-void NetcatSource::settle(Id id, NetcatConnection& client) {
+void NetcatSource::serve_client(Id id, NetcatConnection& client) {
   client.write();
   if (!client.is_waiting) {
     if (client.at_end() && (client.is_answered() || client.is_deaf() || client.lost())) {

@@ -71,7 +71,7 @@ class NetcatSource final : public Source {
   std::optional<std::string_view> converted(NetcatConnection& client);
   void refuse(NetcatConnection& client);
   void answer(std::uint64_t n);
-  void settle(Id id, NetcatConnection& client);
+  void serve_client(Id id, NetcatConnection& client);
   void limit_idleness(Id id, NetcatConnection& client);
   void be_late(Id id, NetcatConnection& client);
   void remove(Id id);

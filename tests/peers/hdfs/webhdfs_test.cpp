@@ -366,7 +366,7 @@ TEST_F(WebHdfsPeer, DataNodeThatFailedIsAvoided) {
       EXPECT_LE(failures, 1U);
     }
     EXPECT_EQ(cluster(verb == "kill" ? "restart" : "thaw", "dn1"), 0);
-    settings_.session->forgive();
+    settings_.session->readmit_all();
   }
 }
 

@@ -25,10 +25,10 @@ class Everywhere final : public Selector {
   Route route_;
 };
 
-class CopySinkTest : public testing::Test {
+class FanOutSinkTest : public testing::Test {
  protected:
-  CopySinkTest() { setenv("FL_RUNTIME_DIR", dir_.path().c_str(), 1); }
-  ~CopySinkTest() override { unsetenv("FL_RUNTIME_DIR"); }
+  FanOutSinkTest() { setenv("FL_RUNTIME_DIR", dir_.path().c_str(), 1); }
+  ~FanOutSinkTest() override { unsetenv("FL_RUNTIME_DIR"); }
 
   void open(std::size_t outputs, OutputSet optional, Duration patience) {
     for (std::size_t i = 0; i < outputs; ++i) {
@@ -74,7 +74,7 @@ class CopySinkTest : public testing::Test {
   NumberedEvents events_;
 };
 
-TEST_F(CopySinkTest, AnEventIsSafeWhenEachRequiredOutputHasIt) {
+TEST_F(FanOutSinkTest, AnEventIsSafeWhenEachRequiredOutputHasIt) {
   open(3, 4, {1000});
   ASSERT_TRUE(sink_->deliver(events_.batch(10)));
   ASSERT_TRUE(turns());
@@ -95,7 +95,7 @@ TEST_F(CopySinkTest, AnEventIsSafeWhenEachRequiredOutputHasIt) {
   EXPECT_EQ(readers_[2].writer().want(), 0U);  // nobody waits for an optional one
 }
 
-TEST_F(CopySinkTest, TheLossOfARequiredOutputIsSaidOnceAndTheOthersGoOn) {
+TEST_F(FanOutSinkTest, TheLossOfARequiredOutputIsSaidOnceAndTheOthersGoOn) {
   open(2, 0, {1000});
   ASSERT_TRUE(sink_->deliver(events_.batch(10)));
   ASSERT_TRUE(turns());
@@ -113,7 +113,7 @@ TEST_F(CopySinkTest, TheLossOfARequiredOutputIsSaidOnceAndTheOthersGoOn) {
 }
 
 // More than the pipe and the queue hold.
-TEST_F(CopySinkTest, AFailureCutsNoBlockAndSendsNoFurtherOne) {
+TEST_F(FanOutSinkTest, AFailureCutsNoBlockAndSendsNoFurtherOne) {
   open(2, 0, {1000});
   std::uint64_t sent = 0;
   while (sink_->ready()) {
@@ -135,7 +135,7 @@ TEST_F(CopySinkTest, AFailureCutsNoBlockAndSendsNoFurtherOne) {
   EXPECT_GT(readers_[1].numbers().size(), 0U);
 }
 
-TEST_F(CopySinkTest, WhatALostOptionalOutputMissedIsCounted) {
+TEST_F(FanOutSinkTest, WhatALostOptionalOutputMissedIsCounted) {
   open(2, 2, {3'600'000});
   std::uint64_t sent = 0;
   for (int i = 0; i < 100; ++i) {

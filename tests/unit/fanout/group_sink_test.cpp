@@ -11,10 +11,10 @@
 namespace fl {
 namespace {
 
-class KeepSinkTest : public testing::Test {
+class GroupSinkTest : public testing::Test {
  protected:
-  KeepSinkTest() { setenv("FL_RUNTIME_DIR", dir_.path().c_str(), 1); }
-  ~KeepSinkTest() override { unsetenv("FL_RUNTIME_DIR"); }
+  GroupSinkTest() { setenv("FL_RUNTIME_DIR", dir_.path().c_str(), 1); }
+  ~GroupSinkTest() override { unsetenv("FL_RUNTIME_DIR"); }
 
   void open(std::size_t outputs, OutputOrder::Policy policy = OutputOrder::Policy::round_robin,
             std::uint64_t capacity = GroupSink::kLeastCapacity) {
@@ -48,7 +48,7 @@ class KeepSinkTest : public testing::Test {
   NumberedEvents events_;
 };
 
-TEST_F(KeepSinkTest, WhatALostOutputHasNotAcknowledgedGoesToTheNextFromTheFirstEventOn) {
+TEST_F(GroupSinkTest, WhatALostOutputHasNotAcknowledgedGoesToTheNextFromTheFirstEventOn) {
   open(2, OutputOrder::Policy::failover);
   ASSERT_TRUE(sink_->deliver(events_.batch(10)));
   ASSERT_TRUE(turns());
@@ -65,7 +65,7 @@ TEST_F(KeepSinkTest, WhatALostOutputHasNotAcknowledgedGoesToTheNextFromTheFirstE
   EXPECT_EQ(sink_->safe(), 10U);
 }
 
-TEST_F(KeepSinkTest, WhoeverGetsWhatWasAskedForIsAsked) {
+TEST_F(GroupSinkTest, WhoeverGetsWhatWasAskedForIsAsked) {
   open(2, OutputOrder::Policy::failover);
   ASSERT_TRUE(sink_->deliver(events_.batch(10)));
   ASSERT_TRUE(turns());
@@ -87,7 +87,7 @@ TEST_F(KeepSinkTest, WhoeverGetsWhatWasAskedForIsAsked) {
   EXPECT_EQ(readers_[1].writer().want(), 10U);
 }
 
-TEST_F(KeepSinkTest, OutputsTakeTurnsAndTheLastLossIsAnError) {
+TEST_F(GroupSinkTest, OutputsTakeTurnsAndTheLastLossIsAnError) {
   open(2);
   ASSERT_TRUE(sink_->deliver(events_.batch(1)));
   ASSERT_TRUE(sink_->deliver(events_.batch(1)));
@@ -106,7 +106,7 @@ TEST_F(KeepSinkTest, OutputsTakeTurnsAndTheLastLossIsAnError) {
   EXPECT_EQ(status.error().kind, ErrorClass::again);
 }
 
-TEST_F(KeepSinkTest, ThreeQuartersFullItAsksForRoomAndFullItWaits) {
+TEST_F(GroupSinkTest, ThreeQuartersFullItAsksForRoomAndFullItWaits) {
   open(1);
   while (sink_->ready()) {
     ASSERT_TRUE(sink_->deliver(events_.batch(1000)));
@@ -121,7 +121,7 @@ TEST_F(KeepSinkTest, ThreeQuartersFullItAsksForRoomAndFullItWaits) {
   EXPECT_EQ(sink_->safe(), wanted);
 }
 
-TEST_F(KeepSinkTest, ASmallCapacityIsRefused) {
+TEST_F(GroupSinkTest, ASmallCapacityIsRefused) {
   options_.out = {"/dev/null"};
   context_.stage = &options_;
   GroupSink sink({{}, GroupSink::kLeastCapacity - 1});
@@ -130,7 +130,7 @@ TEST_F(KeepSinkTest, ASmallCapacityIsRefused) {
   EXPECT_EQ(status.error().kind, ErrorClass::usage);
 }
 
-TEST_F(KeepSinkTest, AFailureIsHeardByEachOutputAndNothingMoreIsSent) {
+TEST_F(GroupSinkTest, AFailureIsHeardByEachOutputAndNothingMoreIsSent) {
   open(2);
   ASSERT_TRUE(sink_->deliver(events_.batch(1)));
   ASSERT_TRUE(turns());

@@ -71,7 +71,7 @@ TEST(HdfsSession, WhoWaitsForAServerThatFailsIsSentAway) {
   session.avoid("e", "");
   session.avoid("f", "10.0.0.2");
   EXPECT_EQ(session.excluded(), "10.0.0.1:9866,10.0.0.2");
-  session.forgive();
+  session.readmit_all();
   EXPECT_EQ(session.excluded(), "");
 }
 

@@ -130,7 +130,7 @@ TEST_F(WebHdfsFailure, TransferAddressIsRememberedForWhenTheNameNodeNoLongerName
   settings.session = make_hdfs_session(settings);
   WebHdfs client(settings);
   ASSERT_FALSE(client.create("/x", upload_).ok());
-  settings.session->forgive();
+  settings.session->readmit_all();
   ASSERT_FALSE(client.create("/x", upload_).ok());
   EXPECT_EQ(looks, 2);
   const HdfsStatus third = client.create("/x", upload_);

@@ -39,7 +39,7 @@ TEST(KafkaClient, ABrokerThatIsAwayIsAProblemThatPasses) {
 }
 
 TEST(KafkaClient, AValueThatIsRefusedIsNamedButForSecrets) {
-  const auto wrong = settings({{"linger.ms", {Secret::Place::literal, "soon"}}});
+  const auto wrong = settings({{"linger.ms", {Secret::Origin::literal, "soon"}}});
   ASSERT_TRUE(wrong.ok());
   const auto client = KafkaClient::make(*wrong, 0);
   ASSERT_FALSE(client.ok());
@@ -53,8 +53,8 @@ TEST(KafkaClient, AHandleThatDoesNotEndIsAbandoned) {
   const auto made = KafkaSettings::make(
       KafkaRole::consumer, {"127.0.0.1:1",
                             {},
-                            {{"test.mock.num.brokers", {Secret::Place::literal, "1"}},
-                             {"enable.partition.eof", {Secret::Place::literal, "true"}}}});
+                            {{"test.mock.num.brokers", {Secret::Origin::literal, "1"}},
+                             {"enable.partition.eof", {Secret::Origin::literal, "true"}}}});
   ASSERT_TRUE(made.ok());
   auto client = KafkaClient::make(*made, 0);
   ASSERT_TRUE(client.ok()) << client.error().message;

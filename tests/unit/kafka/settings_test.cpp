@@ -10,7 +10,7 @@
 namespace fl {
 namespace {
 
-Secret plain(const std::string& text) { return {Secret::Place::literal, text}; }
+Secret plain(const std::string& text) { return {Secret::Origin::literal, text}; }
 
 Result<KafkaSettings> made(PropertyMap java, PropertyMap library = {},
                            KafkaRole role = KafkaRole::producer) {
@@ -93,7 +93,7 @@ TEST(KafkaSettings, JaasBecomesUserAndPassword) {
            "username=\"bob\" password=\"a \\\"b;c\";",
            1);
   const auto settings =
-      made({{"sasl.jaas.config", Secret(Secret::Place::environment, "FL_TEST_JAAS")},
+      made({{"sasl.jaas.config", Secret(Secret::Origin::environment, "FL_TEST_JAAS")},
             {"sasl.mechanism", plain("PLAIN")}});
   EXPECT_EQ(value(settings, "sasl.username"), "bob");
   EXPECT_EQ(value(settings, "sasl.password"), "a \"b;c");

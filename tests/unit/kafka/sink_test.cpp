@@ -220,7 +220,7 @@ TEST_F(KafkaSinkTest, ADryRunAsksTheBrokers) {
 
 TEST_F(KafkaSinkTest, ReadingStopsWhenEnoughIsHeld) {
   KafkaSinkOptions options;
-  options.java["buffer.memory"] = {Secret::Place::literal, "1000"};
+  options.java["buffer.memory"] = {Secret::Origin::literal, "1000"};
   open(options);
   rd_kafka_mock_broker_set_down(**cluster_, 1);
   rd_kafka_mock_broker_set_down(**cluster_, 2);
@@ -258,7 +258,7 @@ TEST_F(KafkaSinkTest, MessagesOfAllKindsKeepTheirOrder) {
     options.headers = "all";
     options.timestamp_header = "at";
     if (is_narrow) {
-      options.library["queue.buffering.max.messages"] = {Secret::Place::literal, "3"};
+      options.library["queue.buffering.max.messages"] = {Secret::Origin::literal, "3"};
     }
     open(options);
     std::vector<std::pair<Headers, std::string>> events;
@@ -285,7 +285,7 @@ TEST_F(KafkaSinkTest, MessagesOfAllKindsKeepTheirOrder) {
 // Large batches: each goes to one partition, and the next one, a while later, to the next.
 TEST_F(KafkaSinkTest, MessagesWithoutAKeyStayTogetherAndUseAllPartitions) {
   KafkaSinkOptions options;
-  options.java["linger.ms"] = {Secret::Place::literal, "1"};
+  options.java["linger.ms"] = {Secret::Origin::literal, "1"};
   open(options);
   const std::vector<std::pair<Headers, std::string>> events(100, {{}, "x"});
   std::array<std::int64_t, 2> before{};

@@ -50,8 +50,8 @@ TEST(CommandText, SecretsAreReferences) {
 TEST(CommandText, AVariableStandsForASecretThatAFlumeFileHolds) {
   const OptionSet set = sample_options();
   SampleOptions options;
-  options.password = Secret(Secret::Place::literal, "hunter2");
-  options.producer["ssl.key.password"] = Secret(Secret::Place::literal, "hunter2");
+  options.password = Secret(Secret::Origin::literal, "hunter2");
+  options.producer["ssl.key.password"] = Secret(Secret::Origin::literal, "hunter2");
   EXPECT_EQ(command_text("x", {{&set, &options}}, {}),
             "x --store-password-env FL_STORE_PASSWORD --producer-env "
             "ssl.key.password=FL_PRODUCER_SSL_KEY_PASSWORD\n");
@@ -61,20 +61,20 @@ TEST(Secret, IsReadFromItsPlace) {
   EXPECT_FALSE(Secret().is_set());
   EXPECT_EQ(*Secret().reveal(), "");
   ASSERT_EQ(::setenv("FL_SECRET_TEST", "hunter2", 1), 0);
-  EXPECT_EQ(*Secret(Secret::Place::environment, "FL_SECRET_TEST").reveal(), "hunter2");
+  EXPECT_EQ(*Secret(Secret::Origin::environment, "FL_SECRET_TEST").reveal(), "hunter2");
   ASSERT_EQ(::unsetenv("FL_SECRET_TEST"), 0);
-  const Result<std::string> unset = Secret(Secret::Place::environment, "FL_SECRET_TEST").reveal();
+  const Result<std::string> unset = Secret(Secret::Origin::environment, "FL_SECRET_TEST").reveal();
   ASSERT_FALSE(unset.ok());
   EXPECT_EQ(unset.error().kind, ErrorClass::config);
   EXPECT_EQ(unset.error().message, "environment variable 'FL_SECRET_TEST' is not set");
 
   const std::string path = testing::TempDir() + "/fl-secret-test";
   std::ofstream(path) << "hunter2\r\n";
-  EXPECT_EQ(*Secret(Secret::Place::file, path).reveal(), "hunter2");
+  EXPECT_EQ(*Secret(Secret::Origin::file, path).reveal(), "hunter2");
   std::ofstream(path) << std::string(70'000, 'x');
-  EXPECT_EQ(Secret(Secret::Place::file, path).reveal().error().kind, ErrorClass::config);
+  EXPECT_EQ(Secret(Secret::Origin::file, path).reveal().error().kind, ErrorClass::config);
   ASSERT_EQ(std::remove(path.c_str()), 0);
-  EXPECT_FALSE(Secret(Secret::Place::file, path).reveal().ok());
+  EXPECT_FALSE(Secret(Secret::Origin::file, path).reveal().ok());
 }
 
 TEST(Secret, HasNoValueOnTheCommandLine) {

@@ -33,7 +33,7 @@ class Login : public testing::Test {
   void open(HBaseLogin& login) { ASSERT_TRUE(login.open(settings_).ok()); }
   void with_password() {
     settings_.user = "anna";
-    settings_.password = Secret(Secret::Place::literal, "word");
+    settings_.password = Secret(Secret::Origin::literal, "word");
   }
 
   static Error wait_for_error(HBaseLogin& login) {

@@ -21,7 +21,7 @@ bool is_of_group(const OptionSpec& spec) {
 
 // A secret that a Flume file holds as it is reaches the sinks by their environment.
 void export_secret(const Secret& secret, const std::string& variable) {
-  if (secret.place() == Secret::Place::literal) {
+  if (secret.origin() == Secret::Origin::literal) {
     (void)::setenv(variable.c_str(), secret.reveal()->c_str(), 1);
   }
 }

@@ -13,35 +13,35 @@
 namespace fl {
 
 // The part takes no more events and is committed after those of its bucket before it.
-void HdfsSink::roll(Gather& gather) {
-  gather.serializer->end(gather.buffer);
-  gather.serializer.reset();
-  by_age_.erase(gather.by_age);
-  by_use_.erase(gather.by_use);
-  gather.state = State::queued;
+void HdfsSink::roll(HeldPart& held) {
+  held.serializer->end(held.buffer);
+  held.serializer.reset();
+  by_age_.erase(held.by_age);
+  by_use_.erase(held.by_use);
+  held.state = State::queued;
   ++rolled_;
-  Bucket& bucket = *gather.bucket;
+  Bucket& bucket = *held.bucket;
   bucket.open = nullptr;
-  bucket.queue.push_back(&gather);
+  bucket.queue.push_back(&held);
   if (bucket.queue.size() == 1) {
     start_commit(bucket);
   }
 }
 
 void HdfsSink::start_commit(Bucket& bucket) {
-  Gather& gather = *bucket.queue.front();
-  gather.counter = bucket.counter + 1;
-  submit(gather);
+  HeldPart& held = *bucket.queue.front();
+  held.counter = bucket.counter + 1;
+  submit(held);
 }
 
-void HdfsSink::submit(Gather& gather) {
-  gather.state = State::committing;
+void HdfsSink::submit(HeldPart& held) {
+  held.state = State::committing;
   ++committing_;
-  pool_.submit([this, &gather] {
-    gather.outcome = gather.part->commit(gather.buffer, gather.counter);
+  pool_.submit([this, &held] {
+    held.outcome = held.part->commit(held.buffer, held.counter);
     {
       const std::lock_guard lock(finished_mutex_);
-      finished_.push_back(&gather);
+      finished_.push_back(&held);
     }
     (void)eventfd_write(wake_.get(), 1);
   });
@@ -88,9 +88,9 @@ Status HdfsSink::take_finished(std::int64_t now) {
     sweep_next();
   }
   Status result;
-  for (Gather* gather : taken_) {
+  for (HeldPart* held : taken_) {
     --committing_;
-    Status settled = settle(*gather, now);
+    Status settled = take_outcome(*held, now);
     if (!settled && result.ok()) {
       result = settled;
     }
@@ -98,36 +98,36 @@ Status HdfsSink::take_finished(std::int64_t now) {
   return result;
 }
 
-Status HdfsSink::settle(Gather& gather, std::int64_t now) {
-  const Outcome& outcome = gather.outcome;
-  set_full(gather, outcome.kind == Outcome::Kind::disk_full, &outcome.error);
+Status HdfsSink::take_outcome(HeldPart& held, std::int64_t now) {
+  const Outcome& outcome = held.outcome;
+  set_full(held, outcome.kind == Outcome::Kind::disk_full, &outcome.error);
   if (outcome.kind == Outcome::Kind::done) {
-    finish(gather, now);
+    finish(held, now);
     return {};
   }
-  gather.state = State::waiting;
+  held.state = State::waiting;
   if (outcome.kind == Outcome::Kind::disk_full) {
-    gather.retry.disk_full(now, kFullRetryMs);
-    waiting_.push_back(&gather);
+    held.retry.disk_full(now, kFullRetryMs);
+    waiting_.push_back(&held);
     return {};
   }
   if (outcome.kind == Outcome::Kind::failed && outcome.error.kind != ErrorClass::unavailable) {
     return outcome.error;
   }
-  return wait_for_retry(gather, now);
+  return wait_for_retry(held, now);
 }
 
-Status HdfsSink::wait_for_retry(Gather& gather, std::int64_t now) {
-  const Outcome& outcome = gather.outcome;
+Status HdfsSink::wait_for_retry(HeldPart& held, std::int64_t now) {
+  const Outcome& outcome = held.outcome;
   const Trouble trouble{outcome.error, outcome.kind == Outcome::Kind::refused, outcome.waiting_for};
-  gather.retry.failed(now, trouble.needs_person, limits_);
-  if (gather.retry.is_over(now, limits_)) {
+  held.retry.failed(now, trouble.needs_person, limits_);
+  if (held.retry.is_over(now, limits_)) {
     Error error = outcome.error;
-    error.message += gather.retry.tried_for(now);
+    error.message += held.retry.tried_for(now);
     return error;
   }
   ++retries_;
-  waiting_.push_back(&gather);
+  waiting_.push_back(&held);
   Alarm& alarm = trouble.needs_person ? refused_ : away_;
   alarm.raise(now, trouble, waiting_text(), limits_.until_text());
   clear_alarms(now);
@@ -141,9 +141,9 @@ void HdfsSink::clear_alarms(std::int64_t now) {
   }
   bool away = false;
   bool refused = false;
-  for (const auto& [first, gather] : parts_) {
-    if (gather->retry.is_failing()) {
-      (gather->retry.needs_person() ? refused : away) = true;
+  for (const auto& [first, held] : parts_) {
+    if (held->retry.is_failing()) {
+      (held->retry.needs_person() ? refused : away) = true;
     }
   }
   if (!away) {
@@ -157,24 +157,24 @@ void HdfsSink::clear_alarms(std::int64_t now) {
 std::string HdfsSink::waiting_text() const {
   std::size_t files = 0;
   std::uint64_t events = 0;
-  for (const auto& [first, gather] : parts_) {
-    if (gather->state != State::open) {
+  for (const auto& [first, held] : parts_) {
+    if (held->state != State::open) {
       ++files;
-      events += gather->events;
+      events += held->events;
     }
   }
   return count_of(files, "file") + " with " + count_of(events, "event");
 }
 
-void HdfsSink::finish(Gather& gather, std::int64_t now) {
-  Bucket& bucket = *gather.bucket;
-  bucket.counter = gather.counter;
-  last_counter_ = std::max(last_counter_, gather.counter);
+void HdfsSink::finish(HeldPart& held, std::int64_t now) {
+  Bucket& bucket = *held.bucket;
+  bucket.counter = held.counter;
+  last_counter_ = std::max(last_counter_, held.counter);
   bucket.queue.pop_front();
   --rolled_;
   ++committed_;
-  parts_.erase(gather.first);
-  for (Gather* other : waiting_) {
+  parts_.erase(held.first);
+  for (HeldPart* other : waiting_) {
     other->retry.hurry(now);
   }
   clear_alarms(now);
@@ -203,11 +203,11 @@ Status HdfsSink::run_timers(std::int64_t now) {
     commit_wanted(now, false);
   }
   for (std::size_t i = 0; i < waiting_.size();) {
-    Gather* const gather = waiting_[i];
-    if (gather->retry.due_at(limits_) <= now) {
+    HeldPart* const held = waiting_[i];
+    if (held->retry.due_at(limits_) <= now) {
       waiting_[i] = waiting_.back();
       waiting_.pop_back();
-      submit(*gather);
+      submit(*held);
     } else {
       ++i;
     }
@@ -220,13 +220,13 @@ Status HdfsSink::retry_full(std::int64_t now) {
     return {};
   }
   full_retry_ms_ = now + kFullRetryMs;
-  for (Gather* gather : by_age_) {
-    if (gather->is_full) {
-      const Outcome outcome = gather->part->write(gather->buffer);
+  for (HeldPart* held : by_age_) {
+    if (held->is_full) {
+      const Outcome outcome = held->part->write(held->buffer);
       if (outcome.kind == Outcome::Kind::failed) {
         return outcome.error;
       }
-      set_full(*gather, outcome.kind == Outcome::Kind::disk_full, &outcome.error);
+      set_full(*held, outcome.kind == Outcome::Kind::disk_full, &outcome.error);
     }
   }
   if (full_parts_ != 0 && store_->commit_frees_room()) {
@@ -241,7 +241,7 @@ void HdfsSink::commit_largest() {
   }
   const auto largest = std::max_element(
       by_age_.begin(), by_age_.end(),
-      [](const Gather* a, const Gather* b) { return a->body_bytes < b->body_bytes; });
+      [](const HeldPart* a, const HeldPart* b) { return a->body_bytes < b->body_bytes; });
   if (largest != by_age_.end()) {
     roll(**largest);
   }

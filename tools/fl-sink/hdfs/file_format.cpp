@@ -10,7 +10,7 @@
 namespace fl {
 namespace {
 
-// 64 MiB is what the sink may take with 100 open files; 8 MiB of it are gathered bytes.
+// 64 MiB is what the sink may take with 100 open files; 8 MiB of it are appended bytes.
 constexpr std::size_t kCompressorBytes = 28 << 20;
 
 class SequenceSerializer final : public Serializer {

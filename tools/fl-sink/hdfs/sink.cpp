@@ -49,8 +49,8 @@ Status HdfsSink::deliver(const Batch& batch) {
       }
       last_ = &bucket_of_last_located();
     }
-    if (Status gathered = gather(*last_, event, now); !gathered) {
-      return gathered;
+    if (Status appended = append(*last_, event, now); !appended) {
+      return appended;
     }
   }
   if (unchecked_bytes_ >= kMemoryBytes / 2) {
@@ -88,10 +88,10 @@ Status HdfsSink::look_at(const Event& event, std::int64_t wall) {
 }
 
 // Adds the event to the open part of its bucket, which may be complete with it.
-inline Status HdfsSink::gather(Bucket& bucket, const Event& event, std::int64_t now) {
-  Gather* part = bucket.open;
+inline Status HdfsSink::append(Bucket& bucket, const Event& event, std::int64_t now) {
+  HeldPart* part = bucket.open;
   if (part == nullptr) {
-    Result<Gather*> begun = begin_part(bucket, now);
+    Result<HeldPart*> begun = begin_part(bucket, now);
     if (!begun) {
       has_failed_ = true;
       return begun.error();
@@ -151,12 +151,12 @@ HdfsSink::Bucket& HdfsSink::bucket_of_last_located() {
   return added;
 }
 
-Result<HdfsSink::Gather*> HdfsSink::begin_part(Bucket& bucket, std::int64_t now) {
+Result<HdfsSink::HeldPart*> HdfsSink::begin_part(Bucket& bucket, std::int64_t now) {
   while (by_use_.size() >= max_open_) {
     roll(*by_use_.front());
   }
-  auto gather = std::make_unique<Gather>();
-  Gather* const part = gather.get();
+  auto held = std::make_unique<HeldPart>();
+  HeldPart* const part = held.get();
   part->bucket = &bucket;
   part->serializer = format_->serializer();
   part->part = store_->part(bucket.names, bucket.counter + bucket.queue.size() + 1);
@@ -166,7 +166,7 @@ Result<HdfsSink::Gather*> HdfsSink::begin_part(Bucket& bucket, std::int64_t now)
   part->by_age = by_age_.insert(by_age_.end(), part);
   part->by_use = by_use_.insert(by_use_.end(), part);
   part->serializer->begin(part->buffer);
-  parts_.emplace(delivered_, std::move(gather));
+  parts_.emplace(delivered_, std::move(held));
   bucket.open = part;
   sweep_once(bucket.names.directory);
   return part;
@@ -203,27 +203,27 @@ void HdfsSink::sweep_next() {
 }
 
 // Moves the buffer to the part. A full disk is not an error: the bytes stay and reading stops.
-Status HdfsSink::write_out(Gather& gather) {
-  if (full_parts_ != 0 || gather.buffer.empty()) {
+Status HdfsSink::write_out(HeldPart& held) {
+  if (full_parts_ != 0 || held.buffer.empty()) {
     return {};
   }
-  const Outcome outcome = gather.part->write(gather.buffer);
+  const Outcome outcome = held.part->write(held.buffer);
   if (outcome.kind == Outcome::Kind::failed) {
     has_failed_ = true;
     return outcome.error;
   }
-  set_full(gather, outcome.kind == Outcome::Kind::disk_full, &outcome.error);
+  set_full(held, outcome.kind == Outcome::Kind::disk_full, &outcome.error);
   return {};
 }
 
-void HdfsSink::set_full(Gather& gather, bool full, const Error* why) {
+void HdfsSink::set_full(HeldPart& held, bool full, const Error* why) {
   if (full) {
     full_retry_ms_ = monotonic_ms() + kFullRetryMs;
   }
-  if (gather.is_full == full) {
+  if (held.is_full == full) {
     return;
   }
-  gather.is_full = full;
+  held.is_full = full;
   if (full && ++full_parts_ == 1) {
     full_why_ = *why;
     log(LogLevel::warning, why->message + "; reading stops until there is room");
@@ -235,20 +235,20 @@ void HdfsSink::set_full(Gather& gather, bool full, const Error* why) {
 Status HdfsSink::relieve_memory() {
   unchecked_bytes_ = 0;
   std::uint64_t bytes = 0;
-  for (const Gather* gather : by_age_) {
-    bytes += gather->buffer.size() + gather->serializer->pending();
+  for (const HeldPart* held : by_age_) {
+    bytes += held->buffer.size() + held->serializer->pending();
   }
   const bool many = by_age_.size() > kFewParts;
   if (bytes < kMemoryBytes || !many) {
     return {};
   }
-  for (Gather* gather : by_age_) {
-    gather->serializer->flush(gather->buffer);
-    if (Status written = write_out(*gather); !written) {
+  for (HeldPart* held : by_age_) {
+    held->serializer->flush(held->buffer);
+    if (Status written = write_out(*held); !written) {
       return written;
     }
-    if (gather->buffer.empty()) {
-      std::string().swap(gather->buffer);
+    if (held->buffer.empty()) {
+      std::string().swap(held->buffer);
     }
   }
   return {};
@@ -296,8 +296,8 @@ std::int64_t HdfsSink::deadline_ms() const {
   if (!waiting_.empty() && limits_.ended_ms < 0 && is_ended()) {
     return monotonic_ms();  // just now: progress() sets the bounds of what waits
   }
-  for (const Gather* gather : waiting_) {
-    next = std::min(next, gather->retry.due_at(limits_));
+  for (const HeldPart* held : waiting_) {
+    next = std::min(next, held->retry.due_at(limits_));
   }
   if (full_parts_ != 0) {
     next = std::min(next, full_retry_ms_);
@@ -315,8 +315,8 @@ Status HdfsSink::close() {
   }
   pool_.finish(clean);
   is_opening_ = false;
-  for (auto& [first, gather] : parts_) {
-    gather->part->discard();  // nothing to do for one that was committed at the last moment
+  for (auto& [first, held] : parts_) {
+    held->part->discard();  // nothing to do for one that was committed at the last moment
   }
   by_age_.clear();
   by_use_.clear();

@@ -75,20 +75,20 @@ class HdfsSink final : public Sink {
  private:
   static constexpr std::int64_t kFullRetryMs = 200;  // a full disk is tried again
 
-  struct Gather;
+  struct HeldPart;
 
   struct Bucket {
     std::string key;
     FileNames names;
     std::uint64_t counter = 0;  // the last one used
-    Gather* open = nullptr;
-    std::deque<Gather*> queue;  // rolled; the front is being committed
+    HeldPart* open = nullptr;
+    std::deque<HeldPart*> queue;  // rolled; the front is being committed
   };
 
   enum class State { open, queued, committing, waiting };
 
-  // One part and what is known about it.
-  struct Gather {
+  // One part whose events are not all safe yet, open or committed.
+  struct HeldPart {
     Bucket* bucket = nullptr;
     std::unique_ptr<Part> part;
     std::unique_ptr<Serializer> serializer;
@@ -100,8 +100,8 @@ class HdfsSink final : public Sink {
     std::int64_t opened_ms = 0;
     std::int64_t used_ms = 0;
     bool is_full = false;  // stopped by a full disk
-    std::list<Gather*>::iterator by_age;
-    std::list<Gather*>::iterator by_use;
+    std::list<HeldPart*>::iterator by_age;
+    std::list<HeldPart*>::iterator by_use;
 
     std::uint64_t counter = 0;
     Outcome outcome;
@@ -123,24 +123,24 @@ class HdfsSink final : public Sink {
   Status prepare_limits();
 
   Status look_at(const Event& event, std::int64_t wall);
-  Status gather(Bucket& bucket, const Event& event, std::int64_t now);
+  Status append(Bucket& bucket, const Event& event, std::int64_t now);
   Status reject(const Event& event, const Error& why);
   Bucket& bucket_of_last_located();
-  Result<Gather*> begin_part(Bucket& bucket, std::int64_t now);
-  Status write_out(Gather& gather);
+  Result<HeldPart*> begin_part(Bucket& bucket, std::int64_t now);
+  Status write_out(HeldPart& held);
   Status relieve_memory();
-  void roll(Gather& gather);
+  void roll(HeldPart& held);
   void start_commit(Bucket& bucket);
-  void submit(Gather& gather);
+  void submit(HeldPart& held);
   Status take_finished(std::int64_t now);
-  Status settle(Gather& gather, std::int64_t now);
-  void finish(Gather& gather, std::int64_t now);
+  Status take_outcome(HeldPart& held, std::int64_t now);
+  void finish(HeldPart& held, std::int64_t now);
   Status run_timers(std::int64_t now);
   Status retry_full(std::int64_t now);
-  void set_full(Gather& gather, bool full, const Error* why);
+  void set_full(HeldPart& held, bool full, const Error* why);
   void commit_wanted(std::int64_t now, bool all);
   void commit_largest();
-  Status wait_for_retry(Gather& gather, std::int64_t now);
+  Status wait_for_retry(HeldPart& held, std::int64_t now);
   void clear_alarms(std::int64_t now);
   bool is_ended() const { return input_over_ && input_over_(); }
   std::string waiting_text() const;
@@ -159,10 +159,10 @@ class HdfsSink final : public Sink {
   std::size_t max_open_ = 0;
 
   std::unordered_map<std::string, std::unique_ptr<Bucket>, KeyHash, std::equal_to<>> buckets_;
-  std::map<std::uint64_t, std::unique_ptr<Gather>> parts_;  // not committed, by first event
-  std::list<Gather*> by_age_;                               // open parts, oldest first
-  std::list<Gather*> by_use_;                               // open parts, least recently used first
-  std::vector<Gather*> waiting_;
+  std::map<std::uint64_t, std::unique_ptr<HeldPart>> parts_;  // not committed, by first event
+  std::list<HeldPart*> by_age_;                               // open parts, oldest first
+  std::list<HeldPart*> by_use_;  // open parts, least recently used first
+  std::vector<HeldPart*> waiting_;
   std::unordered_set<std::string> swept_;
   std::string key_;         // of the bucket that was looked up last
   Bucket* last_ = nullptr;  // of the event before; null: look it up
@@ -188,10 +188,10 @@ class HdfsSink final : public Sink {
 
   UniqueFd wake_;
   std::mutex finished_mutex_;
-  std::vector<Gather*> finished_;
+  std::vector<HeldPart*> finished_;
   std::optional<Status> opened_;  // what open() of the store said
   bool has_swept_ = false;
-  std::vector<Gather*> taken_;
+  std::vector<HeldPart*> taken_;
   WorkerPool pool_;  // last: its threads use the members above
 };
 

@@ -145,7 +145,7 @@ void AvroSource::ask(Id id, AvroConnection& client) {
   client.is_asked = true;
   client.asked_ms = monotonic_ms();
   asked_.insert(id);
-  settle(id, client);
+  serve_client(id, client);
 }
 
 void AvroSource::hear(Id id, AvroConnection& client) {
@@ -160,7 +160,7 @@ void AvroSource::hear(Id id, AvroConnection& client) {
       waiting_.push_back(id);
     }
   }
-  settle(id, client);
+  serve_client(id, client);
 }
 
 void AvroSource::abandon(Id id) {
@@ -308,7 +308,7 @@ void AvroSource::serve(const TcpServer::Event& event) {
       break;
     case TcpServer::What::writable:
       client.unsent_since_ms = -1;
-      settle(id, client);
+      serve_client(id, client);
       break;
     case TcpServer::What::late:
       late(id, client);
@@ -323,7 +323,7 @@ void AvroSource::read(Id id, AvroConnection& client) {
   if (!may_read(id)) {
     client.is_parked = true;
     parked_.push_back(id);
-    settle(id, client);
+    serve_client(id, client);
     return;
   }
   const Result<bool> more = client.read();
@@ -341,14 +341,14 @@ void AvroSource::read(Id id, AvroConnection& client) {
 void AvroSource::look_for_request(Id id, AvroConnection& client) {
   count_held(id, client);
   if (client.is_refused) {
-    settle(id, client);
+    serve_client(id, client);
     return;
   }
   if (client.has_request()) {
     client.is_waiting = true;
     waiting_.push_back(id);
   }
-  settle(id, client);
+  serve_client(id, client);
 }
 
 bool AvroSource::may_read(Id id) const {
@@ -382,7 +382,7 @@ void AvroSource::unpark() {
     }
     found->second->is_parked = false;
     found->second->since_ms = -1;  // it could not send
-    settle(id, *found->second);
+    serve_client(id, *found->second);
   }
   parked_ = std::move(still);
 }
@@ -448,12 +448,12 @@ void AvroSource::answer(std::uint64_t n) {
     }
   });
   for (const Id id : served) {
-    settle(id, *clients_.at(id));
+    serve_client(id, *clients_.at(id));
   }
 }
 
 // Writes what the client is owed, ends what is over, and asks the server for the rest.
-void AvroSource::settle(Id id, AvroConnection& client) {
+void AvroSource::serve_client(Id id, AvroConnection& client) {
   const bool is_there = client.write();
   if (!is_there || ((client.at_end() || client.is_refused) && !client.is_waiting &&
                     client.owed() == 0 && !client.has_unsent())) {

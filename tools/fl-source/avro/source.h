@@ -96,7 +96,7 @@ class AvroSource final : public Source {
   void fail(Id id, AvroConnection& client, const Error& why);
   void late(Id id, AvroConnection& client);
   void answer(std::uint64_t n);
-  void settle(Id id, AvroConnection& client);
+  void serve_client(Id id, AvroConnection& client);
   void set_deadline(Id id, AvroConnection& client);
   void remove(Id id);
   void count_held(Id id, AvroConnection& client);
