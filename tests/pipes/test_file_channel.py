@@ -74,6 +74,11 @@ class FileChannel(harness.Case):
         return subprocess.run(["fl-channel", "cat", self.log], env=self.env(), check=True,
                               capture_output=True).stdout
 
+    def ls(self) -> dict:
+        done = subprocess.run(["fl-channel", "ls", self.log, "--format", "json"], env=self.env(), check=False,
+                              capture_output=True)
+        return json.loads(done.stdout) if done.stdout else {}
+
     def segments(self) -> list:
         return sorted(glob.glob(self.log + "/*.seg"))
 
@@ -1048,14 +1053,39 @@ class Damage(FileChannel):
                     self.assertNotIn("missing", self.verify().rsplit(" 0 ", 1)[0])
                 os.unlink(segments[gone])
                 verify = self.verify(65)
-                ls = self.check(self.pipeline(["fl-channel", "ls", self.log]), 0).errors(0)
+                listed = self.check(self.pipeline(["fl-channel", "ls", self.log]), 65)
+                ls = listed.errors(0)
                 if gone == len(segments) - 1:
                     for said in (verify, ls):
                         self.assertIn(f"'{segments[gone]}' is missing", said)
                 start = 10 if gone == 0 else starts[gone]
                 self.assertIn(f"events {start} to {starts[gone + 1] - 1} are missing", verify)
-                if gone == 0:
-                    self.assertIn(f"events {start} to {starts[gone + 1] - 1} are missing", ls)
+                self.assertIn(f"events {start} to {starts[gone + 1] - 1} are missing", ls)
+                if gone > 0:
+                    count = starts[gone + 1] - start
+                    self.assertRegex(listed.output().decode(), rf"(?m)^ *{start} +{count} +-  missing$")
+                    self.assertIn(f": {30_000 - count} events, next event 30000, ", listed.output().decode())
+                    self.assertTrue(listed.output().endswith(b" bytes, %d missing\n" % count))
+
+    def test_ls_names_what_a_segment_lacks_at_its_end(self):
+        self.put(numbers(0, 30_000), "--segment-size", "64K")
+        segments = self.segments()
+        starts = [int(os.path.basename(path)[:20]) for path in segments] + [30_000]
+        for damaged in (1, len(segments) - 1):
+            with open(segments[damaged], "r+b") as file:    # the last record
+                file.seek(-16, os.SEEK_END)
+                file.write(b"\x5a" * 16)
+        verify = json.loads(self.check(self.pipeline(["fl-channel", "verify", self.log, "--format", "json"]),
+                                       65).output())
+        listed = self.check(self.pipeline(["fl-channel", "ls", self.log, "--format", "json"]), 65)
+        for problem in verify["problems"]:
+            self.assertEqual(listed.errors(0).count(problem), 1, listed.errors(0))
+        found = json.loads(listed.output())
+        self.assertEqual(found["missing"], verify["missing"])
+        self.assertEqual([gap["first"] + gap["events"] for gap in found["gaps"]],
+                         [starts[damaged + 1] for damaged in (1, len(segments) - 1)])
+        self.assertEqual(sum(gap["events"] for gap in found["gaps"]), found["missing"])
+        self.assertEqual(sum(segment["events"] for segment in found["segments"]), verify["events"])
 
     def test_a_log_whose_only_segment_is_gone_is_not_empty(self):
         self.put(numbers(0, 10))

@@ -15,31 +15,94 @@ struct Options {
   std::string format = "text";
 };
 
+// The segments, from the oldest on, and a head that is at least as new.
+Result<std::vector<std::uint64_t>> list(LogView& view) {
+  Result<std::vector<std::uint64_t>> firsts = list_segments(*view.files);
+  if (!firsts || !view.reader->exists()) {
+    return firsts;
+  }
+  const Result<bool> newer = view.reader->refresh();
+  if (!newer) {
+    return newer.error();
+  }
+  return *newer ? list_segments(*view.files) : firsts;
+}
+
+class Listing {
+ public:
+  explicit Listing(bool is_json) : is_json_(is_json) {
+    if (!is_json_) {
+      rows_ = fmt::format("{:>20} {:>12} {:>12}  {}\n", "FIRST", "EVENTS", "BYTES", "CREATED");
+    }
+  }
+
+  void add(const Segment& segment, std::uint64_t events, std::uint64_t bytes) {
+    bytes_ += bytes;
+    if (is_json_) {
+      rows_ +=
+          fmt::format("{}{{\"first\":{},\"events\":{},\"bytes\":{},\"created_ms\":{}}}",
+                      rows_.empty() ? "" : ",", segment.first, events, bytes, segment.created_ms);
+    } else {
+      rows_ += fmt::format("{:>20} {:>12} {:>12}  {}\n", segment.first, events, bytes,
+                           utc_text(segment.created_ms));
+    }
+  }
+
+  void add(const Gap& gap) {
+    missing_ += gap.count;
+    if (is_json_) {
+      gaps_ += fmt::format("{}{{\"first\":{},\"events\":{}}}", gaps_.empty() ? "" : ",", gap.first,
+                           gap.count);
+    } else {
+      rows_ += fmt::format("{:>20} {:>12} {:>12}  {}\n", gap.first, gap.count, "-", "missing");
+    }
+  }
+
+  std::uint64_t missing() const { return missing_; }
+
+  std::string text(const LogReader& reader, std::uint64_t oldest) const {
+    const std::uint64_t end = reader.durable_sequence();
+    if (is_json_) {
+      return fmt::format(
+          "{{\"log\":\"{}\",\"first\":{},\"next\":{},\"bytes\":{},\"missing\":{},"
+          "\"segments\":[{}],\"gaps\":[{}]}}\n",
+          reader.log_text(), oldest, end, bytes_, missing_, rows_, gaps_);
+    }
+    const std::uint64_t numbers = end - std::min(oldest, end);
+    return rows_ + fmt::format("log {}: {}, next event {}, {} bytes{}\n", reader.log_text(),
+                               count_of(numbers - std::min(missing_, numbers), "event"), end,
+                               bytes_, missing_ == 0 ? "" : fmt::format(", {} missing", missing_));
+  }
+
+ private:
+  const bool is_json_;
+  std::string rows_;
+  std::string gaps_;
+  std::uint64_t bytes_ = 0;
+  std::uint64_t missing_ = 0;
+};
+
 Result<int> run(const std::shared_ptr<void>& erased) {
   const Options& options = *std::static_pointer_cast<Options>(erased);
-  Result<LogView> view = open_view(options.directory, log_notice, NoHead::read);
+  std::vector<LogNotice> notices;
+  Result<LogView> view = open_view(
+      options.directory, [&](const LogNotice& notice) { notices.push_back(notice); }, NoHead::read);
   if (!view) {
     return view.error();
   }
-  const Result<std::vector<LogNotice>> missing = missing_segments(*view);
-  if (!missing) {
-    return missing.error();
+  const Result<std::vector<LogNotice>> gone = missing_segments(*view);
+  if (!gone) {
+    return gone.error();
   }
-  std::for_each(missing->begin(), missing->end(), log_notice);
-  const HeadSlot& head = view->reader->head();
-  Result<std::vector<std::uint64_t>> firsts = list_segments(*view->files);
+  notices.insert(notices.end(), gone->begin(), gone->end());
+  const Result<std::vector<std::uint64_t>> firsts = list(*view);
   if (!firsts) {
     return firsts.error();
   }
-  const bool is_json = options.format == "json";
-  std::string out =
-      is_json ? ""
-              : fmt::format("{:>20} {:>12} {:>12}  {}\n", "FIRST", "EVENTS", "BYTES", "CREATED");
-  std::string rows;
-  std::uint64_t total = 0;
+  const HeadSlot head = view->reader->head();
+  Listing listing(options.format == "json");
   for (std::size_t i = 0; i < firsts->size(); ++i) {
     const std::uint64_t first = (*firsts)[i];
-    const std::uint64_t end = i + 1 < firsts->size() ? (*firsts)[i + 1] : head.durable_sequence;
     Result<std::optional<Segment>> segment =
         open_segment(*view->files, first, LogFiles::Open::read);
     if (!segment) {
@@ -52,28 +115,26 @@ Result<int> run(const std::shared_ptr<void>& erased) {
     if (first == head.segment_first) {
       bytes = std::min(bytes, head.durable_offset);  // room for more may follow
     }
-    total += bytes;
-    const std::uint64_t count = std::max(end, first) - first;
-    if (is_json) {
-      rows += fmt::format("{}{{\"first\":{},\"events\":{},\"bytes\":{},\"created_ms\":{}}}",
-                          rows.empty() ? "" : ",", first, count, bytes, (*segment)->created_ms);
-    } else {
-      out += fmt::format("{:>20} {:>12} {:>12}  {}\n", first, count, bytes,
-                         utc_text((*segment)->created_ms));
+    const std::uint64_t end =
+        std::max(first, i + 1 < firsts->size() ? (*firsts)[i + 1] : head.durable_sequence);
+    const Result<std::vector<Gap>> gaps = gaps_in(*view, **segment, end, notices);
+    if (!gaps) {
+      return gaps.error();
+    }
+    std::uint64_t events = end - first;
+    for (const Gap& gap : *gaps) {
+      events -= std::min(events, gap.count);
+    }
+    listing.add(**segment, events, bytes);
+    for (const Gap& gap : *gaps) {
+      listing.add(gap);
     }
   }
-  const std::uint64_t oldest = firsts->empty() ? head.durable_sequence : firsts->front();
-  if (is_json) {
-    out =
-        fmt::format("{{\"log\":\"{}\",\"first\":{},\"next\":{},\"bytes\":{},\"segments\":[{}]}}\n",
-                    view->reader->log_text(), oldest, head.durable_sequence, total, rows);
-  } else {
-    out += fmt::format(
-        "log {}: {}, next event {}, {} bytes\n", view->reader->log_text(),
-        count_of(head.durable_sequence - std::min(oldest, head.durable_sequence), "event"),
-        head.durable_sequence, total);
-  }
-  return print_out(out);
+  std::for_each(notices.begin(), notices.end(), log_notice);
+  const Result<int> printed = print_out(
+      listing.text(*view->reader, firsts->empty() ? head.durable_sequence : firsts->front()));
+  const bool lacks_events = listing.missing() > 0 || !gone->empty();
+  return printed && lacks_events ? Result<int>(static_cast<int>(ErrorClass::input)) : printed;
 }
 
 }  // namespace
@@ -85,7 +146,9 @@ CommandType ls_command() {
   command.description =
       "Prints a line for each segment of the log in DIR: the number of its first event, how many "
       "events and bytes it has, and when it was made. A segment that the head or a group needs and "
-      "that is gone is reported. The log may be in use.";
+      "that is gone is reported. Where events are missing between two segments a line says so, the "
+      "last line counts them, and the status is 65. Only the end of each segment is looked at: "
+      "fl-channel verify reads everything. The log may be in use.";
   command.examples = {
       {"fl-source seq --count 10 | fl-channel file log --put; fl-channel ls log", "A small log."}};
   OptionTable<Options> table;

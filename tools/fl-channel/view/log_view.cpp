@@ -9,8 +9,38 @@
 #include <ctime>
 
 #include "common/log/log_cursor.h"
+#include "common/log/segment_window.h"
 
 namespace fl {
+namespace {
+
+// The number after the last whole record before `limit`; that of the segment, if it has none.
+// Larger and larger parts at the end are searched: most often the first one has it.
+Result<std::uint64_t> last_number(const LogFiles& files, const Segment& segment,
+                                  std::uint64_t limit) {
+  SegmentWindow window;
+  window.reset(segment.file.get(), limit);
+  std::uint64_t number = segment.first;
+  const std::uint64_t most = limit - std::min<std::uint64_t>(limit, kSegmentHeaderBytes);
+  for (std::uint64_t part = 0; part < most && number == segment.first;) {
+    part = std::min(most, std::max<std::uint64_t>(SegmentWindow::kUsual, 2 * part));
+    std::uint64_t at = limit - part;
+    std::int64_t result = 0;
+    while (segment.id != 0 && window.find(at, segment.id, segment.first, UINT64_MAX, result)) {
+      RecordHeader header;
+      std::uint8_t* payload = nullptr;
+      (void)window.record(at, segment.id, header, payload, result);
+      number = header.end_sequence();
+      at += record_bytes(header.length);
+    }
+    if (result < 0) {
+      return log_error(files, "read", segment_name(segment.first), result);
+    }
+  }
+  return number;
+}
+
+}  // namespace
 
 Result<LogView> open_view(const std::string& directory, const LogNotify& notify, NoHead no_head) {
   LogView view;
@@ -102,6 +132,43 @@ Result<std::vector<LogNotice>> missing_segments(LogView& view) {
     }
   }
   return notices;
+}
+
+Result<std::vector<Gap>> gaps_in(LogView& view, const Segment& segment, std::uint64_t end,
+                                 std::vector<LogNotice>& notices) {
+  LogReader& reader = *view.reader;
+  const std::int64_t size = segment.file->size();
+  if (size < 0) {
+    return log_error(*view.files, "stat", segment_name(segment.first), size);
+  }
+  auto limit = static_cast<std::uint64_t>(size);
+  if (segment.first == reader.head().segment_first && end == reader.durable_sequence()) {
+    limit = std::min(limit, reader.head().durable_offset);
+  }
+  const Result<std::uint64_t> last = last_number(*view.files, segment, limit);
+  if (!last) {
+    return last.error();
+  }
+  std::vector<Gap> gaps;
+  if (*last >= end) {
+    return gaps;
+  }
+  reader.seek(segment.first);
+  while (reader.sequence() < end) {
+    const Result<LogReader::Got> got = reader.next();
+    if (!got) {
+      return got.error();
+    }
+    if (*got == LogReader::Got::nothing) {
+      break;
+    }
+    if (*got == LogReader::Got::gap && !reader.is_freed()) {
+      gaps.push_back({reader.first(), reader.count()});
+    } else if (*got == LogReader::Got::gap && !notices.empty()) {
+      notices.pop_back();  // the log is in use, and nobody needs them any more
+    }
+  }
+  return gaps;
 }
 
 Result<std::uint64_t> number_of(LogReader& reader, const LogPlace& place) {

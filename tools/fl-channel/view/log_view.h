@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/log/log_reader.h"
+#include "common/log/segments.h"
 #include "common/option/option_table.h"
 #include "tools/fl-channel/file/file_options.h"
 
@@ -28,6 +29,17 @@ Result<LogView> open_view(const std::string& directory, const LogNotify& notify,
 
 /// What is missing although the head or a group's position names it.
 Result<std::vector<LogNotice>> missing_segments(LogView& view);
+
+/// Events that are missing: from this number on, so many.
+struct Gap {
+  std::uint64_t first = 0;
+  std::uint64_t count = 0;
+};
+
+/// What is missing of the events before `end` that `segment` should have. Looks at its end alone
+/// and, only if that lacks events, reads all of it. `notices`: those of the view.
+Result<std::vector<Gap>> gaps_in(LogView& view, const Segment& segment, std::uint64_t end,
+                                 std::vector<LogNotice>& notices);
 
 /// The event's number that a place means.
 Result<std::uint64_t> number_of(LogReader& reader, const LogPlace& place);
