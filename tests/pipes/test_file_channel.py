@@ -437,6 +437,33 @@ class Space(FileChannel):
                 self.assertLessEqual(count - first, capacity)
                 self.assertIn(f"{first} events removed that were not acknowledged", put.errors(1))
 
+    def test_dropping_keeps_the_newest_block_whatever_its_size(self):
+        """Blocks that are much smaller than the limit, about as large, or larger."""
+        kib = 1 << 10
+        for size, limit in ((100, 8 * kib), (40 * kib, 64 * kib), (60 * kib, 64 * kib), (200 * kib, 64 * kib),
+                            (1024 * kib, 900 * kib)):
+            with self.subTest(size=size, limit=limit):
+                shutil.rmtree(self.log, ignore_errors=True)
+                put, file = self.feed("--byte-capacity", f"{limit}", "--when-full", "drop-oldest",
+                                      "--max-event", "4M", "--max-line", "4M")
+                lines = [b"%04d" % i + b"." * size + b"\n" for i in range(8)]
+                for i, line in enumerate(lines):    # each is a block of its own
+                    file.write(line)
+                    poll(lambda: self.ls().get("next") == i + 1, "the block is durable")
+                    self.assertLessEqual(self.ls()["bytes"], limit + 2 * (size + 8 * kib))
+                    self.assertTrue(self.cat().endswith(line))
+                file.close()
+                self.check(put, 65)
+                left = self.cat().splitlines(keepends=True)
+                first = len(lines) - len(left)
+                self.assertEqual(left, lines[first:])
+                self.assertIn(f"{first} events removed that were not acknowledged", put.errors(0))
+                # What is left fits, or is the newest block alone; no more was dropped than had to be.
+                used = [os.path.getsize(path) for path in self.segments()]
+                self.assertTrue(sum(used) < limit or len(left) == 1, used)
+                self.assertGreater(sum(used) + 2 * (size + 8 * kib), limit)
+                self.put(b"more\n")
+
     def test_a_limit_of_almost_nothing_lets_one_block_in_at_a_time(self):
         for words in (["--byte-capacity", "8KiB"], ["--capacity", "1"],
                       ["--byte-capacity", "128KiB", "--retain", "1GiB"],

@@ -149,13 +149,13 @@ OptionSet file_options() {
   table
       .add("byteCapacity", &O::byte_capacity, "SIZE",
            "The most space for segments, 8KiB or more; 0: only the disk limits. A block that is "
-           "larger goes into an empty log.")
+           "larger goes into an empty log; with --when-full drop-oldest it stays alone.")
       .cli_only();
   table
       .add("whenFull", &O::when_full, "block|drop-oldest",
            "block: stop reading until there is room. drop-oldest: remove the oldest segment, about "
-           "a quarter of the limit, also if a group still needs it; what is lost is reported, and "
-           "the status is then 65.")
+           "a quarter of the limit, also if a group still needs it; the newest events always stay. "
+           "What is lost is reported, and the status is then 65.")
       .cli_only()
       .choices({"block", "drop-oldest"});
   table

@@ -91,7 +91,10 @@ Status FilePut::open_log() {
   settings.segment_bytes = options_.segment_size.value;
   settings.codec = options_.log_codec == "zstd" ? PayloadCodec::zstd : PayloadCodec::none;
   if (const std::uint64_t most = options_.byte_capacity.value; most != 0) {
-    settings.segment_bytes = std::min(settings.segment_bytes, std::max(kSmallestSegment, most / 4));
+    // Only whole segments are dropped, so a small limit has small ones.
+    const std::uint64_t least = drops_oldest() ? kSegmentHeaderBytes : kSmallestSegment;
+    settings.segment_bytes =
+        std::min(settings.segment_bytes, std::max<std::uint64_t>(least, most / 4));
   }
   if (drops_oldest() && options_.capacity != 0) {
     settings.segment_events = std::max<std::uint64_t>(1, options_.capacity / 4);
@@ -305,12 +308,9 @@ Status FilePut::finish_job() {
       }
       writer_->forget_before(use_.first);
       dropped_ += use_.events_dropped;
-      if (use_.events_dropped > 0) {
-        log(LogLevel::warning,
-            fmt::format(
-                "'{}' was full: {} removed that {} acknowledged", files_->path(),
-                count_of(use_.events_dropped, "event"),
-                use_.slowest.empty() ? "nobody had" : "group '" + use_.slowest + "' had not"));
+      if (use_.events_dropped > 0 && dropping_warning_.happened(monotonic_ms())) {
+        report_dropped();
+        dropping_warning_.reported(monotonic_ms());
       }
     }
     watch_limit();
@@ -345,8 +345,18 @@ Status FilePut::finish_job() {
   return has_pending() && (full_ == Full::no || sync_.next) ? append_pending() : Status();
 }
 
+// Since the last report.
+void FilePut::report_dropped() {
+  log(LogLevel::warning,
+      fmt::format("'{}' was full: {} removed that {} acknowledged", files_->path(),
+                  count_of(dropped_ - dropped_reported_, "event"),
+                  use_.slowest.empty() ? "nobody had" : "group '" + use_.slowest + "' had not"));
+  dropped_reported_ = dropped_;
+}
+
 void FilePut::start_freeing(bool drops) {
   look_at_ms_ = -1;
+  use_.segments_freed = 0;
   job_ = Job::freeing;
   const bool needs_room =
       full_ == Full::disk || full_ == Full::reserve || limit_reached() == Full::bytes;
@@ -395,7 +405,8 @@ void FilePut::watch_limit() {
     }
     return;
   }
-  look_at_ms_ = now + kLookWhenFullMs;
+  // What was freed may not be enough for a large block.
+  look_at_ms_ = use_.segments_freed > 0 ? now : now + kLookWhenFullMs;
   if (writer_->segments().size() == 1 && writer_->next_sequence() != use_.first) {
     wants_roll_ = true;  // only a whole segment can be freed
   }
@@ -427,11 +438,17 @@ FilePut::Full FilePut::limit_reached() const {
   // What is in a segment without events cannot be freed.
   const bool has_events =
       writer_->segments().size() > 1 || writer_->next_sequence() != writer_->segments().front();
-  if (options_.byte_capacity.value != 0 && has_events &&
+  if (options_.byte_capacity.value != 0 && has_events && !is_free &&
       use_.sealed_bytes + writer_->segment_bytes() >= options_.byte_capacity.value) {
     return Full::bytes;
   }
   return Full::no;
+}
+
+// A log that has exactly as much as it may have is full, and has not too much.
+bool FilePut::exceeds_limit() const {
+  const Full limit = limit_reached();
+  return (limit == Full::events && held() > options_.capacity) || limit == Full::bytes;
 }
 
 FilePut::Full FilePut::space_reached() {
@@ -532,16 +549,18 @@ Result<bool> FilePut::input_over() {
   if (!writer_ || has_pending() || job_ == Job::sync || writer_->has_unsynced()) {
     return false;
   }
-  // The last block may have been one too many.
-  if (limit_reached() == Full::events && held() > options_.capacity && drops_oldest() &&
-      !is_last_drop_asked_) {
+  // The last block may have been one too many. What could not be removed is not tried again.
+  if (job_ == Job::freeing && is_last_drop_asked_) {
+    return false;
+  }
+  if (drops_oldest() && exceeds_limit() && (!is_last_drop_asked_ || use_.segments_freed > 0)) {
     if (!worker_.busy()) {
       is_last_drop_asked_ = true;
       start_freeing(true);
     }
     return false;
   }
-  return !is_last_drop_asked_ || job_ != Job::freeing;
+  return true;
 }
 
 Status FilePut::close() {
@@ -558,6 +577,9 @@ Status FilePut::close() {
   }
   if (Status closed = writer_->close(); !closed) {
     return closed;
+  }
+  if (dropped_ > dropped_reported_) {
+    report_dropped();
   }
   if (dropped_ > 0) {
     return Error{ErrorClass::input,

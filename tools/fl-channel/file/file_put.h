@@ -69,12 +69,14 @@ class FilePut final : public ChannelPut {
   Status start_sync();
   Status finish_job();
   void start_freeing(bool drops);
+  void report_dropped();
   std::uint64_t needed() const;
   std::uint64_t held() const;
   std::uint64_t syncs_per_second(std::int64_t now) const;
   bool drops_oldest() const { return options_.when_full == "drop-oldest"; }
   bool has_older_segment() const;
   Full limit_reached() const;
+  bool exceeds_limit() const;
   void watch_limit();
   Full space_reached();
   void become(Full full);
@@ -119,6 +121,7 @@ class FilePut final : public ChannelPut {
   std::int64_t retry_after_ms_ = 0;
   RepeatedWarning full_warning_;
   RepeatedWarning freeing_warning_;
+  RepeatedWarning dropping_warning_;
 
   std::uint64_t syncs_ = 0;
   struct Rate {
@@ -129,6 +132,7 @@ class FilePut final : public ChannelPut {
   Rate rate_;
   std::int64_t last_sync_ms_ = 0;
   std::uint64_t dropped_ = 0;
+  std::uint64_t dropped_reported_ = 0;
   bool is_dry_run_ = false;
 };
 
