@@ -167,17 +167,18 @@ Decoded newest_slot(std::string_view file, std::size_t distance, Slot& slot) {
   return found;
 }
 
-/// One of the two slots was written only in part.
-inline bool has_torn_slot(std::string_view file, std::size_t distance) {
-  for (std::size_t at = 0; at + kSlotBytes <= file.size() && at <= distance; at += distance) {
-    const std::string_view bytes = file.substr(at, kSlotBytes);
-    HeadSlot slot;  // both kinds are checked alike
-    if (bytes.find_first_not_of('\0') != std::string_view::npos &&
-        decode(bytes, slot) == Decoded::damaged) {
-      return true;
-    }
+/// The slot beside the newest valid one, which has this counter, was written and does not hold: it
+/// may have been the newer one.
+inline bool has_lost_slot(std::string_view file, std::size_t distance, std::uint64_t counter) {
+  const std::size_t at = counter % 2 == 0 ? 0 : distance;
+  if (file.size() < at + kSlotBytes) {
+    return true;  // both have their place from the start
   }
-  return false;
+  const std::string_view other = file.substr(at, kSlotBytes);
+  HeadSlot slot;  // both kinds are checked alike
+  return other.find_first_not_of('\0') == std::string_view::npos
+             ? counter > 1
+             : decode(other, slot) == Decoded::damaged;
 }
 
 /// The counter of a slot that is to be written after the one with `counter`. A slot that is not

@@ -15,19 +15,6 @@ std::string_view view(const SlotBytes& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-// The slot beside the valid one is not. Both are written when a log is opened.
-bool has_lost_slot(std::string_view bytes, const HeadSlot& valid) {
-  const std::uint64_t at = slot_offset(valid.counter + 1, kHeadSlotDistance);
-  if (bytes.size() < at + kSlotBytes) {
-    return valid.counter > 1;
-  }
-  const std::string_view other = bytes.substr(at, kSlotBytes);
-  HeadSlot slot;
-  return other.find_first_not_of('\0') == std::string_view::npos
-             ? valid.counter > 1
-             : decode(other, slot) == Decoded::damaged;
-}
-
 }  // namespace
 
 Error later_version(const LogFiles& files, const std::string& name) {
@@ -67,8 +54,8 @@ Status HeadFile::read() {
       return log_error(*files_, "read", kHeadName, n);
     }
     how = newest_slot(bytes, kHeadSlotDistance, found);
-    lacks_slot =
-        how == Decoded::ok && has_lost_slot(bytes, found) && !seeded(Bug::lost_slot_ignored);
+    lacks_slot = how == Decoded::ok && has_lost_slot(bytes, kHeadSlotDistance, found.counter) &&
+                 !seeded(Bug::lost_slot_ignored);
   } while (lacks_slot && bytes != before);
   switch (how) {
     case Decoded::other_version:

@@ -50,13 +50,22 @@ int make_cursor(LogFiles& files, const std::string& group, const CursorSlot& slo
   return result;
 }
 
-// Reads the slots of an open cursor.
+// Reads the slots of an open cursor. `lacks`: the other one than the newest does not hold.
 Result<Decoded> read_slots(LogFiles& files, LogFile& file, const std::string& name,
-                           std::string& bytes, CursorSlot& slot) {
-  if (const std::int64_t n = read_fully(file, bytes, kCursorHolderOffset, 0); n < 0) {
-    return log_error(files, "read", name, n);
-  }
-  return newest_slot(bytes, kCursorSlotDistance, slot);
+                           CursorSlot& slot, bool& lacks) {
+  std::string bytes;
+  std::string before;
+  Decoded how = Decoded::damaged;
+  // One that is just being written is another one when it is read again.
+  do {
+    before = std::move(bytes);
+    if (const std::int64_t n = read_fully(file, bytes, kCursorHolderOffset, 0); n < 0) {
+      return log_error(files, "read", name, n);
+    }
+    how = newest_slot(bytes, kCursorSlotDistance, slot);
+    lacks = how == Decoded::ok && has_lost_slot(bytes, kCursorSlotDistance, slot.counter);
+  } while (lacks && bytes != before);
+  return how;
 }
 
 Status write_slot(LogFiles& files, LogFile& file, const std::string& name, const CursorSlot& slot) {
@@ -88,8 +97,9 @@ Status sync_what_is_read(LogFiles& files, LogFile& file, const std::string& name
   return written ? sync_slot(files, file, name, slot) : written;
 }
 
-// Opens and locks the file of a group; nothing: there is none.
-Result<LogLock> take_group(LogFiles& files, const std::string& group, bool& exists) {
+// Opens and locks the file of a group; nothing: there is none. `is_cut`: it was too short for two
+// slots before the text of the lock filled it up.
+Result<LogLock> take_group(LogFiles& files, const std::string& group, bool& exists, bool& is_cut) {
   const std::string name = name_of(group);
   std::unique_ptr<LogFile> file;
   const int opened = uninterrupted([&] { return files.open(name, LogFiles::Open::write, file); });
@@ -100,6 +110,11 @@ Result<LogLock> take_group(LogFiles& files, const std::string& group, bool& exis
   if (opened != 0) {
     return log_error(files, "open", name, opened);
   }
+  const std::int64_t size = file->size();
+  if (size < 0) {
+    return log_error(files, "stat", name, size);
+  }
+  is_cut = size < static_cast<std::int64_t>(kCursorHolderOffset);
   return LogLock::take(files, std::move(file), name, kCursorHolderOffset,
                        fmt::format("group '{}' of '{}' is taken", group, files.path()));
 }
@@ -142,13 +157,11 @@ Result<GroupState> read_group(LogFiles& files, const std::string& group, bool sy
     return log_error(files, "open", name, opened);
   }
   state.name = group;
-  std::string bytes;
-  Result<Decoded> how = read_slots(files, *file, name, bytes, state.slot);
+  Result<Decoded> how = read_slots(files, *file, name, state.slot, state.lacks_slot);
   if (!how) {
     return how.error();
   }
   state.how = *how;
-  state.is_torn = has_torn_slot(bytes, kCursorSlotDistance);
   // What was read may be newer than what is on disk; once this has succeeded it is not.
   if (synced && !seeded(Bug::unlink_before_cursor)) {
     if (const int result = sync_fully(*file); result != 0) {
@@ -156,6 +169,17 @@ Result<GroupState> read_group(LogFiles& files, const std::string& group, bool sy
     }
   }
   return state;
+}
+
+std::string damaged_position(const GroupState& state) {
+  if (state.how != Decoded::ok) {
+    return fmt::format("the position of group '{}' is damaged", state.name);
+  }
+  return state.lacks_slot
+             ? fmt::format(
+                   "one of the two positions of group '{}' is damaged, perhaps the newer one",
+                   state.name)
+             : std::string();
 }
 
 std::uint64_t highest_cursor(LogFiles& files) {
@@ -208,14 +232,9 @@ Result<LogCursor> LogCursor::open(LogFiles& files, const Settings& settings) {
     return lock.error();
   }
   const auto now = static_cast<std::uint64_t>(files.now_ms());
-  const auto tell = [&](const std::string& text) {
-    if (settings.notify) {
-      settings.notify({LogNotice::Kind::state, 0, 0,
-                       fmt::format("group '{}' of '{}': {}", settings.group, files.path(), text)});
-    }
-  };
   bool exists = false;
-  Result<LogLock> taken = take_group(files, settings.group, exists);
+  bool is_cut = false;
+  Result<LogLock> taken = take_group(files, settings.group, exists, is_cut);
   if (taken && !exists) {
     const Result<std::uint64_t> start = settings.start();
     if (!start) {
@@ -228,7 +247,7 @@ Result<LogCursor> LogCursor::open(LogFiles& files, const Settings& settings) {
       }
       return log_error(files, "make", name_of(settings.group), made);
     }
-    taken = take_group(files, settings.group, exists);
+    taken = take_group(files, settings.group, exists, is_cut);
   }
   if (!taken) {
     return taken.error();
@@ -237,8 +256,8 @@ Result<LogCursor> LogCursor::open(LogFiles& files, const Settings& settings) {
     return log_error(files, "open", cursor.name(), -ENOENT);
   }
   cursor.lock_ = std::move(*taken);
-  std::string bytes;
-  Result<Decoded> how = read_slots(files, cursor.lock_.file(), cursor.name(), bytes, cursor.slot_);
+  bool lacks = false;
+  Result<Decoded> how = read_slots(files, cursor.lock_.file(), cursor.name(), cursor.slot_, lacks);
   if (!how) {
     return how.error();
   }
@@ -252,39 +271,53 @@ Result<LogCursor> LogCursor::open(LogFiles& files, const Settings& settings) {
       return synced.error();
     }
   }
-  CursorSlot& slot = cursor.slot_;
-  bool is_wrong = false;
-  const bool is_foreign = *how == Decoded::ok && slot.log != settings.log;
-  if (*how != Decoded::ok || is_foreign) {
-    const Result<std::uint64_t> start = settings.start();
-    if (!start) {
-      return start.error();
+  if (const std::string wrong = cursor.repair(*how, lacks || is_cut, settings); !wrong.empty()) {
+    if (settings.notify && !seeded(Bug::cursor_damage_silent)) {
+      settings.notify({LogNotice::Kind::state, 0, 0,
+                       fmt::format("group '{}' of '{}': {}; starting at event {}", settings.group,
+                                   files.path(), wrong, cursor.next())});
     }
-    tell(fmt::format("its position {}; starting at event {}",
-                     is_foreign ? "belongs to another log" : "is damaged", *start));
-    slot = {slot.counter, settings.log, *start, now, now};
-    is_wrong = true;
-  } else if (slot.next_sequence < settings.oldest && has_torn_slot(bytes, kCursorSlotDistance)) {
-    // The newer slot was on disk when what comes before `oldest` was freed.
-    tell(fmt::format("its newest position was not completely written; starting at event {}",
-                     settings.oldest));
-    slot.next_sequence = settings.oldest;
-    is_wrong = true;
-  } else if (slot.next_sequence > settings.durable_sequence) {
-    tell(fmt::format("its position {} is after the end of the log; starting at event {}",
-                     slot.next_sequence, settings.durable_sequence));
-    slot.next_sequence = settings.durable_sequence;
-    is_wrong = true;
-  }
-  if (is_wrong) {
-    if (Status moved = cursor.move(slot.next_sequence); !moved) {
-      return moved.error();
-    }
-    if (Status synced = cursor.sync(); !synced) {
-      return synced.error();
+    if (Status written = cursor.rewrite(); !written) {
+      return written.error();
     }
   }
   return cursor;
+}
+
+// Sets the slot to what is to be written; what was wrong with it, or nothing.
+std::string LogCursor::repair(Decoded how, bool lacks_slot, const Settings& settings) {
+  std::string wrong;
+  const bool is_foreign = how == Decoded::ok && slot_.log != settings.log;
+  if (how != Decoded::ok || is_foreign) {
+    const auto now = static_cast<std::uint64_t>(files_->now_ms());
+    wrong = is_foreign ? "its position belongs to another log" : "its position is damaged";
+    slot_ = {slot_.counter, settings.log,
+             seeded(Bug::cursor_damage_skips) ? settings.durable_sequence : settings.oldest, now,
+             now};
+  } else if (lacks_slot) {
+    // If it was the newer one, it was on disk when what comes before `oldest` was freed.
+    wrong = "one of its two positions is damaged, perhaps the newer one";
+    slot_.next_sequence = std::max(slot_.next_sequence, settings.oldest);
+  }
+  if (slot_.next_sequence > settings.durable_sequence) {
+    wrong += (wrong.empty() ? "" : ", and ") +
+             fmt::format("its position {} is after the end of the log", slot_.next_sequence);
+    slot_.next_sequence = settings.durable_sequence;
+  }
+  return wrong;
+}
+
+// Both slots, one after the other: then each of them holds.
+Status LogCursor::rewrite() {
+  for (int i = seeded(Bug::cursor_damage_stays) ? 2 : 0; i < 2; ++i) {
+    if (Status moved = move(slot_.next_sequence); !moved) {
+      return moved;
+    }
+    if (Status synced = sync(); !synced) {
+      return synced;
+    }
+  }
+  return {};
 }
 
 Status LogCursor::move(std::uint64_t sequence) {
@@ -358,7 +391,8 @@ Result<GroupMove> move_group(
     return lock.error();
   }
   bool exists = false;
-  Result<LogLock> taken = take_group(files, group, exists);
+  bool is_cut = false;
+  Result<LogLock> taken = take_group(files, group, exists, is_cut);
   if (!taken) {
     return taken.error();
   }
@@ -367,8 +401,8 @@ Result<GroupMove> move_group(
   }
   const std::string name = name_of(group);
   CursorSlot slot;
-  std::string bytes;
-  Result<Decoded> how = read_slots(files, taken->file(), name, bytes, slot);
+  bool lacks = false;
+  Result<Decoded> how = read_slots(files, taken->file(), name, slot, lacks);
   if (!how) {
     return how.error();
   }
@@ -390,12 +424,14 @@ Result<GroupMove> move_group(
   slot.next_sequence = *to;
   slot.moved_ms = static_cast<std::uint64_t>(files.now_ms());
   slot.created_ms = std::max(slot.moved_ms, slot.created_ms + 1);
-  slot.counter = next_counter(slot.counter, true);
-  if (Status written = write_slot(files, taken->file(), name, slot); !written) {
-    return written.error();
-  }
-  if (Status synced = sync_slot(files, taken->file(), name, slot); !synced) {
-    return synced.error();
+  for (int i = 0; i < (is_known && !lacks && !is_cut ? 1 : 2); ++i) {  // a damaged slot, too
+    slot.counter = next_counter(slot.counter, true);
+    if (Status written = write_slot(files, taken->file(), name, slot); !written) {
+      return written.error();
+    }
+    if (Status synced = sync_slot(files, taken->file(), name, slot); !synced) {
+      return synced.error();
+    }
   }
   return move;
 }
@@ -406,7 +442,8 @@ Status remove_group(LogFiles& files, const std::string& group) {
     return lock.error();
   }
   bool exists = false;
-  Result<LogLock> taken = take_group(files, group, exists);
+  bool is_cut = false;
+  Result<LogLock> taken = take_group(files, group, exists, is_cut);
   if (!taken) {
     return taken.error();
   }

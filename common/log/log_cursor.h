@@ -24,13 +24,16 @@ struct GroupState {
   std::string name;
   Decoded how = Decoded::damaged;
   CursorSlot slot;
-  /// One slot was not completely written: the group may be further on, up to the oldest event.
-  bool is_torn = false;
+  /// One of the two slots does not hold: the group may be further on than the other one says.
+  bool lacks_slot = false;
   std::optional<Error> sync_error;
 };
 /// Reads it, and then makes it durable if `synced`: what was read is on disk unless there is a
 /// sync_error. A group that is not there any more is Decoded::damaged with an empty name.
 Result<GroupState> read_group(LogFiles& files, const std::string& name, bool synced);
+
+/// For people: "one of the two positions of group 'a' is damaged"; empty: nothing is wrong.
+std::string damaged_position(const GroupState& state);
 
 /// The largest number that a group has got to; 0 where none can be read.
 std::uint64_t highest_cursor(LogFiles& files);
@@ -50,15 +53,17 @@ class LogCursor {
     std::string group = "default";
     LogId log{};
     std::uint64_t durable_sequence = 0;  ///< no cursor is behind it
-    std::uint64_t oldest = 0;            ///< the first event that the log has
-    /// Where a group begins if it is new or its file is damaged.
-    std::function<Result<std::uint64_t>()> start;
+    /// The first event that the log has. A group whose file is damaged begins there: nobody knows
+    /// what it has acknowledged.
+    std::uint64_t oldest = 0;
+    std::function<Result<std::uint64_t>()> start;  ///< where a new group begins
     LogNotify notify;
     /// Becomes true if open() fails because the disk has no space for a new group: that passes.
     bool* has_no_room = nullptr;
   };
 
-  /// Opens the group's cursor, or makes it. Errors: class again if another taker has it.
+  /// Opens the group's cursor, or makes it. Damage is reported and repaired; because of it events
+  /// come again, and none is passed over. Errors: class again if another taker has it.
   static Result<LogCursor> open(LogFiles& files, const Settings& settings);
 
   const std::string& group() const { return group_; }
@@ -80,6 +85,8 @@ class LogCursor {
  private:
   explicit LogCursor(LogFiles& files) : files_(&files) {}
   std::string name() const;
+  std::string repair(Decoded how, bool lacks_slot, const Settings& settings);
+  Status rewrite();
   Status write();
 
   LogFiles* files_;

@@ -38,7 +38,8 @@ Status look_at_groups(LogFiles& files, std::uint64_t oldest, bool synced, LogUse
       use.read_error = read.error();
     }
     state.name = name;
-    const std::uint64_t next = state.how == Decoded::ok ? state.slot.next_sequence : 0;
+    const std::uint64_t unknown = seeded(Bug::cursor_damage_frees) ? UINT64_MAX : 0;
+    const std::uint64_t next = state.how == Decoded::ok ? state.slot.next_sequence : unknown;
     const bool is_slower =
         seeded(Bug::unlink_unread) ? next > needed.value_or(0) : next < needed.value_or(UINT64_MAX);
     if (!needed || is_slower) {

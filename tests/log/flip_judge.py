@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Judges what log_flips read in damaged logs: a flipped bit costs at most one record, what is missing
-is announced as a gap, and everything else comes in order and as it was given.
+is announced as a gap, and everything else comes in order and as it was given. A group whose position is
+damaged goes on where its other slot says, or at the oldest event, never after what it has not acknowledged;
+that is reported, once, and nothing is freed that it may need.
 
 usage: log_flips | flip_judge.py
 The last line: flips: N cases, O outcomes, ... Each outcome is judged, and the files of its first case
@@ -11,7 +13,8 @@ import json
 import sys
 import time
 
-import state_judge  # beside this file
+import ledger  # beside this file
+import state_judge
 from ledger import Fault
 
 
@@ -30,6 +33,7 @@ class FlipJudge(state_judge.Judge):
                     self.given.update(zip(range(first, first + count), numbers))
                     self.records.append((first, first + count))
             self.end = state["whole"]["end"]
+            self.acknowledged = state["acknowledged"]
             log, pairs, faults = self.view(tuple(sorted(state["raw"].items())))
             if dict(pairs) != self.given or [f for f in faults if f.kind != "silent"]:
                 self.fault({"at": "the whole log"}, "whole", Fault("wrong", "the readers differ"))
@@ -39,6 +43,12 @@ class FlipJudge(state_judge.Judge):
             self.totals = state["counts"]
             return
         self.states += 1
+        if "group" in state:
+            faults = self.group(state)
+            for fault in faults:
+                self.fault(state, "flips", fault)
+            self.verdicts.setdefault(state["outcome"], (set(), 0))[0].update(fault.kind for fault in faults)
+            return
         faults, missing = self.reading(state["read"], state["most"], state.get("head", False))
         for where in ("joined", "after"):
             if where in state:
@@ -53,6 +63,29 @@ class FlipJudge(state_judge.Judge):
             self.fault(state, "flips", fault)
         kinds, before = self.verdicts.get(state["outcome"], (set(), 0))
         self.verdicts[state["outcome"]] = (kinds | {fault.kind for fault in faults}, max(before, missing))
+
+    def group(self, state):
+        """What is wrong with where a group goes on whose file is damaged, and with what was freed before."""
+        name, faults = state["group"], []
+        cursor = self.content(state["raw"]["groups/" + name])
+        slot = ledger.read_log.slot(cursor[:128].ljust(128, b"\0"), 64)    # its last bytes may be zeros
+        due, whole = slot[2] if slot else 0, self.acknowledged[name]
+        is_damaged = slot is None or len(cursor) < 128 or ledger.is_torn(cursor)
+        for (oldest, following, notices, error), is_first in zip(state["openings"], (True, False)):
+            if error:
+                return [Fault("refused", error)]
+            if oldest > min(self.acknowledged.values()):
+                faults.append(Fault("lost", f"the log begins at {oldest}, {self.acknowledged} is acknowledged"))
+            if following > whole:
+                faults.append(Fault("lost", f"group {name} goes on at {following}, it has acknowledged {whole}"))
+            elif following != due:
+                faults.append(Fault("wrong", f"group {name} goes on at {following}, not at {due}"))
+            is_told = f"group '{name}'" in notices
+            if is_first and is_damaged and not is_told:
+                faults.append(Fault("silent", f"group {name} goes on at {following}, not at {whole}"))
+            if is_told and not (is_first and is_damaged):
+                faults.append(Fault("wrong", f"there is nothing to report: {notices}"))
+        return faults
 
     def reading(self, reading, most, may_end_early):
         """(what is wrong with what was read, records that are missing)"""

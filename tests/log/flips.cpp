@@ -1,6 +1,7 @@
 // Every bit of a log flipped, every length of its files, and every record of another life of its
-// segment: what is read then, and what is there after the log was opened on it. The judge
-// (flip_judge.py) says whether that may be.
+// segment: what is read then, and what is there after the log was opened on it. Of a group's file:
+// where the group goes on then, and what is freed before. The judge (flip_judge.py) says whether
+// that may be.
 //
 // Hundreds of thousands of cases have some hundred outcomes: what was read, alone and joined,
 // before and after opening. Each different outcome goes to the judge once, with the files of its
@@ -16,6 +17,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <optional>
 #include <random>
@@ -123,7 +125,12 @@ class Flips {
 
   // As the judge wants it first.
   void send_whole() {
-    stream_.state("{\"whole\":" + json_of(reading_) + ",\"raw\":" + stream_.image(whole_) + "}");
+    std::string acknowledged;
+    for (const auto& [group, next] : acknowledged_) {
+      acknowledged += (acknowledged.empty() ? "\"" : ",\"") + group + "\":" + std::to_string(next);
+    }
+    stream_.state("{\"whole\":" + json_of(reading_) + ",\"acknowledged\":{" + acknowledged +
+                  "},\"raw\":" + stream_.image(whole_) + "}");
   }
   void send_counts() {
     std::string text = "{\"counts\":[";
@@ -162,9 +169,17 @@ class Flips {
       error = subject->put(block.payload, block.count);
     }
     error += subject->sync();
-    Taken taken;
-    error += subject->take("a", taken);
-    error += subject->acknowledge("a", taken.first + taken.count);
+    // Two slots of group a that differ, the older one after the first segment; group b has one.
+    acknowledged_ = {{"a", 0}, {"b", 0}};
+    for (const std::uint64_t least : {first_end(*machine->disk), first_end(*machine->disk) + 1}) {
+      Taken taken;
+      while (acknowledged_["a"] < least && error.empty()) {
+        error = subject->take("a", taken);
+        acknowledged_["a"] = taken.any ? taken.first + taken.count : blocks.next();
+      }
+      error += subject->acknowledge("a", acknowledged_["a"]);
+      error += subject->close();  // so that the next one goes into the other slot
+    }
     error += subject->close();
     if (!error.empty()) {
       std::fprintf(stderr, "log_flips: %s\n", error.c_str());
@@ -225,6 +240,22 @@ class Flips {
   bool end() { return stream_.end(); }
 
  private:
+  // Where the first segment ends.
+  static std::uint64_t first_end(MemoryDisk& disk) {
+    const std::vector<std::uint64_t> firsts = segments_of(disk);
+    return firsts.size() > 1 ? firsts[1] : 1;
+  }
+
+  static std::vector<std::uint64_t> segments_of(MemoryDisk& disk) {
+    std::vector<std::uint64_t> firsts;
+    for (const auto& [name, file] : disk.directory("")->now) {  // sorted
+      if (const auto first = segment_of_name(name)) {
+        firsts.push_back(*first);
+      }
+    }
+    return firsts;
+  }
+
   static std::string open(Subject& subject) {
     std::string error = subject.open();
     for (const char* group : {"a", "b"}) {
@@ -271,6 +302,10 @@ class Flips {
     Image image = whole_;
     image.files[name] = std::move(damaged);
     const std::shared_ptr<MemoryMachine> machine = machine_of(image);
+    if (name.starts_with(kGroupsName)) {
+      one_group(name, machine, image, what);
+      return;
+    }
     MemoryFiles files(machine);
     const Reading reading = read_log(files);
     outcome += name == "head" ? "h" : "";
@@ -319,6 +354,32 @@ class Flips {
     }
   }
 
+  // A group whose file is damaged: what a writer frees, where the group goes on after that, and
+  // once more. All of these go to the judge.
+  void one_group(const std::string& name, const std::shared_ptr<MemoryMachine>& machine,
+                 const Image& image, const std::string& what) {
+    const std::string group = name.substr(name.find('/') + 1);
+    std::string json;
+    for (int i = 0; i < 2; ++i) {
+      auto subject = make_subject(std::make_unique<MemoryFiles>(machine), options_);
+      std::string error = subject->open();
+      error += error.empty() ? subject->free_passed() : "";
+      const std::vector<std::uint64_t> left = segments_of(*machine->disk);
+      error += error.empty() ? subject->open_group(group) : "";
+      json += (json.empty() ? "[" : ",[") + std::to_string(left.empty() ? 0 : left.front()) + "," +
+              (error.empty() ? std::to_string(subject->next(group)) : "null") + "," +
+              json_quoted(subject->notices()) + "," + json_quoted(error) + "]";
+    }
+    const auto [found, is_new] = outcomes_.emplace("g" + group + json, counts_.size());
+    if (is_new) {
+      counts_.push_back(0);
+    }
+    ++counts_[found->second];
+    stream_.state("{\"at\":\"" + name + " " + what +
+                  "\",\"outcome\":" + std::to_string(found->second) + ",\"group\":\"" + group +
+                  "\",\"openings\":[" + json + "],\"raw\":" + stream_.image(image) + "}");
+  }
+
   static std::string payload_of(const Reading& reading) {
     std::string all = reading.error;
     for (const Record& record : reading.records) {
@@ -360,6 +421,7 @@ class Flips {
   SubjectOptions options_;
   Image whole_;
   Reading reading_;
+  std::map<std::string, std::uint64_t> acknowledged_;
   std::uint64_t cases_ = 0;
   std::unordered_map<std::string, std::size_t> outcomes_;  // and their numbers
   std::vector<std::uint64_t> counts_;                      // cases of each

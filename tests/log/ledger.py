@@ -73,9 +73,12 @@ def number_of(event: bytes) -> int:
 
 
 def is_torn(cursor: bytes) -> bool:
-    """One of the two slots of a group was written only in part."""
-    slots = (cursor[:64], cursor[64:128])
-    return any(any(slot) and read_log.slot(slot.ljust(64, b"\0"), 64) is None for slot in slots)
+    """The slot beside the newest valid one was written, and does not hold."""
+    newest = read_log.slot(cursor[:128], 64)
+    if newest is None:
+        return False
+    other = cursor[64:128] if newest[0] % 2 else cursor[:64]
+    return len(other) < 64 or (read_log.slot(other, 64) is None if any(other) else newest[0] > 1)
 
 
 class Ledger:

@@ -126,6 +126,8 @@ class LogSubject : public Subject {
     return "";
   }
 
+  std::uint64_t next(const std::string& name) override { return groups_.at(name).cursor->next(); }
+
   std::string take(const std::string& name, Taken& taken) override {
     LogReader& reader = *groups_.at(name).reader;
     if (Result<bool> more = reader.refresh(); !more) {

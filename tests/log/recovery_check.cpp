@@ -5,6 +5,7 @@
 #include <random>
 #include <string_view>
 
+#include "common/base/text.h"
 #include "tests/unit/log/memory_files.h"
 
 namespace fl {
@@ -56,6 +57,7 @@ void RecoveryCheck::check(const State& state, bool trace) {
   std::string gaps;
   std::string more;
   std::string positions;
+  std::string notices;
   {
     auto subject = make_subject(std::make_unique<MemoryFiles>(machine), options_);
     refused = subject->open();
@@ -84,6 +86,7 @@ void RecoveryCheck::check(const State& state, bool trace) {
       delivered += (delivered.empty() ? "\"" : ",\"") + group +
                    "\":" + std::to_string(stream_.file(std::move(all)));
     }
+    notices = subject->notices();
   }
   std::mt19937_64 random(count_);
   std::string json = "{\"at\":\"" + state.at + "\",\"required\":[";
@@ -111,8 +114,8 @@ void RecoveryCheck::check(const State& state, bool trace) {
   }
   json += ",\"raw\":" + stream_.image(state.raw);
   if (refused.empty()) {
-    json += more + ",\"positions\":" + quoted(positions) + ",\"delivered\":{" + delivered +
-            "},\"gaps\":[" + gaps + "]";
+    json += more + ",\"positions\":" + quoted(positions) + ",\"notices\":" + json_quoted(notices) +
+            ",\"delivered\":{" + delivered + "},\"gaps\":[" + gaps + "]";
     json += ",\"after\":" + stream_.image(seen(*machine->disk));
     json +=
         ",\"settled\":" + stream_.image(power_loss(*machine->disk, Keep::none, Keep::none, random));

@@ -113,6 +113,9 @@ class Judge:
             if state["positions"] != there:
                 self.fault(state, "opened", ledger.Fault("wrong", f"the positions are '{state['positions']}', "
                                                          f"not '{there}'"))
+            for group in self.seen(state["raw"])[0].torn & set(state["delivered"]):
+                if f"group '{group}'" not in state["notices"]:
+                    self.fault(state, "opened", ledger.Fault("silent", f"a slot of group {group} does not hold"))
             for group, payload in state["delivered"].items():
                 faults = self.ledger.delivered(self.seen(state["after"]), group, self.content(payload))
                 for fault in faults:

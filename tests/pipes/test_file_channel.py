@@ -916,6 +916,32 @@ class Damage(FileChannel):
 
     # ---- positions
 
+    def test_a_damaged_position_of_a_group_passes_over_nothing(self):
+        self.put(numbers(0, 100))
+        self.assertEqual(self.take(), numbers(0, 100))
+        self.put(numbers(100, 200))
+        path = self.log + "/groups/default"
+        with open(path, "rb") as file:
+            whole = file.read()
+        newer = max((0, 64), key=lambda at: struct.unpack_from("<Q", whole, at + 8)[0])
+        one, all_of_it = "one of its two positions is damaged", "its position is damaged"
+        for places, first, words in (((newer,), 0, one), ((64 - newer,), 100, one), ((0, 64), 0, all_of_it)):
+            with self.subTest(places), open(path, "r+b") as file:
+                file.write(whole)
+                file.flush()
+                for at in places:
+                    self.flip(path, at + 33)
+                self.assertRegex(self.verify(65), "(two positions|the position) of group 'default'.* damaged")
+                groups = self.check(self.pipeline(["fl-channel", "groups", self.log]), 0)
+                self.assertIn("damaged", groups.errors(0) + groups.output().decode())
+                # A new group would begin at the newest event.
+                self.assertEqual(self.take("--from", "newest"), numbers(first, 200))
+                self.assertEqual(self.said.count(f"{words}"), 1, self.said)
+                self.assertIn(f"starting at event {first}\n", self.said)
+                self.assertEqual(self.take(), b"")
+                self.assertNotIn("damaged", self.said)
+                self.verify()
+
     def flip(self, path: str, at: int) -> None:
         with open(path, "r+b") as file:
             file.seek(at)

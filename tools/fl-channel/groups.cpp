@@ -71,6 +71,9 @@ Result<int> list(LogView& view, const Options& options) {
     if (state->name.empty()) {
       continue;  // removed meanwhile
     }
+    if (state->lacks_slot) {
+      log(LogLevel::warning, damaged_position(*state));
+    }
     const CursorSlot& slot = state->slot;
     const std::uint64_t age_ms = state->how == Decoded::ok ? age_of(view, slot.next_sequence) : 0;
     const std::uint64_t lag = end - std::min(end, slot.next_sequence);

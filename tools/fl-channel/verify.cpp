@@ -72,9 +72,9 @@ Result<int> run(const std::shared_ptr<void>& erased) {
     if (!state) {
       return state.error();
     }
-    if (!state->name.empty() && state->how != Decoded::ok) {
-      notices.push_back({LogNotice::Kind::state, 0, 0,
-                         fmt::format("the position of group '{}' is damaged", name)});
+    const std::string damaged = state->name.empty() ? std::string() : damaged_position(*state);
+    if (!damaged.empty()) {
+      notices.push_back({LogNotice::Kind::state, 0, 0, damaged});
     }
   }
   std::string out;

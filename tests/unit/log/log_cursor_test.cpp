@@ -62,7 +62,7 @@ TEST_F(LogCursorTest, ASecondTakerHearsWhoTheFirstIs) {
   EXPECT_TRUE(open("other").ok());
 }
 
-// A torn slot leaves the one before: events come again, none is left out.
+// A torn slot leaves the one before: events come again, none is left out. It is reported once.
 TEST_F(LogCursorTest, EachDamagedBitLeavesTheSlotBefore) {
   {
     auto cursor = open();
@@ -77,9 +77,40 @@ TEST_F(LogCursorTest, EachDamagedBitLeavesTheSlotBefore) {
     bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ (1 << (bit % 8)));
     set_content("groups/default", bytes);
     const std::uint64_t next = open()->next();
-    ASSERT_TRUE(next == 30 || next == 20) << bit << ": " << next;
+    ASSERT_EQ(next, bit < kSlotBytes * 8 ? 20U : 30U) << bit;
+    ASSERT_EQ(notices_.size(), 1U) << bit;
+    ASSERT_NE(notices().find("one of its two positions is damaged"), std::string::npos);
+    EXPECT_EQ(open()->next(), next);
+    ASSERT_EQ(notices_.size(), 1U) << bit;
+    notices_.clear();
   }
-  EXPECT_EQ(notices(), "");
+}
+
+TEST_F(LogCursorTest, AtEachLengthALostSlotIsReported) {
+  {
+    auto cursor = open();
+    ASSERT_TRUE(cursor->move(20).ok());
+    ASSERT_TRUE(cursor->sync().ok());
+    ASSERT_TRUE(cursor->move(30).ok());
+  }
+  const std::string whole = content("groups/default");
+  for (std::size_t size = 0; size < 2 * kSlotBytes; ++size) {
+    set_content("groups/default", whole.substr(0, size));
+    const std::uint64_t next = open()->next();  // its last bytes are zeros, and may be missing
+    ASSERT_TRUE(next == 30 || (size < kSlotBytes && next == 0)) << size << ": " << next;
+    ASSERT_EQ(notices_.size(), 1U) << size;
+    ASSERT_TRUE(open().ok());
+    ASSERT_EQ(notices_.size(), 1U) << size;
+    notices_.clear();
+  }
+  for (const std::size_t slot : {0U, 1U}) {  // as a lost block of the disk may leave it
+    std::string bytes = whole;
+    bytes.replace(slot * kSlotBytes, kSlotBytes, kSlotBytes, '\0');
+    set_content("groups/default", bytes);
+    EXPECT_EQ(open()->next(), slot == 0 ? 20U : 30U);
+    EXPECT_EQ(notices_.size(), 1U);
+    notices_.clear();
+  }
 }
 
 // However often it moves between two syncs: what is on disk is not overwritten.
@@ -187,14 +218,31 @@ TEST_F(LogCursorTest, ATornSlotIsNotBeforeTheLog) {
   EXPECT_EQ(notices_.size(), 1U);
 }
 
-TEST_F(LogCursorTest, ADamagedOrForeignCursorStartsAgainAndSaysSo) {
+// Not where a new group begins, which may be the newest event.
+TEST_F(LogCursorTest, ADamagedOrForeignCursorStartsAtTheOldestEventAndSaysSo) {
   ASSERT_TRUE(open().ok());
+  oldest_ = 3;
   set_content("groups/default", std::string(10, 'x'));
-  EXPECT_EQ(open()->next(), 7U);
+  EXPECT_EQ(open("default", 50)->next(), 3U);
+  EXPECT_EQ(notices_.size(), 1U);
+  EXPECT_EQ(open("default", 50)->next(), 3U);
   EXPECT_EQ(notices_.size(), 1U);
   log_[0] = static_cast<std::uint8_t>(log_[0] + 1);
-  EXPECT_EQ(open("default", 9)->next(), 9U);
+  oldest_ = 4;
+  EXPECT_EQ(open("default", 50)->next(), 4U);
   EXPECT_EQ(notices_.size(), 2U);
+}
+
+TEST_F(LogCursorTest, AMoveByHandRepairsADamagedCursor) {
+  { ASSERT_TRUE(open()->move(20).ok()); }
+  const std::string whole = content("groups/default");
+  for (const std::size_t size : {10U, 100U}) {
+    set_content("groups/default", whole.substr(0, size));
+    ASSERT_TRUE(move_group(*files_, log_, "default", 40).ok());
+    EXPECT_FALSE(read_group(*files_, "default", false)->lacks_slot);
+    EXPECT_EQ(open()->next(), 40U);
+    EXPECT_EQ(notices(), "");
+  }
 }
 
 TEST_F(LogCursorTest, NoCursorIsBehindTheEnd) {

@@ -124,7 +124,7 @@ Result<std::vector<LogNotice>> missing_segments(LogView& view) {
       return group.error();
     }
     const std::uint64_t next = group->slot.next_sequence;
-    if (group->how == Decoded::ok && !group->is_torn && next < oldest) {
+    if (group->how == Decoded::ok && !group->lacks_slot && next < oldest) {
       notices.push_back({LogNotice::Kind::missing, next, oldest - next,
                          fmt::format("'{}': events {} to {} are missing, which group '{}' has not "
                                      "acknowledged: their segments were removed",
