@@ -364,7 +364,8 @@ class Recovery {
     }
     // A copy with the old file's name is found by the old slot until a newer one is on disk: what
     // the slot says must hold there, too.
-    const bool keeps_places = durable_ == old_.first && is_whole(durable_offset_);
+    const bool keeps_places =
+        durable_ == old_.first && is_whole(durable_offset_) && !seeded(Bug::copy_moves_places);
     const std::uint64_t from = keeps_places ? kSegmentHeaderBytes : durable_offset_;
     if (!begin_fresh(durable_) || (!keeps_places && !copy_positions()) ||
         !copy_->records(window_, old_.id, from, tail_end_, result_)) {

@@ -22,6 +22,7 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(Bug::count)> kNa
     "name_before_header",
     "retry_failed_sync",
     "tail_synced_again",
+    "copy_moves_places",
     "tail_cut",
     "torn_tail_kept",
     "one_slot",

@@ -21,6 +21,7 @@ enum class Bug {
   name_before_header,      // a segment gets its name before its header is on disk
   retry_failed_sync,       // a failed fdatasync is tried again, and its success believed
   tail_synced_again,       // opening continues after a tail that may only be in the cache
+  copy_moves_places,       // a copy with the old segment's name has another layout
   tail_cut,                // opening drops what follows the durable end
   torn_tail_kept,          // opening accepts a record whose checksum is wrong
   one_slot,                // the head is always written into the same slot

@@ -135,6 +135,16 @@ Image power_loss(const MemoryDisk& disk, Keep names, Keep data, std::mt19937_64&
   return image;
 }
 
+Image power_loss_of(const MemoryDisk& disk, const std::string& behind) {
+  std::mt19937_64 unused;
+  Image image = power_loss(disk, Keep::all, Keep::all, unused);
+  const Image before = power_loss(disk, Keep::all, Keep::none, unused);
+  if (const auto found = before.files.find(behind); found != before.files.end()) {
+    image.files[behind] = found->second;
+  }
+  return image;
+}
+
 Image seen(const MemoryDisk& disk) {
   Image image;
   for (const auto& [folder, directory] : disk.directories) {

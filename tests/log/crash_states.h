@@ -27,6 +27,9 @@ enum class Keep { none, all, some };
 /// The state after a power loss. `some` chooses with `random`.
 Image power_loss(const MemoryDisk& disk, Keep names, Keep data, std::mt19937_64& random);
 
+/// The state after a power loss that took what was not synced from `behind`, and from nothing else.
+Image power_loss_of(const MemoryDisk& disk, const std::string& behind);
+
 /// What the programs see now: the state after all of them were killed.
 Image seen(const MemoryDisk& disk);
 

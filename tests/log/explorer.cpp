@@ -1,11 +1,13 @@
 // Explores what crashes leave: random lives of a log on a disk in memory. At each operation on the
 // disk, states that a kill or a power loss could leave there are made, the log is opened on each,
 // must take a further block, and hands out what it has. The states before and after go to the judge
-// (state_judge.py); here nothing is judged. The next life begins on one of them.
+// (state_judge.py); here nothing is judged. The next life begins on one of them. Every second log
+// is opened often, with little between: positions alone at first, then short lives that end late,
+// often with a head that is behind.
 //
 // usage: log_explorer [--seeds FIRST:COUNT] [--states N] [--variants N] [--every N] [--trace TEXT]
 //   --states    at most so many
-//   --variants  random ones at each point, besides the five that are always made
+//   --variants  random ones at each point, besides the six that are always made
 //   --every     one of so many points, by chance
 //   --trace     on stderr, the calls made on a state whose description holds the text
 #include <algorithm>
@@ -52,6 +54,7 @@ class Scenario {
     static constexpr std::size_t kJoined[] = {SIZE_MAX, 700, 0};
     options_.join_bytes = kJoined[seed % 3];
     options_.keeps_spare = seed % 4 != 0;
+    is_reopened_ = seed % 2 == 1;
     groups_ = {"a", "b", "c"};
     groups_.resize(1 + random_() % 3);
   }
@@ -99,7 +102,13 @@ class Scenario {
       going = going && open_group(*subject, group);
       drain();
     }
-    const int steps = 15 + static_cast<int>(random_() % 30);
+    if (going && is_reopened_ && (life_ == 1 || random_() % 4 == 0)) {
+      going = put_positions(*subject);
+    }
+    int steps = 15 + static_cast<int>(random_() % 30);
+    if (is_reopened_) {
+      steps = life_ == 1 ? 0 : 1 + static_cast<int>(random_() % 4);
+    }
     for (int i = 0; going && i < steps && count_ < settings_.states; ++i) {
       going = step(*subject);
       drain();
@@ -148,6 +157,17 @@ class Scenario {
     }
     const std::lock_guard held(machine_->mutex);
     knows_.groups.try_emplace(group, 0);
+    return true;
+  }
+
+  // Positions that no block follows, each on disk before the next.
+  bool put_positions(Subject& subject) {
+    for (std::uint64_t i = 1 + random_() % 3; i > 0; --i) {
+      if (!subject.set_positions().empty() || !subject.sync().empty()) {
+        return false;
+      }
+      drain();
+    }
     return true;
   }
 
@@ -300,24 +320,30 @@ class Scenario {
                         how[1] == 'n' ? Keep::none : Keep::all, random);
     };
     // After a promise, always.
-    const bool explored = random() % settings_.every == 0 || what == "acknowledged";
+    const std::uint64_t every = is_reopened_ ? 1 + settings_.every / 4 : settings_.every;
+    const bool explored = random() % every == 0 || what == "acknowledged";
     if (explored) {
       add(seen(*killed), killed, "killed");
       for (const char* how : {"nn", "an", "na", "aa"}) {
         add(known(how), nullptr, how);
       }
+      add(power_loss_of(*killed, "head"), nullptr, "head behind");
     }
     for (int i = 0; explored && i < settings_.variants; ++i) {
       const Keep names = i % 3 == 0 ? Keep::some : i % 3 == 1 ? Keep::all : Keep::none;
       add(power_loss(*killed, names, Keep::some, random), nullptr, "v" + std::to_string(i));
     }
-    // One of all the points of this life is where the next one begins, each with the same odds.
-    if (random_next_() % point_ == 0 || next_.disk == nullptr) {
+    // One of all the points of this life is where the next one begins, each with the same odds; of
+    // a log that is opened often, one of the last.
+    const std::uint64_t odds = !is_reopened_ ? point_ : life_ == 1 ? 1 : 2;
+    if (random_next_() % odds == 0 || next_.disk == nullptr) {
       next_.knows = knows_;
-      if (random() % 2 == 0) {
+      const bool is_head_behind = is_reopened_ && life_ > 1 && random() % 2 == 0;
+      if (!is_head_behind && (random() % 2 == 0 || odds == 1)) {
         next_.disk = killed->clone();
       } else {
-        next_.disk = disk_of(power_loss(*killed, Keep::some, Keep::some, random));
+        next_.disk = disk_of(is_head_behind ? power_loss_of(*killed, "head")
+                                            : power_loss(*killed, Keep::some, Keep::some, random));
         if (!knows_.closed) {
           next_.knows.passed.clear();  // a cursor may be behind what could be seen
         }
@@ -354,6 +380,7 @@ class Scenario {
   std::mt19937_64 random_next_{1};
   NumberedBlocks blocks_;
   SubjectOptions options_;
+  bool is_reopened_ = false;
   std::vector<std::string> groups_;
   std::shared_ptr<MemoryMachine> machine_;
   int life_ = 0;

@@ -31,7 +31,7 @@ def names() -> list:
 def states(env):
     words = [run.program("log_explorer"), "--every", "14", "--variants", "6", "--states", "1250", "--seeds"]
     return run.finish([run.judged([*words, seeds], "state_judge.py", "states", env=env)
-                       for seeds in ("4:6", "10:6")], 300)
+                       for seeds in ("4:6", "10:6", "21:6")], 300)
 
 
 def errors(env):
