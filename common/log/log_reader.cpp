@@ -127,19 +127,19 @@ Result<std::uint64_t> LogReader::at_time(std::uint64_t ms) {
   if (!from) {
     return from;
   }
-  // The last segment that begins before this time has the first event after it, or the next one.
-  for (std::size_t i = segments_.size(); i-- > 0;) {
+  // The last segment that begins before this time has the first event after it, or the next one. A
+  // clock that was put back makes later ones look older: they do not count.
+  for (std::size_t i = 0; i < segments_.size(); ++i) {
     Result<std::optional<Segment>> segment =
         open_segment(*files_, segments_[i], LogFiles::Open::read);
     if (!segment) {
       return segment.error();
     }
-    std::string bytes;
-    SegmentHeader header;
-    if (*segment && read_fully(*(*segment)->file, bytes, kSegmentHeaderBytes, 0) >= 0 &&
-        decode(bytes, header) == Decoded::ok && header.created_ms < ms) {
+    if (*segment && (*segment)->log) {
+      if ((*segment)->created_ms >= ms) {
+        break;
+      }
       from = segments_[i];
-      break;
     }
   }
   Settings quiet = settings_;
@@ -149,6 +149,9 @@ Result<std::uint64_t> LogReader::at_time(std::uint64_t ms) {
   Result<LogReader> reader = open(*files_, quiet);
   if (!reader) {
     return reader.error();
+  }
+  if (!reader->exists()) {
+    reader->head_.assume(head_.slot());
   }
   reader->seek(*from);
   for (;;) {

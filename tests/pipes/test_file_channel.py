@@ -1060,6 +1060,8 @@ class Damage(FileChannel):
                         self.assertEqual(looked.output(), lines)
                     else:
                         self.assertIn("30000 events", looked.output().decode())
+                later = self.pipeline(["fl-channel", "cat", self.log, "--from", "@99999999999"])
+                self.assertEqual(self.check(later, 0).output(), b"")
                 self.take(status=65)
                 self.assertIn(f"fl-channel file '{self.log}' --put < /dev/null", self.said)
                 taker = self.following()

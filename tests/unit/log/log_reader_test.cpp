@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "tests/unit/log/log_fixture.h"
+#include "tests/unit/log/memory_files.h"
 
 namespace fl {
 namespace {
@@ -132,6 +133,29 @@ TEST_F(LogReaderTest, FindsTheOldestAndATime) {
   sync(*writer);
   ASSERT_TRUE(reader.refresh().ok());
   EXPECT_EQ(*reader.oldest(), 30U);
+}
+
+// Segments made before and after the clock was put back: no event at or after the time is left out.
+TEST_F(LogReaderTest, FindsATimeThoughTheClockWasPutBack) {
+  const auto machine = std::make_shared<MemoryMachine>();
+  files_ = std::make_unique<MemoryFiles>(machine);
+  auto writer = open_writer(1);
+  const std::int64_t start = machine->now_ms;
+  for (const std::int64_t seconds : {0, 100, 200, 50, 60, 300}) {
+    machine->now_ms = start + seconds * 1'000;
+    sync(*writer, true);
+    put(*writer, 10);
+    sync(*writer);
+  }
+  LogReader reader = open_reader();
+  const auto at = [&](std::int64_t seconds) {
+    return *reader.at_time(static_cast<std::uint64_t>(start + seconds * 1'000));
+  };
+  EXPECT_EQ(at(0), 0U);
+  EXPECT_EQ(at(55), 10U);
+  EXPECT_EQ(at(150), 20U);
+  EXPECT_EQ(at(250), 50U);
+  EXPECT_EQ(at(400), 60U);
 }
 
 TEST_F(LogReaderTest, RemovedSegmentsAreAGap) {
