@@ -66,6 +66,10 @@ Status HeadFile::read() {
       }
       break;
     case Decoded::ok:
+      if (slot_.counter != 0 && found.log != slot_.log) {
+        return Error{ErrorClass::again, "'" + files_->path() + "' holds another log now",
+                     "start again to use that one"};
+      }
       // A recreated head counts from 1 again; what is durable only grows.
       if (state_ != State::ok || found.counter > slot_.counter ||
           found.durable_sequence > slot_.durable_sequence) {

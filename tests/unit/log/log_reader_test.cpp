@@ -158,6 +158,21 @@ TEST_F(LogReaderTest, FindsATimeThoughTheClockWasPutBack) {
   EXPECT_EQ(at(400), 60U);
 }
 
+// The directory was emptied, and a new log made in it, under a reader.
+TEST_F(LogReaderTest, AnotherLogInItsPlaceIsAnError) {
+  make_log();
+  LogReader reader = open_reader();
+  reader.seek(0);
+  EXPECT_EQ(take(reader), "0-99");
+  for (const auto& one : std::filesystem::directory_iterator(path(""))) {
+    std::filesystem::remove_all(one.path());
+  }
+  make_log();
+  const auto refreshed = reader.refresh();
+  ASSERT_FALSE(refreshed.ok());
+  EXPECT_EQ(refreshed.error().kind, ErrorClass::again);
+}
+
 TEST_F(LogReaderTest, RemovedSegmentsAreAGap) {
   make_log(2'000);
   const auto firsts = *list_segments(*files_);
