@@ -606,12 +606,7 @@ class Disk(FileChannel):
         poll(lambda: self.take("--group", "look").endswith(b"20999\n"), "it is in the log")
         put.processes[0].kill()
         put.wait()
-        with open(self.path("disk", "filler"), "wb", buffering=0) as filler:
-            try:
-                while True:
-                    filler.write(bytes(4096))
-            except OSError:
-                pass
+        self.fill()
         # With a tail that has to be copied, for which there is no room.
         with open(self.segments()[-1], "ab") as last:
             last.write(b"x" * 10)
@@ -622,6 +617,14 @@ class Disk(FileChannel):
         os.unlink(self.path("disk", "filler"))
         self.check(pipeline, 0, 0, 0)
         self.assertEqual(pipeline.output(), numbers(20_000, 21_000) + numbers(0, 5))
+
+    def fill(self) -> str:
+        """A file that takes all that is left of the disk."""
+        path = self.path("disk", "filler")
+        with open(path, "wb", buffering=0) as filler, contextlib.suppress(OSError):
+            while True:
+                filler.write(bytes(4096))
+        return path
 
     def test_retained_events_make_room_on_a_full_disk(self):
         pipeline = self.pipeline("fl-source seq --count 400000",
@@ -651,12 +654,7 @@ class Disk(FileChannel):
     def test_a_new_group_waits_for_space_and_keeps_its_place(self):
         self.put(numbers(0, 100), "--reserve", "0")
         self.take("--group", "look")
-        with open(self.path("disk", "filler"), "wb", buffering=0) as filler:
-            try:
-                while True:
-                    filler.write(bytes(4096))
-            except OSError:
-                pass
+        self.fill()
         new = self.following("--group", "new", "--from", "newest")
         old = self.following("--group", "old", "--from", "@99999999999")
         once = self.following("--group", "once", "--once")
