@@ -212,6 +212,17 @@ void LogReader::seek(std::uint64_t sequence) {
   segment_.reset();
   damage_.clear();
   sequence_ = sequence;
+  is_at_oldest_ = false;
+}
+
+Status LogReader::seek_oldest() {
+  const Result<std::uint64_t> first = oldest();
+  if (!first) {
+    return first.error();
+  }
+  seek(*first);
+  is_at_oldest_ = true;
+  return {};
 }
 
 // The first number that is not in the open segment, or not durable yet.
@@ -308,6 +319,10 @@ Result<LogReader::Got> LogReader::step() {
                                      : std::min(segments_.front(), durable_sequence());
         if (to <= sequence_) {
           return Got::nothing;
+        }
+        if (is_at_oldest_) {
+          sequence_ = to;
+          continue;
         }
         return gap_to(to, "their segments were removed", true);
       }
@@ -531,6 +546,7 @@ void LogReader::unguard() {
 Result<LogReader::Got> LogReader::next() {
   unguard();
   Result<Got> got = step();
+  is_at_oldest_ = is_at_oldest_ && got && *got == Got::nothing;
   if (got && *got == Got::block) {
     if (settings_.join_bytes > 0) {
       join();

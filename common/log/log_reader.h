@@ -62,6 +62,8 @@ class LogReader {
 
   /// Reads on from this number, which may be in the middle of a block.
   void seek(std::uint64_t sequence);
+  /// Reads on from the oldest event: what is freed before the first one is read is not missing.
+  Status seek_oldest();
   /// Of the next event.
   std::uint64_t sequence() const { return sequence_; }
 
@@ -112,6 +114,7 @@ class LogReader {
   std::uint64_t offset_ = 0;               // of the next record in the segment
   std::uint64_t chain_ = 0;                // the number that record should have
   std::uint64_t sequence_ = 0;             // the next number to hand out
+  bool is_at_oldest_ = false;              // ... is that of the oldest event, whichever it is
   std::uint64_t headerless_ = UINT64_MAX;  // the segment whose damaged header was reported last
   std::string damage_;                     // what was found between the last record and offset_
 

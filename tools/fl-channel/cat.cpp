@@ -40,11 +40,17 @@ Result<int> run(const std::shared_ptr<void>& erased) {
     return view.error();
   }
   LogReader& reader = *view->reader;
-  const Result<std::uint64_t> start = number_of(reader, *from);
-  if (!start) {
-    return start.error();
+  if (from->kind == LogPlace::Kind::oldest) {
+    if (Status found = reader.seek_oldest(); !found) {
+      return found.error();
+    }
+  } else {
+    const Result<std::uint64_t> start = number_of(reader, *from);
+    if (!start) {
+      return start.error();
+    }
+    reader.seek(*start);
   }
-  reader.seek(*start);
   const EventLimits limits = widest_limits();
   std::uint64_t left = options.count == 0 ? UINT64_MAX : options.count;
   std::string out;

@@ -24,11 +24,9 @@ Result<int> run(const std::shared_ptr<void>& erased) {
     return view.error();
   }
   LogReader& reader = *view->reader;
-  const Result<std::uint64_t> oldest = reader.oldest();
-  if (!oldest) {
-    return oldest.error();
+  if (Status found = reader.seek_oldest(); !found) {
+    return found.error();
   }
-  reader.seek(*oldest);
   std::uint64_t events = 0;
   std::uint64_t records = 0;
   std::uint64_t bytes = 0;

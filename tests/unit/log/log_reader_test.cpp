@@ -158,6 +158,28 @@ TEST_F(LogReaderTest, FindsATimeThoughTheClockWasPutBack) {
   EXPECT_EQ(at(400), 60U);
 }
 
+TEST_F(LogReaderTest, WhatIsFreedBeforeTheOldestEventIsReadIsNotMissing) {
+  make_log(2'000);
+  const auto firsts = *list_segments(*files_);
+  ASSERT_GE(firsts.size(), 4U);
+  LogReader reader = open_reader();
+  LogReader at_number = open_reader();
+  ASSERT_TRUE(reader.seek_oldest().ok());
+  at_number.seek(*at_number.oldest());
+  std::filesystem::remove(path(segment_name(firsts[0])));
+  std::filesystem::remove(path(segment_name(firsts[1])));
+  EXPECT_EQ(take(reader), std::to_string(firsts[2]) + "-99");
+  EXPECT_EQ(notices(), "");
+  EXPECT_EQ(take(at_number).find("gap 0-"), 0U);
+  // Nor again: what comes after the first event is.
+  ASSERT_TRUE(reader.seek_oldest().ok());
+  ASSERT_TRUE(reader.next().ok());
+  for (std::size_t i = 2; i + 1 < firsts.size(); ++i) {
+    std::filesystem::remove(path(segment_name(firsts[i])));
+  }
+  EXPECT_NE(take(reader).find("gap "), std::string::npos);
+}
+
 // The directory was emptied, and a new log made in it, under a reader.
 TEST_F(LogReaderTest, AnotherLogInItsPlaceIsAnError) {
   make_log();
