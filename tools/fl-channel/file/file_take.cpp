@@ -315,6 +315,9 @@ Block* FileTake::front() {
   if (has_block_) {
     return &reader_->block();
   }
+  if (is_closed_) {
+    return nullptr;
+  }
   look_if_more();
   while (cursor_ && !failed_) {
     const Result<LogReader::Got> got = reader_->next();
@@ -383,6 +386,9 @@ bool FileTake::over() const {
   if (has_block_ || failed_) {
     return false;
   }
+  if (is_closed_) {
+    return true;
+  }
   const bool has_all = cursor_ && reader_->sequence() >= reader_->durable_sequence();
   if (shared_) {
     return is_put_over_ && has_all && shared_->published == published_seen_;
@@ -422,6 +428,7 @@ Status FileTake::close() {
   if (is_dry_run_) {
     return {};
   }
+  is_closed_ = true;
   const bool was_syncing = worker_.busy();
   Status status = worker_.wait();
   worker_.stop();

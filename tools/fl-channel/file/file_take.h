@@ -98,6 +98,7 @@ class FileTake final : public ChannelTake {
   bool is_put_over_ = false;
   bool is_stopped_ = false;
   bool is_dry_run_ = false;
+  bool is_closed_ = false;  // what has become durable since is for the next taker
 };
 
 }  // namespace fl
