@@ -9,6 +9,7 @@
 #include "common/log/log_io.h"
 #include "common/log/record_copy.h"
 #include "common/log/recovery.h"
+#include "common/log/retention.h"
 #include "common/log/seeded_bug.h"
 
 namespace fl {
@@ -18,6 +19,19 @@ constexpr std::uint64_t kStartBytes = 1 << 20;  // in the cache at most before t
 constexpr unsigned kSmallSyncs = 4;             // after these, more of them are expected
 constexpr std::size_t kPieceOfZeros = 64 << 10;
 const std::uint8_t kZeros[kPieceOfZeros] = {};
+
+// Removes the oldest segment if no group needs it. False: it stays. Errors: of a sync.
+Result<bool> free_oldest(LogFiles& files) {
+  const Result<std::vector<std::uint64_t>> firsts = list_segments(files);
+  if (!firsts || firsts->size() < 2) {
+    return false;
+  }
+  const Result<LogUse> use = free_segments(files, {firsts->begin(), firsts->begin() + 2}, {});
+  if (use && use->sync_error) {
+    return *use->sync_error;
+  }
+  return use && use->segments_freed > 0;
+}
 
 }  // namespace
 
@@ -49,6 +63,18 @@ Result<std::unique_ptr<LogWriter>> LogWriter::open(LogFiles& files, const Settin
     return opened.error();
   }
   Result<LogEnd> end = recover_log(files, writer->head_, settings.notify, full);
+  // Nobody but the writer that is being opened makes room of what no group needs any more.
+  while (!end && full) {
+    const Result<bool> freed = free_oldest(files);
+    if (!freed) {
+      full = false;
+      return freed.error();
+    }
+    if (!*freed) {
+      break;
+    }
+    end = recover_log(files, writer->head_, settings.notify, full);
+  }
   if (!end) {
     return end.error();
   }

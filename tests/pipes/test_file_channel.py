@@ -606,6 +606,7 @@ class Disk(FileChannel):
         poll(lambda: self.take("--group", "look").endswith(b"20999\n"), "it is in the log")
         put.processes[0].kill()
         put.wait()
+        self.check(self.pipeline(["fl-channel", "groups", self.log, "--group", "look", "--to", "oldest"]), 0)
         self.fill()
         # With a tail that has to be copied, for which there is no room.
         with open(self.segments()[-1], "ab") as last:
@@ -617,6 +618,19 @@ class Disk(FileChannel):
         os.unlink(self.path("disk", "filler"))
         self.check(pipeline, 0, 0, 0)
         self.assertEqual(pipeline.output(), numbers(20_000, 21_000) + numbers(0, 5))
+
+    def test_what_no_group_needs_makes_room_for_opening(self):
+        small = ("--segment-size", "64K", "--reserve", "0")
+        self.put(numbers(0, 60_000), *small)
+        self.assertEqual(self.take(), numbers(0, 60_000))
+        with open(self.segments()[-1], "ab") as last:   # a tail that has to be copied
+            last.write(b"x" * 10)
+        oldest = self.segments()[0]
+        filler = self.fill()
+        self.put(numbers(60_000, 60_010), *small)
+        os.unlink(filler)
+        self.assertNotIn(oldest, self.segments())
+        self.assertEqual(self.take(), numbers(60_000, 60_010))
 
     def fill(self) -> str:
         """A file that takes all that is left of the disk."""

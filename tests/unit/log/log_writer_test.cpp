@@ -316,6 +316,47 @@ TEST_F(LogWriterTest, ACopyThatNoSlotNamesYetIsReadByTheOldSlot) {
   EXPECT_EQ(notices(), "");
 }
 
+// The tail needs room for its copy, and only a writer frees segments: opening does, one by one.
+TEST_F(LogWriterTest, WhatNoGroupNeedsMakesRoomForOpening) {
+  const auto machine = std::make_shared<MemoryMachine>();
+  files_ = std::make_unique<MemoryFiles>(machine);
+  auto writer = open_writer(1'000);
+  while (writer->next_sequence() < 50) {
+    put(*writer, 10);
+  }
+  sync(*writer);
+  LogCursor::Settings settings;
+  settings.log = writer->log();
+  settings.durable_sequence = 50;
+  settings.start = [] { return Result<std::uint64_t>(50); };
+  { ASSERT_TRUE(LogCursor::open(*files_, settings).ok()); }
+  put(*writer, 1);  // not synced
+  writer = nullptr;
+  const auto before = *list_segments(*files_);
+  ASSERT_GT(before.size(), 3U);
+  int needed = 2;
+  machine->watch = [&](Call call, const std::string& name, bool done) {
+    needed -= done && call == Call::unlink && name.ends_with(".seg") ? 1 : 0;
+  };
+  machine->plan = [&](Call call, const std::string& name) {
+    const bool is_copy = call == Call::pwritev && name.ends_with(".tmp");
+    return is_copy && needed > 0 ? CallFault{ENOSPC} : CallFault();
+  };
+  writer = open_writer(1'000);
+  ASSERT_NE(writer, nullptr);
+  EXPECT_EQ(writer->next_sequence(), 51U);
+  EXPECT_EQ(list_segments(*files_)->front(), before[2]);
+  writer = nullptr;
+  // What a group needs stays, and the disk is waited for.
+  ASSERT_TRUE(move_group(*files_, settings.log, "default", before[2]).ok());
+  machine->disk->file(segment_name(before.back()))->change({5'000, "torn", false});
+  needed = 1;
+  bool full = false;
+  const auto waits = LogWriter::open(*files_, {}, full);
+  EXPECT_TRUE(full && !waits.ok());
+  EXPECT_EQ(list_segments(*files_)->front(), before[2]);
+}
+
 TEST_F(LogWriterTest, ATornTailIsSetAsideAndReported) {
   auto writer = open_writer();
   put(*writer, 10);
