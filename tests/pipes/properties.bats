@@ -1,4 +1,4 @@
-# Properties of Flume that no other test of this folder covers (tests/registry/test_coverage.py).
+# Properties of Flume that no other test of this folder covers (tests/registry/options_set.py).
 load helper
 
 # A sink of which a name decides whether it works: fl-sink brittle NAME fails while there is a file
