@@ -347,7 +347,17 @@ class Space(FileChannel):
                 self.put(numbers(0, 60_000), "--segment-size", "64K")
                 count = len(self.segments())
                 self.take()
-                self.put(numbers(0, 1), "--retain", retain)
+                twin = shutil.copytree(self.log, self.path("twin" + retain))
+                put, file = self.feed("--retain", retain)
+                file.write(numbers(0, 1))
+                poll(lambda: self.cat().endswith(b"59999\n0\n"), "it is at work")
+                self.log, kept = twin, self.log
+                other, other_file = self.feed()
+                poll(lambda: len(self.segments()) == 1, "those of a log that retains nothing go")
+                self.log = kept
+                for each, pipeline in ((file, put), (other_file, other)):
+                    each.close()
+                    self.check(pipeline, 0)
                 self.assertEqual(len(self.segments()), count)
                 self.assertEqual(self.take("--group", "late"), numbers(0, 60_000) + b"0\n")
 
@@ -840,7 +850,7 @@ class SeveralOutputs(FileChannel):
         self.check(sink, 0)
         self.check(foreign, 0)
         self.assertEqual(sink.output(), numbers(0, 1000))
-        self.assertNotIn(b"\n999", foreign.output())
+        self.assertEqual(self.events_in(foreign), b"")
         self.assertIn("does not acknowledge", channel.errors(0))
         channel = self.channel("--once", "--ack-wait", "200ms", "--group", "none")
         foreigners = [self.pipeline(["sh", "-c", f'exec cat "{self.path(name)}"'])
@@ -848,7 +858,15 @@ class SeveralOutputs(FileChannel):
         self.check(channel, 69)
         for each in foreigners:
             each.wait()
+            self.assertEqual(self.events_in(each), b"")
         self.assertEqual(self.take("--group", "none"), numbers(0, 1000))
+
+    def events_in(self, foreign) -> bytes:
+        """The events of the stream that it has got, which may have no end."""
+        self.write("got", foreign.output())
+        shown = self.pipeline("fl-sink stdout --stream --in got")
+        shown.wait()
+        return shown.output()
 
     def test_when_none_is_left_it_ends(self):
         self.put(b"")
@@ -1254,14 +1272,15 @@ class Damage(FileChannel):
         self.assertGreater(int(os.path.basename(self.segments()[-1])[:20]), 40_000)
 
     def test_modes(self):
-        self.put(numbers(0, 1), "--mode", "0770")
-        self.assertEqual(os.stat(self.log).st_mode & 0o777, 0o770 & ~self.umask())
-        self.assertEqual(os.stat(self.segments()[0]).st_mode & 0o777, 0o660 & ~self.umask())
-
-    def umask(self) -> int:
-        mask = os.umask(0)
-        os.umask(mask)
-        return mask
+        for more, mode in ([], 0o750), (["--mode", "0770"], 0o770):
+            with self.subTest(more):
+                self.log = self.path(f"log{mode}")
+                put = self.pipeline("fl-source seq --count 1",
+                                    ["sh", "-c", 'umask 007; exec "$@"', "sh", "fl-channel", "file",
+                                     self.log, "--put", *more])
+                self.check(put, 0, 0)
+                self.assertEqual(os.stat(self.log).st_mode & 0o777, mode)
+                self.assertEqual(os.stat(self.segments()[0]).st_mode & 0o777, mode & 0o666)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 """fl-channel ls, cat, verify and groups: a log is read like a file, even while it is in use."""
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -176,18 +177,28 @@ class LogCommands(harness.Case):
         self.put(60_000, "--segment-size", "64K")
         self.take("--group", "a")
         self.take("--group", "b", "--from", "newest")
+        twin = shutil.copytree(self.log, self.path("twin"))
         self.ask("groups", "--group", "a", "--to", "oldest")
-        count = len(json.loads(self.ask("ls", "--format", "json"))["segments"])
-        self.put(1)
-        self.assertEqual(len(json.loads(self.ask("ls", "--format", "json"))["segments"]), count)
+        count = self.segments(self.log)
+        puts = []
+        for log in (self.log, twin):
+            reader, writer = os.pipe()
+            puts.append((self.pipeline(["fl-channel", "file", log, "--put", "--text"], stdin=reader),
+                         writer))
+            os.close(reader)
+            os.write(writer, b"one more\n")
+        poll(lambda: self.ask("cat").endswith("one more\n"), "it is at work")
+        poll(lambda: self.segments(twin) == 1, "old segments go where no group keeps them")
+        self.assertEqual(self.segments(self.log), count)
         self.ask("groups", "--group", "a", "--remove")
-        reader, writer = os.pipe()
-        put = self.pipeline(["fl-channel", "file", self.log, "--put", "--text"], stdin=reader)
-        os.close(reader)
-        poll(lambda: len(json.loads(self.ask("ls", "--format", "json"))["segments"]) == 1,
-             "old segments go")
-        os.close(writer)
-        self.check(put, 0)
+        poll(lambda: self.segments(self.log) == 1, "old segments go")
+        for put, writer in puts:
+            os.close(writer)
+            self.check(put, 0)
+
+    @staticmethod
+    def segments(log: str) -> int:
+        return sum(name.endswith(".seg") for name in os.listdir(log))
 
     def test_no_log_is_an_error(self):
         os.mkdir(self.log)
