@@ -283,7 +283,7 @@ class AvroSource(harness.Case):
             except ConnectionError:
                 pass  # closed while it was sent
         if not harness.is_sanitized():
-            self.assertLess(harness.resident_kib(pipeline.processes[0].pid), 60 << 10)
+            self.assertLess(harness.peak_kib(pipeline.processes[0].pid), 60 << 10)
         with Client(self.port, deflate=True) as client:
             self.assertEqual(client.append(({}, b"y")), "OK")
         self.stop(pipeline, 0, 0)

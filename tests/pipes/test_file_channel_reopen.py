@@ -25,11 +25,6 @@ LINES = (b"x" * 1023 + b"\n") * 1024     # 1 MiB
 LIMIT = 20 * harness.HANG
 
 
-def peak_kib(pid: int) -> int:
-    with open(f"/proc/{pid}/status") as file:
-        return int(re.search(r"^VmHWM:\s*(\d+)", file.read(), re.M)[1])
-
-
 class Sizes(FileChannel):
     """In segments of the usual size, with a group that has taken nothing: no segment is freed."""
 
@@ -94,12 +89,12 @@ class Sizes(FileChannel):
             put, file = self.feed()
             file.write(b"more\n")
             poll(lambda: self.ask("ls")["next"] == (mib << 10) + 1, "the writer is open")
-            writer = peak_kib(put.processes[0].pid)
+            writer = harness.peak_kib(put.processes[0].pid)
             put.processes[0].kill()
             taker = self.pipeline(["fl-channel", "file", self.log, "--take", "--group", "lagging"],
                                   "fl-sink null --stream")
             poll(lambda: self.ask("groups")["lag"] == 0, "all of it is taken", LIMIT)
-            memory = peak_kib(taker.processes[0].pid)
+            memory = harness.peak_kib(taker.processes[0].pid)
             taker.send(signal.SIGTERM)
             self.check(taker, 0, 0)
             said.append(f"{mib} MiB: {len(opened)} calls to open, {len(first)} to the first block, "

@@ -189,7 +189,7 @@ class Handlers(HttpCase):
         status, text = client.ask(bomb, Content_Encoding="gzip")
         self.assertEqual((status, text), (413, "the body is larger than --max-body 64KiB\n"))
         if not harness.is_sanitized():
-            self.assertLess(harness.resident_kib(pipeline.processes[0].pid), 40 << 10)
+            self.assertLess(harness.peak_kib(pipeline.processes[0].pid), 40 << 10)
         self.assertEqual(client.events("after"), 200)
         self.stop(pipeline, 0, 0)
         self.assertEqual([body for _, body in self.events(pipeline)],
@@ -473,7 +473,7 @@ class Hostile(HttpCase):
                       pipeline.errors(0))
         self.assertEqual(client.events("after"), 200)
         if not harness.is_sanitized():
-            self.assertLess(harness.resident_kib(pipeline.processes[0].pid), 60 << 10)
+            self.assertLess(harness.peak_kib(pipeline.processes[0].pid), 60 << 10)
         self.stop(pipeline, 0, 0)
         self.assertEqual(self.lines(pipeline), ["good", "after"])
 

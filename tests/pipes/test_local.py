@@ -59,15 +59,20 @@ class Where(harness.Case):
         self.assertEqual(harness.committed_lines(self.path("fl-data")), [b"a", b"b"])
 
     def test_same_names_and_content_by_path_and_url(self):
-        template = "2024-%m/x"
-        for target in (f"file://{self.out}/{template}",):
+        self.write("conf/core-site.xml", "<configuration><property><name>fs.defaultFS</name>"
+                                         "<value>file:///</value></property></configuration>")
+        found = []
+        for scheme, root in (("", self.path("path")), ("file://", self.path("url"))):
             pipeline = self.pipeline(
                 "printf a\\nb\\n", "fl-intercept static --key timestamp --value 1700000000000",
-                ["fl-sink", "hdfs", "--stream", "--time-zone", "UTC", target])
+                ["fl-sink", "hdfs", "--stream", "--time-zone", "UTC", f"{scheme}{root}/2024-%m/x"],
+                env=self.env(HADOOP_CONF_DIR=self.path("conf")))
             self.check(pipeline, 0, 0, 0)
-        files = harness.committed_files(self.out)
-        self.assertEqual(len(files), 1)
-        self.assertRegex(files[0], r"/2024-11/x/FlumeData\.[0-9]+$")
+            self.assertEqual(harness.committed_lines(root), [b"a", b"b"])
+            found.append([os.path.relpath(path, root) for path in harness.committed_files(root)])
+        for names in found:
+            self.assertEqual(len(names), 1, found)
+            self.assertRegex(names[0], r"^2024-11/x/FlumeData\.[0-9]+$")
 
     def test_dry_run_shows_names_and_writes_nothing(self):
         pipeline = self.pipeline("printf a\\n",

@@ -223,6 +223,12 @@ def resident_kib(pid: int) -> int:
         return int(re.search(r"^VmRSS:\s*(\d+)", file.read(), re.M)[1])
 
 
+def peak_kib(pid: int) -> int:
+    """The most memory that the process has had: what it has given back counts, too."""
+    with open(f"/proc/{pid}/status") as file:
+        return int(re.search(r"^VmHWM:\s*(\d+)", file.read(), re.M)[1])
+
+
 def is_sanitized() -> bool:
     """A sanitizer keeps freed memory for a while: how much is used says nothing."""
     with open(os.path.join(BIN, "fl-source"), "rb") as file:
