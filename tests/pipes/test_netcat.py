@@ -348,6 +348,12 @@ class Netcat(harness.Case):
         self.assertIn("has sent no line for 300ms (--idle-timeout)", pipeline.errors(0))
         self.assertIn("2 idle connections closed", pipeline.errors(0))
 
+    def test_the_longest_line_is_an_option(self):
+        pipeline = self.start("fl-sink stdout", options="--max-line-length 4")
+        self.assertEqual(self.talk(b"abc\nabcd\n"), OK + TOO_LONG.replace(b"512", b"4"))
+        self.stop(pipeline)
+        self.assertEqual(pipeline.output(), b"abc\n")
+
     def test_without_acks_only_a_failure_is_answered(self):
         pipeline = self.start("fl-sink stdout", options="--ack-every-event=false")
         self.assertEqual(self.talk(b"a\nb\n"), b"")
