@@ -117,6 +117,13 @@ class Rows(HBaseCase):
         self.assertEqual([body for body, _ in self.rejected()], ["no match", "A,,no key"])
         self.assertIn("does not match --regex", self.rejected()[0][1])
 
+    def test_the_charset_that_there_is(self):
+        gateway = self.gateway()
+        status, said = self.run_sink([gateway], "--serializer", "regex", "--charset", "UTF-8",
+                                     data="ü\n".encode())
+        self.assertEqual(status, 0, said)
+        self.assertEqual(gateway.order, ["ü".encode()])
+
     def test_any_bytes(self):
         gateway = self.gateway()
         status, said = self.run_sink([gateway], "--serializer", "regex", "--regex", "(a.)(.*)",

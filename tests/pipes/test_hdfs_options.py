@@ -8,11 +8,12 @@ import os
 import re
 import signal
 import socket
-import subprocess
+import ssl
 import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tools"))
+import certificates
 import forms
 import harness
 from fake_hdfs import FakeHdfs, remote
@@ -131,6 +132,38 @@ class Asked(Case):
             statuses = self.sink(fake, *words, url=url).wait()
             self.assertIn(statuses[1], (64, 78), words)
             self.assertEqual(fake.files, {})
+
+
+class Logins(Case):
+    def test_certificates(self):  # Properties: hdfs.cacert, hdfs.cert, hdfs.key
+        ca = certificates.Authority(self.path("ca"))
+        server, client = ca.issue("server"), ca.issue("client")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(server.certificate, server.key)
+        trusted = ["--cacert", ca.certificate]
+        own = ["--cert", client.certificate, "--key", client.key]
+        for is_asked in (False, True):
+            if is_asked:
+                context.verify_mode = ssl.CERT_REQUIRED
+                context.load_verify_locations(ca.certificate)
+            for options, status in ((own, 77), (trusted, 69 if is_asked else 0),
+                                    (trusted + own, 0)):
+                with self.subTest(options=options, is_asked=is_asked):
+                    fake = self.hdfs(tls=context)
+                    sink = self.sink(fake, "--grace", "100ms", *options,
+                                     url="swebhdfs://" + fake.host)
+                    self.check(sink, 0, status)
+                    self.assertEqual(self.content(fake), b"" if status else b"a\nb\n")
+
+    def test_auth(self):  # Property: hdfs.auth
+        self.write("conf/core-site.xml", "<configuration><property><name>hadoop.security.authentication"
+                                         "</name><value>kerberos</value></property></configuration>")
+        for options, status in (([], 77), (["--auth", "simple"], 0), (["--auth", "kerberos"], 77)):
+            with self.subTest(options):
+                fake = self.hdfs()
+                sink = self.sink(fake, "--conf-dir", self.path("conf"), "--grace", "100ms", *options)
+                self.check(sink, 0, status)
+                self.assertEqual(self.content(fake), b"" if status else b"a\nb\n")
 
 
 class Refused(Case):

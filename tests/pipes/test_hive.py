@@ -5,12 +5,14 @@ import glob
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tools"))
+import certificates
 import exposition
 import fake_hdfs
 import fake_metastore
@@ -184,6 +186,41 @@ class Hive(harness.Case):
         [path] = harness.committed_files(self.path("records"))
         with open(path, "rb") as file:
             self.assertIn(b"\2\4", file.read())
+
+    def test_the_serializer_is_that_of_the_table(self):
+        self.table("json", [("id", "int")], form=metastore.JSON, serde={})
+        for serializer, status in (("json", 0), ("delimited", 78)):
+            self.run_sink(status, "--serializer", serializer, table="sales.json", partition=None,
+                          events=[('{"id":1}', {})])
+        self.assertEqual(self.rows("json"), [b'{"id":1}'])
+
+    def test_the_codec_of_avro(self):
+        self.table("avro", [("headers", "map<string,string>"), ("body", "binary")], form=metastore.AVRO,
+                   serde={})
+        self.run_sink(0, "--compression-codec", "deflate", table="sales.avro", partition=None)
+        [path] = harness.committed_files(self.path("avro"))
+        with open(path, "rb") as file:
+            self.assertIn(b"deflate", file.read(500))
+
+    def test_names(self):
+        self.run_sink(0, "--database", "sales", "--file-prefix", "part", table="orders")
+        [path] = harness.committed_files(self.path("orders"))
+        self.assertRegex(os.path.basename(path), r"^part\.\d+$")
+
+    def test_certificates(self):
+        ca = certificates.Authority(self.path("ca"))
+        server, client = ca.issue("server"), ca.issue("client")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(server.certificate, server.key)
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(ca.certificate)
+        trusted, own = ["--cacert", ca.certificate], ["--cert", client.certificate, "--key", client.key]
+        with fake_hdfs.FakeHdfs(tls=context) as hdfs:
+            place = ["--location", f"swebhdfs://{hdfs.host}/w", "--grace", "100ms"]
+            for options, status in ((trusted, 69), (own, 77), (trusted + own, 0)):
+                with self.subTest(options):
+                    self.run_sink(status, *place, *options)
+            self.assertEqual(len(hdfs.finals()), 1)
 
     def test_files_and_times(self):
         """Options of the files are those of fl-sink hdfs."""

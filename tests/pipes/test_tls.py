@@ -155,6 +155,19 @@ class Both(Case):
         self.stop(pipeline)
         self.assertEqual(pipeline.output(), b"1\n2\n3\n")
 
+    def test_what_a_sink_excludes_it_does_not_use(self):
+        pipeline = self.listen("fl-sink stdout --stream", options=self.server_options(
+            more="--include-protocols TLSv1.2 --include-cipher-suites ECDHE-RSA-AES256-GCM-SHA384"))
+        trusted = f"--tls --truststore {self.shelf.ca.certificate}"
+        for options in ("--exclude-protocols TLSv1.2",
+                        "--exclude-cipher-suites TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"):
+            with self.subTest(options):
+                self.refused(f"{trusted} {options}", "the TLS handshake failed")
+        self.send(f"{trusted} --exclude-protocols TLSv1.3 "
+                  "--exclude-cipher-suites TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256")
+        self.stop(pipeline)
+        self.assertEqual(pipeline.output(), b"1\n2\n3\n")
+
     def test_a_sink_trusts_the_new_ca_after_hup(self):
         trusted = self.path("trusted.pem")
         shutil.copy(self.shelf.other_ca.certificate, trusted)

@@ -1,7 +1,8 @@
 """A WebHDFS of one process for tests: NameNode and DataNode in one, files in memory.
 
 It keeps what was asked (`requests`) and answers `refuse(request)` first, if that returns something:
-for what a real cluster does not do on command. With httpfs=True it speaks as HttpFS does.
+for what a real cluster does not do on command. With httpfs=True it speaks as HttpFS does, with an
+ssl.SSLContext through TLS.
 """
 import collections
 import http.server
@@ -24,8 +25,9 @@ def remote(exception, message="no"):
 class FakeHdfs:
     """`with FakeHdfs() as hdfs:`; hdfs.url is what follows webhdfs:// and http://."""
 
-    def __init__(self, httpfs=False):
+    def __init__(self, httpfs=False, tls=None):
         self.httpfs = httpfs
+        self.scheme = "https" if tls else "http"
         self.files = {}      # path -> bytes
         self.modified = {}   # path -> ms
         self.ids = {}
@@ -56,6 +58,8 @@ class FakeHdfs:
                 pass  # a client that hung up
 
         self.server = Server(("127.0.0.1", 0), Handler)
+        if tls:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
         self.port = self.server.server_address[1]
         self.host = f"127.0.0.1:{self.port}"
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))
@@ -156,7 +160,7 @@ class FakeHdfs:
             words = [(k, v) for k, v in r.query.items()]
             words += [("data", "true")] if self.httpfs else [("step", "2")]
             host = r.headers.get("Host", self.host)
-            return 307, "", (f"http://{host}/webhdfs/v1{urllib.parse.quote(r.path)}?"
+            return 307, "", (f"{self.scheme}://{host}/webhdfs/v1{urllib.parse.quote(r.path)}?"
                              f"{urllib.parse.urlencode(words)}")
         if r.path in self.files:
             return 403, remote("FileAlreadyExistsException")
