@@ -6,12 +6,14 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tools"))
 import harness
 import tls_case
 from avro_rpc import call, encoded, frame, handshake
+from graph import transferred
 
 REQUEST = frame(1, handshake() + call(b"append", encoded(({}, b"x"))))
 POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"
@@ -157,6 +159,32 @@ class Rolls(harness.Case):
                 brief = self.sink(kind, f"brief{i}", options, "200ms")
                 harness.poll(lambda: self.is_complete(brief, f"brief{i}"), "a complete file")
                 self.assertFalse(self.is_complete(patient, f"patient{i}"))
+
+
+class Polls(harness.Case):
+    def source(self, name, limit):
+        """fl-source spooldir where the system reports no new files, after it has delivered one."""
+        alone = ["unshare", "-U", "-r", "sh", "-c",
+                 'echo 0 > /proc/sys/user/max_inotify_instances && exec "$@"', "sh"]
+        if subprocess.run([*alone, "true"], stderr=subprocess.DEVNULL, check=False).returncode != 0:
+            self.skipTest("no user namespaces")
+        self.write(f"{name}/first", "1\n")
+        pipeline = self.pipeline([*alone, harness.BIN + "/fl-source", "spooldir", self.path(name),
+                                  "--poll-delay", limit], "fl-sink null --stream")
+        harness.poll(lambda: os.path.exists(self.path(name, "first.COMPLETED")), "the first file")
+        return pipeline
+
+    def test_new_files(self):
+        patient = self.source("patient", "1h")
+        # It has looked once more, and waits.
+        seen = []
+        harness.poll(lambda: seen.append(transferred(patient.processes[0].pid)) or
+                     len(seen) > 100 and seen[-1] == seen[-100], "it reads nothing")
+        self.source("brief", "20ms")
+        for name in ("patient", "brief"):
+            os.rename(self.write("second", "2\n"), self.path(name, "second"))
+        harness.poll(lambda: os.path.exists(self.path("brief", "second.COMPLETED")), "a second file")
+        self.assertTrue(os.path.exists(self.path("patient", "second")))
 
 
 if __name__ == "__main__":
