@@ -4,10 +4,10 @@
 usage: options_set.py [--judge] FOLDER     FOLDER: the notes, one file for each part
        options_set.py --list FOLDER        each option, and the parts that set it
 
-Prints how many of all Flume properties were set, and by which parts, and those that were not. With
---judge it fails if one is missing that is not in UNTESTED. Not counted are programs that were only
-asked (--help, --print-command, --dry-run), and those that refused their options: no value had its
-effect there.
+Prints how many of all Flume properties were set, and by which parts. With --judge also those of each
+component, and those that no part set: it fails if one of them is not in UNTESTED. Not counted are
+programs that were only asked (--help, --print-command, --dry-run), and those that refused their options:
+no value had its effect there.
 """
 import collections
 import glob
@@ -170,7 +170,8 @@ def read(path):
         what, pid, *sizes = data[at:end].decode().split()
         at = end + 1
         if what == "refused":
-            last[pid].refused = True
+            if pid in last:
+                last[pid].refused = True
             continue
         words, properties = (int(size) for size in sizes)
         text = data[at:at + words + properties].decode(errors="surrogateescape")
@@ -192,7 +193,7 @@ def survey(registry, folder):
     return parts, count
 
 
-def report(registry, parts):
+def report(registry, parts, is_long):
     """Prints it, and returns the names of the properties that no part set, and of all."""
     missing, names = [], []
     for component in registry.components:
@@ -200,7 +201,7 @@ def report(registry, parts):
         unset = [key for key in keys if not parts[component, key]]
         names += map(component.title, keys)
         missing += map(component.title, unset)
-        if keys:
+        if keys and is_long:
             print(f"{component.kind} {component.name}: {len(keys) - len(unset)} of {len(keys)} set" +
                   (f"; by no test: {', '.join(unset)}" if unset else ""))
     own = collections.Counter(part for (component, key), found in parts.items() for part in found
@@ -227,7 +228,7 @@ def main():
                       f"{' '.join(sorted(parts[component, option['key']])) or 'BY NO TEST'}")
         return 0
     print(f"{count} runs of programs")
-    missing, names = report(registry, parts)
+    missing, names = report(registry, parts, judged)
     for name, why in UNTESTED.items():
         print(f"not tested: {name}: {why}")
     faults = [f"no test sets {name}" for name in missing if name not in UNTESTED]
