@@ -147,6 +147,7 @@ class OneProcess(FileChannel):
     def test_a_killed_channel_loses_nothing(self):
         os.mkdir(self.path("spool"))
         self.write("spool/a", numbers(0, 60_000))
+        kills = 0
         with open(self.path("got"), "wb") as got:
             for delivered in (1, 20_000, 50_000):
                 pipeline = self.pipeline(
@@ -157,10 +158,11 @@ class OneProcess(FileChannel):
                      self.line_count("got") >= delivered, "some lines")
                 if pipeline.processes[1].poll() is None:
                     pipeline.processes[1].kill()
-                pipeline.wait()
+                kills += pipeline.wait()[1] == -signal.SIGKILL
             self.check(self.pipeline("fl-source spooldir spool --once",
                                      ["fl-channel", "file", self.log],
                                      "fl-sink stdout --stream", stdout=got), 0, 0, 0)
+        self.assertGreater(kills, 0)
         self.assert_first_seen_in_order("got", 60_000)
 
     def line_count(self, name: str) -> int:

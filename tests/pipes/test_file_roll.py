@@ -131,7 +131,7 @@ class FileRoll(harness.Case):
         self.assertTrue(made.endswith("-2"), made)
 
     def test_what_is_acknowledged_is_there_after_a_kill(self):
-        spool = self.path("spool")
+        spool, kills = self.path("spool"), 0
         for round_ in range(8):
             shutil.rmtree(spool, ignore_errors=True)
             shutil.rmtree(self.out)
@@ -144,7 +144,7 @@ class FileRoll(harness.Case):
             harness.poll(lambda: len(self.content()) >= size or
                          pipeline.processes[1].poll() is not None, f"{size} bytes")
             pipeline.processes[1].kill()
-            pipeline.wait()
+            kills += pipeline.wait()[1] == -signal.SIGKILL
             # The next run sends what was not acknowledged, and together they hold everything.
             self.check(self.pipeline("fl-source spooldir spool --once",
                                      f"fl-sink file_roll --stream {self.out}"), 0, 0)
@@ -154,6 +154,7 @@ class FileRoll(harness.Case):
                     stored |= {line for line in file if line.endswith("\n")}
             self.assertEqual(stored, set(lines))
             self.assertEqual(os.listdir(spool).count("a.COMPLETED"), 1, f"round {round_}")
+        self.assertGreater(kills, 0, "all too late")
 
     def test_an_ack_follows_the_sync(self):
         if not shutil.which("strace"):

@@ -163,6 +163,7 @@ class InALog(Filled):
             self.assertEqual(last.wait(), [0, 0], last.report())
             self.same(self.events(), lines)
         print(f"{kills} kills")
+        self.assertGreater(kills, 0)
 
     def test_a_kill_after_each_call_of_the_log(self):
         lines = [f"{name}-{k}" for name in "abc" for k in range(3)]
