@@ -48,7 +48,7 @@ enum class Bug {
   positions_damage_ignored,  // damaged positions count as none, and nobody hears of it
   lost_slot_ignored,         // nobody hears of a slot of the head that does not hold
   cursor_unchecked,          // the checksum of a cursor is not checked
-  cursor_damage_skips,       // a group whose cursor is damaged goes on at the end of the log
+  cursor_damage_skips,       // a group whose cursor is damaged continues at the end of the log
   cursor_damage_silent,      // nobody hears of a damaged cursor
   cursor_damage_stays,       // a damaged slot of a cursor is not written again
   cursor_damage_frees,       // a group whose cursor is damaged needs no segment

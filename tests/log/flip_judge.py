@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Judges what log_flips read in damaged logs: a flipped bit costs at most one record, what is missing
 is announced as a gap, and everything else comes in order and as it was given. A group whose position is
-damaged goes on where its other slot says, or at the oldest event, never after what it has not acknowledged;
+damaged continues where its other slot says, or at the oldest event, never after what it has not acknowledged;
 that is reported, once, and nothing is freed that it may need.
 
 usage: log_flips | flip_judge.py
@@ -65,7 +65,7 @@ class FlipJudge(state_judge.Judge):
         self.verdicts[state["outcome"]] = (kinds | {fault.kind for fault in faults}, max(before, missing))
 
     def group(self, state):
-        """What is wrong with where a group goes on whose file is damaged, and with what was freed before."""
+        """What is wrong with where a group continues whose file is damaged, and with what was freed before."""
         name, faults = state["group"], []
         cursor = self.content(state["raw"]["groups/" + name])
         slot = ledger.read_log.slot(cursor[:128].ljust(128, b"\0"), 64)    # its last bytes may be zeros
@@ -77,12 +77,12 @@ class FlipJudge(state_judge.Judge):
             if oldest > min(self.acknowledged.values()):
                 faults.append(Fault("lost", f"the log begins at {oldest}, {self.acknowledged} is acknowledged"))
             if following > whole:
-                faults.append(Fault("lost", f"group {name} goes on at {following}, it has acknowledged {whole}"))
+                faults.append(Fault("lost", f"group {name} continues at {following}, it has acknowledged {whole}"))
             elif following != due:
-                faults.append(Fault("wrong", f"group {name} goes on at {following}, not at {due}"))
+                faults.append(Fault("wrong", f"group {name} continues at {following}, not at {due}"))
             is_told = f"group '{name}'" in notices
             if is_first and is_damaged and not is_told:
-                faults.append(Fault("silent", f"group {name} goes on at {following}, not at {whole}"))
+                faults.append(Fault("silent", f"group {name} continues at {following}, not at {whole}"))
             if is_told and not (is_first and is_damaged):
                 faults.append(Fault("wrong", f"there is nothing to report: {notices}"))
         return faults

@@ -1,6 +1,6 @@
 // Every bit of a log flipped, every length of its files, and every record of another life of its
 // segment: what is read then, and what is there after the log was opened on it. Of a group's file:
-// where the group goes on then, and what is freed before. The judge (flip_judge.py) says whether
+// where the group continues then, and what is freed before. The judge (flip_judge.py) says whether
 // that may be.
 //
 // Hundreds of thousands of cases have some hundred outcomes: what was read, alone and joined,
@@ -354,7 +354,7 @@ class Flips {
     }
   }
 
-  // A group whose file is damaged: what a writer frees, where the group goes on after that, and
+  // A group whose file is damaged: what a writer frees, where the group continues after that, and
   // once more. All of these go to the judge.
   void one_group(const std::string& name, const std::shared_ptr<MemoryMachine>& machine,
                  const Image& image, const std::string& what) {

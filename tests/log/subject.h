@@ -51,7 +51,7 @@ class Subject {
   virtual std::string close() = 0;
 
   virtual std::string open_group(const std::string& group) = 0;
-  /// Where the group goes on.
+  /// Where the group continues.
   virtual std::uint64_t next(const std::string& group) = 0;
   /// The next block for the group, if there is one now.
   virtual std::string take(const std::string& group, Taken& taken) = 0;
