@@ -171,9 +171,12 @@ Result<GroupState> read_group(LogFiles& files, const std::string& group, bool sy
   return state;
 }
 
-std::string damaged_position(const GroupState& state) {
+std::string damaged_position(const GroupState& state, const LogId& log) {
   if (state.how != Decoded::ok) {
     return fmt::format("the position of group '{}' is damaged", state.name);
+  }
+  if (state.slot.log != log) {
+    return fmt::format("the position of group '{}' belongs to another log", state.name);
   }
   return state.lacks_slot
              ? fmt::format(

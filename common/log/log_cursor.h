@@ -32,8 +32,9 @@ struct GroupState {
 /// sync_error. A group that is not there any more is Decoded::damaged with an empty name.
 Result<GroupState> read_group(LogFiles& files, const std::string& name, bool synced);
 
-/// For people: "one of the two positions of group 'a' is damaged"; empty: nothing is wrong.
-std::string damaged_position(const GroupState& state);
+/// For people: "one of the two positions of group 'a' is damaged"; empty: nothing is wrong, and the
+/// group is one of the log with this id.
+std::string damaged_position(const GroupState& state, const LogId& log);
 
 /// The largest number that a group has got to; 0 where none can be read.
 std::uint64_t highest_cursor(LogFiles& files);

@@ -21,12 +21,16 @@ constexpr std::size_t kPieceOfZeros = 64 << 10;
 const std::uint8_t kZeros[kPieceOfZeros] = {};
 
 // Removes the oldest segment if no group needs it. False: it stays. Errors: of a sync.
-Result<bool> free_oldest(LogFiles& files) {
+Result<bool> free_oldest(LogFiles& files, const HeadFile& head) {
   const Result<std::vector<std::uint64_t>> firsts = list_segments(files);
   if (!firsts || firsts->size() < 2) {
     return false;
   }
-  const Result<LogUse> use = free_segments(files, {firsts->begin(), firsts->begin() + 2}, {});
+  RetentionSettings settings;
+  if (head.state() == HeadFile::State::ok) {
+    settings.log = head.slot().log;
+  }
+  const Result<LogUse> use = free_segments(files, {firsts->begin(), firsts->begin() + 2}, settings);
   if (use && use->sync_error) {
     return *use->sync_error;
   }
@@ -65,7 +69,7 @@ Result<std::unique_ptr<LogWriter>> LogWriter::open(LogFiles& files, const Settin
   Result<LogEnd> end = recover_log(files, writer->head_, settings.notify, full);
   // Nobody but the writer that is being opened makes room of what no group needs any more.
   while (!end && full) {
-    const Result<bool> freed = free_oldest(files);
+    const Result<bool> freed = free_oldest(files, writer->head_);
     if (!freed) {
       full = false;
       return freed.error();

@@ -13,7 +13,8 @@ namespace fl {
 namespace {
 
 // Sets groups, needed and slowest.
-Status look_at_groups(LogFiles& files, std::uint64_t oldest, bool synced, LogUse& use) {
+Status look_at_groups(LogFiles& files, const std::optional<LogId>& log, std::uint64_t oldest,
+                      bool synced, LogUse& use) {
   Result<std::vector<std::string>> names = list_groups(files);
   if (!names) {
     return names.error();
@@ -38,6 +39,9 @@ Status look_at_groups(LogFiles& files, std::uint64_t oldest, bool synced, LogUse
       use.read_error = read.error();
     }
     state.name = name;
+    if (state.how == Decoded::ok && log && state.slot.log != *log) {
+      state.how = Decoded::damaged;
+    }
     const std::uint64_t unknown = seeded(Bug::cursor_damage_frees) ? UINT64_MAX : 0;
     const std::uint64_t next = state.how == Decoded::ok ? state.slot.next_sequence : unknown;
     const bool is_slower =
@@ -81,7 +85,7 @@ Result<LogUse> free_segments(LogFiles& files, const std::vector<std::uint64_t>& 
   }
   const std::uint64_t oldest = segments.empty() ? 0 : segments.front();
   use.first = oldest;
-  if (Status looked = look_at_groups(files, oldest, false, use); !looked) {
+  if (Status looked = look_at_groups(files, settings.log, oldest, false, use); !looked) {
     return looked.error();
   }
   std::vector<SegmentFacts> facts;
@@ -112,7 +116,7 @@ Result<LogUse> free_segments(LogFiles& files, const std::vector<std::uint64_t>& 
   };
   if (is_passed(0) && !is_kept(0)) {
     // What was read may be newer than what is on disk.
-    if (Status looked = look_at_groups(files, oldest, true, use); !looked) {
+    if (Status looked = look_at_groups(files, settings.log, oldest, true, use); !looked) {
       return looked.error();
     }
     if (use.sync_error) {

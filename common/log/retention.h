@@ -27,6 +27,7 @@ struct RetentionSettings {
   bool drops_oldest = false;     ///< the oldest segment is removed, needed or not
   bool needs_room = false;       ///< ... if every group has passed it, although it would be kept
   bool keeps_spare = false;      ///< the one removed last stays as the spare of the next segment
+  std::optional<LogId> log;      ///< a group whose position is one of another log needs everything
 };
 
 /// What one check of the log has found.

@@ -173,6 +173,21 @@ class LogCommands(harness.Case):
         taker.send(signal.SIGTERM)
         self.check(taker, 0, 0)
 
+    def test_a_position_of_another_log_is_reported(self):
+        self.put(100)
+        self.take()
+        position = self.path("position")
+        shutil.copyfile(self.log + "/groups/default", position)
+        shutil.rmtree(self.log)
+        self.put(200)
+        shutil.copyfile(position, self.log + "/groups/default")
+        words = "the position of group 'default' belongs to another log"
+        self.assertIn(words, self.ask("verify", status=65))
+        self.ask("groups")
+        self.assertIn(words, self.said)
+        self.assertEqual(self.take().count(b"\n"), 200)
+        self.ask("verify")
+
     def test_a_removed_group_no_longer_keeps_segments(self):
         self.put(60_000, "--segment-size", "64K")
         self.take("--group", "a")

@@ -71,8 +71,9 @@ Result<int> list(LogView& view, const Options& options) {
     if (state->name.empty()) {
       continue;  // removed meanwhile
     }
-    if (state->lacks_slot) {
-      log(LogLevel::warning, damaged_position(*state));
+    if (const std::string damaged = damaged_position(*state, view.reader->log());
+        state->how == Decoded::ok && !damaged.empty()) {
+      log(LogLevel::warning, damaged);
     }
     const CursorSlot& slot = state->slot;
     const std::uint64_t age_ms = state->how == Decoded::ok ? age_of(view, slot.next_sequence) : 0;

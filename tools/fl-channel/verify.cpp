@@ -70,7 +70,8 @@ Result<int> run(const std::shared_ptr<void>& erased) {
     if (!state) {
       return state.error();
     }
-    const std::string damaged = state->name.empty() ? std::string() : damaged_position(*state);
+    const std::string damaged =
+        state->name.empty() ? std::string() : damaged_position(*state, reader.log());
     if (!damaged.empty()) {
       notices.push_back({LogNotice::Kind::state, 0, 0, damaged});
     }

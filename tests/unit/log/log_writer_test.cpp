@@ -7,6 +7,7 @@
 
 #include "common/log/crc32c.h"
 #include "common/log/log_lock.h"
+#include "common/log/retention.h"
 #include "tests/unit/log/log_fixture.h"
 #include "tests/unit/log/memory_files.h"
 
@@ -355,6 +356,28 @@ TEST_F(LogWriterTest, WhatNoGroupNeedsMakesRoomForOpening) {
   const auto waits = LogWriter::open(*files_, {}, full);
   EXPECT_TRUE(full && !waits.ok());
   EXPECT_EQ(list_segments(*files_)->front(), before[2]);
+}
+
+// Its number says nothing about this log, and its next taker begins at the oldest event.
+TEST_F(LogWriterTest, AGroupThatBelongsToAnotherLogNeedsEverything) {
+  auto writer = open_writer(1'000);
+  while (writer->next_sequence() < 50) {
+    put(*writer, 10);
+  }
+  sync(*writer);
+  LogCursor::Settings cursor;
+  cursor.durable_sequence = 50;
+  cursor.start = [] { return Result<std::uint64_t>(50); };
+  { ASSERT_TRUE(LogCursor::open(*files_, cursor).ok()); }
+  RetentionSettings settings;
+  settings.log = writer->log();
+  const auto use = free_segments(*files_, writer->segments(), settings);
+  ASSERT_TRUE(use.ok());
+  EXPECT_EQ(use->segments_freed, 0U);
+  EXPECT_EQ(use->slowest, "default");
+  EXPECT_EQ(use->needed, 0U);
+  settings.log = cursor.log;
+  EXPECT_GT(free_segments(*files_, writer->segments(), settings)->segments_freed, 0U);
 }
 
 TEST_F(LogWriterTest, ATornTailIsSetAsideAndReported) {

@@ -360,8 +360,12 @@ void FilePut::start_freeing(bool drops) {
   job_ = Job::freeing;
   const bool needs_room =
       full_ == Full::disk || full_ == Full::reserve || limit_reached() == Full::bytes;
-  const RetentionSettings settings{retain_.bytes, retain_.ms, drops, needs_room,
-                                   full_ == Full::no && options_.byte_capacity.value == 0};
+  const RetentionSettings settings{retain_.bytes,
+                                   retain_.ms,
+                                   drops,
+                                   needs_room,
+                                   full_ == Full::no && options_.byte_capacity.value == 0,
+                                   writer_->log()};
   worker_.start([this, settings, segments = writer_->segments()] {
     freed_ = free_segments(*files_, segments, settings, &known_);
     return Status();
