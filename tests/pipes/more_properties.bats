@@ -126,6 +126,18 @@ at_noon() { echo x | fl-intercept static timestamp=1709210096000; }
   said "missing"
 }
 
+@test "hdfs.rollSize: a file ends at so many bytes" {
+  runs "0 0" "seq 100 199 | fl-sink hdfs $OUT --roll-size 90"
+  [ "$(files out | wc -l)" -ge 3 ]
+  lines out | sort | cmp - <(seq 100 199)
+}
+
+@test "serializer.compressionCodec: the codec of an Avro file" {
+  runs "0 0" "seq 900 | fl-sink hdfs $OUT --serializer avro_event --compression-codec deflate"
+  head -c 400 out/* | grep -aq deflate
+  cmp <(fl-sink stdout < out/*) <(seq 900)
+}
+
 @test "serializer.syncIntervalBytes, schemaURL and schemaDir: Avro files" {
   runs "0 0" "seq 900 | fl-sink hdfs $OUT-large --serializer avro_event"
   runs "0 0" "seq 900 | fl-sink hdfs $OUT-small --serializer avro_event --sync-interval-bytes 100"

@@ -18,6 +18,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "tools"), os.path.join(HERE, "..", "registry")]
 import harness
+from graph import transferred
 from ports import free_port
 from test_trials import TOOLS, Trial, components
 from trials import TRIALS
@@ -523,6 +524,16 @@ class NoThreads(Nobody):
 
 
 class Memory(harness.Case):
+    def test_it_takes_no_more_bytes_than_it_has_room_for(self):
+        """Nobody takes anything. Another one with more room, which began later, has all of it by then."""
+        text = self.write("text", b"z\n" * 1_000_000)
+        channels = [self.pipeline(["fl-channel", "memory", "--text", "--in", text, "--ack-at", "put",
+                                   "--capacity", "10000000", "--byte-capacity", room], "sleep 1000")
+                    for room in ("64K", "1G")]
+        read = [lambda pid=each.processes[0].pid: transferred(pid, ("rchar",)) for each in channels]
+        harness.poll(lambda: read[1]() >= 2_000_000, "it has read everything")
+        self.assertLess(read[0](), 1_000_000)
+
     def test_events_that_die_with_their_reader_are_counted(self):
         """--ack-at put: the source is free, so the channel has to say that they are gone."""
         for reader in (["head", "-c", "300000"], ["sh", "-c", "head -c 300000; kill -KILL $$"]):

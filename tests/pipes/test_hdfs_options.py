@@ -17,6 +17,7 @@ import certificates
 import forms
 import harness
 from fake_hdfs import FakeHdfs, remote
+from graph import transferred
 
 QUOTA = (403, remote("DSQuotaExceededException", "The DiskSpace quota of /t is exceeded"))
 SAFE_MODE = (403, remote("SafeModeException", "Name node is in safe mode"))
@@ -378,21 +379,20 @@ class Limits(Case):
     def test_threads_pool_size(self):  # Property: hdfs.threadsPoolSize
         for threads in (1, 3):
             fake = self.hdfs(httpfs=True)
-            both = threading.Barrier(threads)
-
-            def refuse(r):
-                if r.step == "data" and threads > 1:
-                    try:
-                        both.wait(harness.HANG)  # as many at a time as there are threads
-                    except threading.BrokenBarrierError:
-                        return 400, remote("IllegalArgumentException", "never so many")
-                return None
-            fake.refuse = refuse
+            go = threading.Event()
+            self.addCleanup(go.set)
+            fake.refuse = lambda r, go=go: go.wait(3 * harness.HANG) and None if r.step == "data" else None
             source = ["sh", "-c", "for i in 1 2 3 4 5 6; do printf \"$i\\n\" | fl-intercept static --ack=off "
                       "--key n --value $i; done"]
             pipeline = self.pipeline(source, ["fl-sink", "hdfs", "--threads-pool-size",
                                               str(threads), "--httpfs", f"http://{fake.host}",
                                               "hdfs://h:1/t/%{n}"], env=self.env())
+            harness.poll(lambda: fake.uploading == threads, "as many uploads at a time as threads")
+            # All six files are complete then; who had a further thread would use it before it sleeps.
+            seen = []
+            harness.poll(lambda: seen.append(transferred(pipeline.processes[1].pid)) or
+                         len(seen) > 200 and seen[-1] == seen[-200], "it sleeps")
+            go.set()
             self.check(pipeline, 0, 0)
             self.assertEqual(fake.most_uploading, threads)
             self.assertEqual(len(fake.finals()), 6)

@@ -202,6 +202,10 @@ class Hive(harness.Case):
         with open(path, "rb") as file:
             self.assertIn(b"deflate", file.read(500))
 
+    def test_the_zone_of_partitions(self):
+        self.run_sink(0, "--time-zone", "GMT+5", partition="%H")
+        self.assertEqual(list(self.parts()), ["17"])
+
     def test_names(self):
         self.run_sink(0, "--database", "sales", "--file-prefix", "part", table="orders")
         [path] = harness.committed_files(self.path("orders"))

@@ -403,12 +403,13 @@ class Sink(Case):
         self.stop(pipeline)
         self.assertEqual(pipeline.output(), b"")
 
-    def test_what_it_excludes_it_does_not_use(self):
+    def test_what_it_excludes_or_does_not_include_it_does_not_use(self):
         pipeline = self.serve(more="--include-protocols TLSv1.2 --include-cipher-suites "
                                    "ECDHE-RSA-AES256-GCM-SHA384")
         trusted = f"--truststore {self.shelf.ca.certificate}"
-        for options in ("--exclude-protocols TLSv1.2",
-                        "--exclude-cipher-suites TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"):
+        for options in ("--exclude-protocols TLSv1.2", "--include-protocols TLSv1.3",
+                        "--exclude-cipher-suites TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+                        "--include-cipher-suites ECDHE-RSA-AES128-GCM-SHA256"):
             with self.subTest(options):
                 self.refused(f"{trusted} {options}", "TLS|SSL")
         self.send(f"{trusted} --exclude-protocols TLSv1.3 "

@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tools"))
+import fake_metastore
 import harness
 import tls_case
 from avro_rpc import call, encoded, frame, handshake
@@ -126,14 +127,18 @@ class Sinks(harness.Case):
                        for row in list(rows)[1:])
 
 
+SINKS_OF_FILES = {"file_roll": "file_roll {place}", "hdfs": "hdfs file://{place}",
+                  "hive": "hive test.plain --metastore {metastore} --location file://{place}"}
+
+
 class Rolls(harness.Case):
     """How long a file gets events."""
 
     def sink(self, kind, name, options, limit):
         os.makedirs(self.path(name), exist_ok=True)
-        place = ("file://" if kind == "hdfs" else "") + self.path(name)
+        words = SINKS_OF_FILES[kind].format(place=self.path(name), metastore=fake_metastore.shared().url)
         return self.pipeline(["sh", "-c", "echo 1; exec sleep 1000"],
-                             f"fl-sink {kind} --text {place} {options} {limit}")
+                             f"fl-sink {words} --text {options} {limit}")
 
     def has_taken(self, pipeline):
         pipeline.send(signal.SIGUSR1, 1)
@@ -150,15 +155,35 @@ class Rolls(harness.Case):
             not any(each.startswith(self.path(name) + "/") for each in names)
 
     def test_rolls(self):
-        for i, (kind, options) in enumerate((
-                ("file_roll", "--roll-interval"), ("hdfs", "--idle-timeout 0 --roll-interval"),
-                ("hdfs", "--roll-interval 0 --idle-timeout"))):
+        kinds = [kind for kind in ("hdfs", "hive")
+                 if os.path.exists(os.path.join(harness.BIN, f"fl-sink-{kind}"))]
+        for i, (kind, options) in enumerate([("file_roll", "--roll-interval"), *(
+                (kind, more) for kind in kinds for more in ("--idle-timeout 0 --roll-interval",
+                                                            "--roll-interval 0 --idle-timeout"))]):
             with self.subTest(kind, options=options):
                 patient = self.sink(kind, f"patient{i}", options, "1h")
                 harness.poll(lambda: self.has_taken(patient), "its event")
                 brief = self.sink(kind, f"brief{i}", options, "200ms")
                 harness.poll(lambda: self.is_complete(brief, f"brief{i}"), "a complete file")
                 self.assertFalse(self.is_complete(patient, f"patient{i}"))
+
+
+class Outputs(harness.Case):
+    """How long an output that nobody reads delays the others."""
+
+    def channel(self, name, words):
+        os.mkfifo(self.path(name))
+        self.addCleanup(os.close, os.open(self.path(name), os.O_RDWR))  # holds it open, reads nothing
+        return self.pipeline("fl-source seq --count 400000", f"fl-channel {words} --stream --optional 1 "
+                             f"--out {name} --out {name}.avro")
+
+    def test_keep_alive(self):
+        patient = self.channel("patient", "replicate --keep-alive 1h")
+        brief = self.channel("brief", "replicate --keep-alive 50ms")
+        self.check(brief, 0, 0)
+        self.assertIn("is too slow", brief.errors(1))
+        self.assertIsNone(patient.processes[1].poll(), patient.report())
+        self.assertNotIn("is too slow", patient.errors(1))
 
 
 class Polls(harness.Case):

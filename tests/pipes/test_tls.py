@@ -155,12 +155,13 @@ class Both(Case):
         self.stop(pipeline)
         self.assertEqual(pipeline.output(), b"1\n2\n3\n")
 
-    def test_what_a_sink_excludes_it_does_not_use(self):
+    def test_what_a_sink_excludes_or_does_not_include_it_does_not_use(self):
         pipeline = self.listen("fl-sink stdout --stream", options=self.server_options(
             more="--include-protocols TLSv1.2 --include-cipher-suites ECDHE-RSA-AES256-GCM-SHA384"))
         trusted = f"--tls --truststore {self.shelf.ca.certificate}"
-        for options in ("--exclude-protocols TLSv1.2",
-                        "--exclude-cipher-suites TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"):
+        for options in ("--exclude-protocols TLSv1.2", "--include-protocols TLSv1.3",
+                        "--exclude-cipher-suites TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+                        "--include-cipher-suites ECDHE-RSA-AES128-GCM-SHA256"):
             with self.subTest(options):
                 self.refused(f"{trusted} {options}", "the TLS handshake failed")
         self.send(f"{trusted} --exclude-protocols TLSv1.3 "
@@ -507,6 +508,26 @@ class Netcat(Case):
                     self.says(pipeline, "4 bytes of an unfinished line dropped")
                 self.stop(pipeline)
                 self.assertEqual(pipeline.output(), b"whole\nrest\n" if is_orderly else b"whole\n")
+
+    def test_each_restriction_alone(self):
+        strong, other = "ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-RSA-AES128-GCM-SHA256"
+        only = "--include-protocols TLSv1.2"
+        for source in ("netcat", "avro"):
+            for options, version, cipher in (
+                    ("", "TLSv1.3", None), (only, "TLSv1.2", strong),
+                    ("--exclude-protocols TLSv1.3", "TLSv1.2", strong),
+                    (f"{only} --include-cipher-suites {other}", "TLSv1.2", other),
+                    (f"{only} --exclude-cipher-suites {strong}", "TLSv1.2", None)):
+                with self.subTest(source, options=options):
+                    pipeline = self.listen("fl-sink null --stream", source=source,
+                                           options=self.server_options(more=options))
+                    with self.secure() as link:
+                        self.assertEqual(link.version(), version)
+                        if cipher:
+                            self.assertEqual(link.cipher()[0], cipher)
+                        else:
+                            self.assertNotEqual(link.cipher()[0], strong)
+                    pipeline.kill()
 
     def test_all_options_at_once(self):
         """Properties: netcat.keystore, netcat.keystoreKey, netcat.keystore-password
