@@ -500,10 +500,12 @@ class Tls(HBaseCase, tls_case.Case):
     Properties: hbase.include-protocols, hbase.exclude-protocols
     Properties: hbase.include-cipher-suites, hbase.exclude-cipher-suites"""
 
-    def secure_gateway(self, pair, **more):
+    def secure_gateway(self, pair, ciphers="", **more):
         gateway = Gateway({"t": ["f"]})
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(pair.certificate, pair.key)
+        if ciphers:
+            context.set_ciphers(ciphers)
         for name, value in more.items():
             setattr(context, name, value)
         if "verify_mode" in more:
@@ -542,7 +544,11 @@ class Tls(HBaseCase, tls_case.Case):
     def test_nothing_is_sent_to_a_stranger(self):
         shelf = self.shelf
         ours = ("--truststore", shelf.ca.certificate)
+        only = {"maximum_version": ssl.TLSVersion.TLSv1_2, "ciphers": "ECDHE-RSA-AES256-GCM-SHA384"}
         for pair, more, options in (
+                (shelf.server, only, (*ours, "--exclude-cipher-suites", only["ciphers"])),
+                (shelf.server, only, (*ours, "--include-cipher-suites",
+                                      "ECDHE-RSA-AES128-GCM-SHA256")),
                 (shelf.stranger, {}, ours),
                 (shelf.expired, {}, ours),
                 (shelf.wrong_name, {}, ours),

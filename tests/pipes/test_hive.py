@@ -176,6 +176,13 @@ class Hive(harness.Case):
         self.run_sink(0, "--code-c", "gzip")
         [path] = harness.committed_files(self.path("orders"))
         self.assertTrue(path.endswith(".gz"))
+        rows = [(f"{i},{i * i}", {}) for i in range(5000)]
+        sizes = []
+        for level in ("1", "19"):
+            self.run_sink(0, "--code-c", "zstd", "--compression-level", level, partition=level, events=rows)
+            [path] = harness.committed_files(self.path("orders", f"dt={level}"))
+            sizes.append(os.path.getsize(path))
+        self.assertLess(sizes[1], sizes[0])
 
     def test_avro_of_another_schema(self):
         self.table("records", [("id", "bigint")], form=metastore.AVRO, serde={})
@@ -241,7 +248,8 @@ class Hive(harness.Case):
         self.run_sink(0, "--use-local-time-stamp", partition="%Y", events=[("1,x", {})])
 
     def test_hdfs(self):
-        self.write("conf/core-site.xml", "<configuration/>")
+        self.write("conf/core-site.xml", "<configuration><property><name>hadoop.security.authentication"
+                                         "</name><value>kerberos</value></property></configuration>")
         with fake_hdfs.FakeHdfs() as hdfs:
             self.run_sink(0, "--location", "webhdfs://namenode:1/w/orders", "--connect-to",
                           f"namenode:1={hdfs.host}", "--use-proxy=false", "--conf-dir", self.path("conf"),
@@ -253,8 +261,18 @@ class Hive(harness.Case):
             self.assertEqual(hdfs.files[path], b"1,a\n")
             create = next(each.query for each in hdfs.requests if each.op == "CREATE")
             self.assertEqual([create.get(name) for name in ("user.name", "doas", "permission", "replication",
-                                                            "blocksize")],
-                             ["eva", "joe", "640", "1", "1048576"])
+                                                            "blocksize", "createflag")],
+                             ["eva", "joe", "640", "1", "1048576",
+                              "create,overwrite,sync_block"])
+            # What each of them is for.
+            place = ["--location", f"webhdfs://{hdfs.host}/w", "--grace", "100ms", "--user", "eva"]
+            self.run_sink(77, *place, "--conf-dir", self.path("conf"))
+            self.run_sink(73, *place, "--spool-dir", self.path("missing"))
+            hdfs.refuse = lambda request: (403, fake_hdfs.remote("SafeModeException")) \
+                if request.step == "data" else None
+            tries = len(hdfs.of("CREATE", "data"))
+            self.run_sink(69, *place[:2], "--grace", "1h", "--close-tries", "2")
+            self.assertEqual(len(hdfs.of("CREATE", "data")), tries + 2)
         with fake_hdfs.FakeHdfs(httpfs=True) as gateway:
             self.run_sink(0, "--location", "hdfs://cluster/w/orders", "--httpfs", f"http://{gateway.host}")
             self.assertEqual(len(gateway.files), 1)

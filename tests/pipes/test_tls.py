@@ -512,7 +512,7 @@ class Netcat(Case):
     def test_each_restriction_alone(self):
         strong, other = "ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-RSA-AES128-GCM-SHA256"
         only = "--include-protocols TLSv1.2"
-        for source in ("netcat", "avro"):
+        for source in ("netcat", "avro", "http"):
             for options, version, cipher in (
                     ("", "TLSv1.3", None), (only, "TLSv1.2", strong),
                     ("--exclude-protocols TLSv1.3", "TLSv1.2", strong),
