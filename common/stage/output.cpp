@@ -371,7 +371,9 @@ void Output::sync_wanted() {
   if (reader_ != Reader::file || closed_) {
     return;
   }
-  take_synced();
+  if (const std::optional<Status> result = syncer_.take()) {
+    take_synced(*result);
+  }
   if (!busy() && wanted_ > safe_ && sent_ >= wanted_) {
     start_sync();
   }
@@ -387,17 +389,13 @@ void Output::start_sync() {
   }
 }
 
-void Output::take_synced() {
-  const std::optional<Status> result = syncer_.take();
+void Output::take_synced(const Status& result) {
   if (!result) {
-    return;
+    kept_error_ = result.error();
+  } else {
+    safe_ = std::max(safe_, syncing_);
+    synced_bytes_ = syncing_bytes_;
   }
-  if (!*result) {
-    kept_error_ = result->error();
-    return;
-  }
-  safe_ = syncing_;
-  synced_bytes_ = syncing_bytes_;
 }
 
 void Output::say_end() {
@@ -411,7 +409,9 @@ void Output::close_now() {
   if (reader_ == Reader::foreign) {
     safe_ = std::max(safe_, handed_on());
   }
-  (void)syncer_.wait();  // it uses the descriptor
+  if (syncer_.busy()) {
+    take_synced(syncer_.wait());  // it uses the descriptor
+  }
   end_.close();
   closed_ = true;
   tell_until_ms_ = -1;
@@ -433,6 +433,10 @@ Status Output::close(const StreamEnd& outcome, bool hurry) {
 }
 
 void Output::close_failed(const Failure& failure, bool hurry) {
+  sync_wanted();  // a file's events are as good as those of a stream that ends well
+  if (syncer_.busy() && !hurry) {
+    return;
+  }
   if (server_ && !told_in_header_ && !last_word_said_) {
     server_->fail(failure);
     last_word_said_ = said_failure_ = true;
@@ -459,7 +463,7 @@ void Output::tell_late_readers() {
 
 Status Output::close_whole(bool hurry) {
   if (reader_ == Reader::file) {
-    take_synced();
+    sync_wanted();
     if (kept_error_) {
       return *kept_error_;
     }

@@ -119,7 +119,7 @@ class Output final : public StageOutput {
   std::uint64_t handed_on();
   void sync_wanted();
   void start_sync();
-  void take_synced();
+  void take_synced(const Status& result);
   std::string readable(const Block& block) const;
   bool pack(Block& block);
   Status close_whole(bool hurry);

@@ -653,16 +653,16 @@ bool Runner::settle() {
   if (settled_) {
     return true;
   }
-  if (!rejects_synced() || (intake_ && failed(take_positions()))) {
+  if (!rejects_synced()) {
     return false;
   }
   if (has_state()) {
     output_->last();
     output_->want(output_->sent());
-    propagate();
-    if (error_ || output_->acked() < output_->sent()) {
-      return false;
-    }
+  }
+  propagate();
+  if (error_ || (has_state() && output_->acked() < output_->sent())) {
+    return false;
   }
   settled_ = true;
   return !failed(close_components());
@@ -730,7 +730,10 @@ void Runner::end_if_finished() {
         fail(finished.error());
         return;
       }
-      done_ = *finished && plan_.sink->safe() >= intake_->total();
+      if (*finished && plan_.sink->safe() >= intake_->total() && rejects_synced()) {
+        propagate();
+        done_ = !error_;
+      }
     }
     return;
   }
