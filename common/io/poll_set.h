@@ -40,6 +40,10 @@ class PollSet {
       timeout =
           static_cast<int>(std::clamp<std::int64_t>(deadline_ms_ - monotonic_ms(), 0, 60'000));
     }
+    if (timeout > 0 && ManualClock::exists() && poll(entries_.data(), entries_.size(), 0) == 0) {
+      ManualClock::move_to(deadline_ms_);
+      timeout = 0;
+    }
     if (poll(entries_.data(), entries_.size(), timeout) <= 0) {
       for (auto& entry : entries_) {
         entry.revents = 0;

@@ -194,13 +194,63 @@ TEST_F(OutputTest, AReaderThatTakesTheHeaderAndDoesNotConnectIsForeign) {
   EXPECT_EQ(output.guarantee()->level, Level::none);
 }
 
+TEST_F(OutputTest, AReaderHasItsTimeToConnectOnceItHasTakenTheHeader) {
+  ManualClock clock;
+  Output& output = open(std::move(pipe_.write), {.ack = true, .ack_wait_ms = 2000});
+  clock.advance(60'000);
+  turn();
+  EXPECT_EQ(output.reader(), Reader::unknown) << "the header lies untouched";
+  char bytes[65536];
+  ASSERT_GT(::read(pipe_.read.get(), bytes, sizeof bytes), 0);
+  turn();
+  clock.advance(1999);
+  turn();
+  EXPECT_EQ(output.reader(), Reader::unknown);
+  clock.advance(1);
+  turn();
+  EXPECT_EQ(output.reader(), Reader::foreign);
+}
+
+TEST_F(OutputTest, APipeThatNobodyReadsIsLookedAtEverMoreRarely) {
+  ManualClock clock;
+  open(std::move(pipe_.write), {.ack = true, .ack_wait_ms = 2000});
+  send(3);
+  const std::int64_t begin = monotonic_ms();
+  int looks = 0;
+  while (monotonic_ms() - begin < 60'000 && looks < 1000) {
+    PollSet set;
+    output_->watch(set);
+    set.wait();
+    EXPECT_TRUE(output_->handle(set).ok());
+    ++looks;
+  }
+  EXPECT_LE(looks, 130);
+}
+
+TEST_F(OutputTest, AFailureWaitsForItsTimeAndNoLonger) {
+  ManualClock clock;
+  Output& output = open(std::move(pipe_.write), {.ack = true, .ack_wait_ms = 2000});
+  const std::int64_t begin = monotonic_ms();
+  EXPECT_TRUE(output.close(Failure(74, "x"), false).ok());
+  for (int i = 0; i < 1000 && !output.closed(); ++i) {
+    PollSet set;
+    output.watch(set);
+    set.wait();
+    EXPECT_TRUE(output.handle(set).ok());
+    EXPECT_TRUE(output.close(Failure(74, "x"), false).ok());
+  }
+  EXPECT_TRUE(output.closed());
+  EXPECT_EQ(monotonic_ms() - begin, 2000);
+}
+
 // While nothing is taken the pipe is looked at ever more rarely. A look may fall between a read
 // that empties it and the connection, which takes the reader a millisecond.
 TEST_F(OutputTest, AReaderThatTakesTheStreamLateHasTimeToConnect) {
+  ManualClock clock;
   Output& output = open(std::move(pipe_.write));
   send(3);
   EXPECT_TRUE(output.close({}, false).ok());
-  ASSERT_EQ(::poll(nullptr, 0, 300), 0);  // longer than a reader has after its last read
+  clock.advance(300);  // longer than a reader has after its last read
   connect_at_ = [&output] {
     EXPECT_TRUE(output.close({}, false).ok());
     EXPECT_FALSE(output.closed());

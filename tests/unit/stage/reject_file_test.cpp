@@ -10,6 +10,7 @@
 #include <memory>
 #include <sstream>
 
+#include "common/base/clock.h"
 #include "common/io/input_buffer.h"
 #include "common/io/poll_set.h"
 #include "tests/support/numbered_events.h"
@@ -171,9 +172,12 @@ TEST_F(RejectFileTest, AnotherProgramThatKeepsItLockedIsAnError) {
   const auto one = opened("one");
   const UniqueFd other(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
   ASSERT_EQ(::flock(other.get(), LOCK_EX), 0);
+  const ManualClock clock;
+  const std::int64_t begin = monotonic_ms();
   const Status status = one->reject(events_.batch(1)[0], kWhy);
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().kind, ErrorClass::again);
+  EXPECT_EQ(monotonic_ms() - begin, 3000);
   ASSERT_EQ(::flock(other.get(), LOCK_UN), 0);
   reject(*one);
   EXPECT_EQ(contents(), (std::vector<std::string>{"one:1"}));
