@@ -234,6 +234,19 @@ class AvroSource(harness.Case):
         self.stop(pipeline, 0, 0)
         self.assertIn("has not sent the rest of its request", pipeline.errors(0))
 
+    def test_further_clients_wait(self):
+        pipeline = self.start("fl-sink stdout --stream", options="--max-connections 2")
+        first, second, third = (Client(self.port) for _ in range(3))
+        for client in (first, second):
+            self.addCleanup(client.link.connection.close)
+            self.assertEqual(client.append(({}, b"a")), "OK")
+        self.addCleanup(third.link.connection.close)
+        third.send(b"append", encoded(({}, b"b")))
+        harness.poll(lambda: "1 more must wait" in pipeline.errors(0), "a warning")
+        first.link.connection.close()
+        self.assertEqual(third.reply()[1], "OK")
+        self.stop(pipeline, 0, 0)
+
     def test_idle_timeout(self):
         pipeline = self.start("fl-sink stdout --stream", options="--idle-timeout 200ms")
         with self.raw() as link:
