@@ -146,7 +146,8 @@ void add_spool_options(const Add& add) {
       "The most to collect there; when it is reached the largest file is completed, and "
       "reading waits.");
   add("minCommit", &O::min_commit, "TIME",
-      "Complete files at the source's request at most once every TIME.");
+      "Complete files at the source's request at most once every TIME, and at once when it waits "
+      "for all that it has sent.");
 }
 
 template <typename Add>
