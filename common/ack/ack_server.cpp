@@ -317,7 +317,8 @@ void AckServer::remove() {
     unlink(socket_.path.c_str());
     socket_.path.clear();
     // A reader that has connected but is not accepted yet would see the closed connection as our
-    // failure. Nobody can connect from now on.
+    // failure. From now on nobody can connect, not even one that has found the socket before.
+    (void)::shutdown(socket_.fd.get(), SHUT_RD);
     accept_all();
     for (Guest& guest : guests_) {
       if (last_word_ && !guest.greeted) {

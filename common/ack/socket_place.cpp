@@ -244,12 +244,20 @@ ConnectResult connect_to_writer(std::string_view path, std::string_view stream_i
     return barred(info.st_nlink > 1 ? "it has another name besides"
                                     : "it is not open to everybody");
   }
-  out = connect_through(held.get());
+  return connect_to_held(held.get(), out, why);
+}
+
+ConnectResult connect_to_held(int held, UniqueFd& out, std::string& why) {
+  out = connect_through(held);
   if (out) {
     return ConnectResult::connected;
   }
   const int number = errno;
   why = reason(number);
+  struct stat info {};
+  if (number == ECONNREFUSED && fstat(held, &info) == 0 && info.st_nlink == 0) {
+    return ConnectResult::finished;  // it was removed since it was opened
+  }
   return number == ECONNREFUSED ? ConnectResult::refused
          : number == EAGAIN     ? ConnectResult::busy
                                 : ConnectResult::barred;

@@ -41,5 +41,8 @@ enum class ConnectResult {
 /// the socket that was checked is the one connected to, however fast somebody swaps names.
 ConnectResult connect_to_writer(std::string_view path, std::string_view stream_id, int input_fd,
                                 UniqueFd& out, std::string& why);
+/// The same for a socket that was found good, and is held by a descriptor with O_PATH: the writer
+/// may end with 0, and remove it, just then.
+ConnectResult connect_to_held(int held, UniqueFd& out, std::string& why);
 
 }  // namespace fl

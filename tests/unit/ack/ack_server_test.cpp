@@ -69,6 +69,15 @@ TEST_F(AckServerTest, AReaderThatWasNotHeardYetHearsTheEndOfAWriterThatGoes) {
   EXPECT_EQ(*reader.end(), 0U);
 }
 
+TEST_F(AckServerTest, NobodyConnectsToAWriterThatHasRemovedItsSocket) {
+  const UniqueFd held(open(server_->path().c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  server_->end(0);
+  server_->remove();
+  UniqueFd fd;
+  std::string why;
+  EXPECT_EQ(connect_to_held(held.get(), fd, why), ConnectResult::finished);
+}
+
 TEST_F(AckServerTest, AReaderAcknowledgesAndTheWriterSaysItsLines) {
   AckClient reader(connect_now(), server_->stream_id());
   reader.at("file synced and renamed");

@@ -56,5 +56,21 @@ TEST_F(SocketPlace, OldSocketsThatRefuseAreRemoved) {
   EXPECT_TRUE(exists(old_alive));
 }
 
+TEST_F(SocketPlace, AWriterThatEndsWhileItsReaderConnectsHasEndedWell) {
+  for (const bool is_removed : {false, true}) {
+    ListeningSocket writer = listen();
+    const UniqueFd held(open(writer.path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    if (is_removed) {
+      unlink(writer.path.c_str());
+    }
+    writer.fd.reset();
+    UniqueFd connected;
+    std::string why;
+    EXPECT_EQ(connect_to_held(held.get(), connected, why),
+              is_removed ? ConnectResult::finished : ConnectResult::refused);
+    EXPECT_FALSE(connected);
+  }
+}
+
 }  // namespace
 }  // namespace fl
