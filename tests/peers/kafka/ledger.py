@@ -89,11 +89,13 @@ class Ledger(harness.Case):
             self.reaches(sum(self.numbers.values()) - PORTION, pipeline, notes)
             self.produce(PORTION)
 
-    def member(self, *options, sink=None):
+    def member(self, *options, sink=None, slowly=False):
+        """`slowly`: through a pipe that passes some 50,000 records a second."""
         return self.pipeline(
             ["fl-source", "kafka", self.topic, "--bootstrap-server", self.kafka.bootstrap,
              "--group", self.topic, "--consumer", f"session.timeout.ms={self.session_ms}", *QUICK,
              *options],
+            *([["pv", "-qL", "500k"]] if slowly else []),
             sink or ["fl-sink", "hdfs", "--stream", "--roll-count", str(ROLL), "--min-commit", "1ms",
                      f"file://{self.out}"])
 
