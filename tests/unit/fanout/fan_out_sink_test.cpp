@@ -4,6 +4,7 @@
 
 #include <deque>
 
+#include "common/base/clock.h"
 #include "common/component/stage_options.h"
 #include "tests/support/output_reader.h"
 #include "tests/support/temp_dir.h"
@@ -152,6 +153,66 @@ TEST_F(FanOutSinkTest, WhatALostOptionalOutputMissedIsCounted) {
   EXPECT_EQ(figure("events_missed_total") + figure("events_unconfirmed_total"), sent);
   ASSERT_TRUE(sink_->deliver(events_.batch(5)));
   EXPECT_EQ(figure("events_missed_total") + figure("events_unconfirmed_total"), sent + 5);
+}
+
+// The clock stands still, so that only the test decides how long an optional output is full.
+TEST_F(FanOutSinkTest, AFullOptionalOutputIsWaitedForAsLongAsWasSaid) {
+  ManualClock clock;
+  open(2, 2, {1000});
+  std::uint64_t sent = 0;
+  for (int i = 0; i < 1000 && sink_->ready(); ++i) {
+    EXPECT_EQ(sink_->deadline_ms(), -1);
+    ASSERT_TRUE(sink_->deliver(events_.batch(1000)));
+    sent += 1000;
+    ASSERT_TRUE(turn(*sink_));
+    readers_[0].read();
+  }
+  ASSERT_FALSE(sink_->ready());
+  EXPECT_EQ(sink_->deadline_ms(), monotonic_ms() + 1000);
+  clock.advance(999);
+  EXPECT_FALSE(sink_->ready());
+  clock.advance(1);
+  EXPECT_TRUE(sink_->ready());
+  EXPECT_EQ(figure("events_missed_total"), 0U);
+  ASSERT_TRUE(sink_->deliver(events_.batch(7)));
+  EXPECT_EQ(figure("events_missed_total"), 7U);
+  for (int i = 0; i < 1000 && readers_[1].numbers().size() < sent; ++i) {
+    ASSERT_TRUE(turns());
+  }
+  EXPECT_EQ(readers_[1].numbers().size(), sent) << "what had been taken for it";
+  ASSERT_TRUE(sink_->deliver(events_.batch(5)));
+  ASSERT_TRUE(turns());
+  EXPECT_EQ(readers_[1].numbers().size(), sent + 5) << "it has room again";
+}
+
+TEST_F(FanOutSinkTest, AtTheEndAnOptionalOutputHasThatLongToo) {
+  ManualClock clock;
+  open(2, 2, {1000});
+  std::uint64_t sent = 0;
+  for (int i = 0; i < 1000 && sink_->ready(); ++i) {
+    ASSERT_TRUE(sink_->deliver(events_.batch(1000)));
+    sent += 1000;
+    ASSERT_TRUE(turn(*sink_));
+    readers_[0].read();
+  }
+  const auto is_over = [this] {
+    const Result<bool> over = sink_->input_over({});
+    EXPECT_TRUE(over.ok());
+    return over.ok() && *over;
+  };
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_FALSE(is_over());
+    ASSERT_TRUE(turn(*sink_));
+    readers_[0].read();
+    readers_[0].ack(readers_[0].numbers().size());
+  }
+  EXPECT_EQ(readers_[0].numbers().size(), sent);
+  EXPECT_EQ(sink_->deadline_ms(), monotonic_ms() + 1000);
+  clock.advance(999);
+  EXPECT_FALSE(is_over());
+  clock.advance(1);
+  EXPECT_TRUE(is_over());
+  EXPECT_EQ(figure("events_missed_total") + figure("events_unconfirmed_total"), sent);
 }
 
 }  // namespace

@@ -4,7 +4,9 @@
 
 #include <deque>
 
+#include "common/base/clock.h"
 #include "common/component/stage_options.h"
+#include "common/io/unix_endpoint.h"
 #include "tests/support/output_reader.h"
 #include "tests/support/temp_dir.h"
 
@@ -38,6 +40,18 @@ class GroupSinkTest : public testing::Test {
       }
     }
     return {};
+  }
+  std::uint64_t outputs_in_use() const {
+    FigureList list;
+    list.owner("group");
+    sink_->figures(list);
+    for (const Figure& figure : list.owners().front().figures) {
+      if (figure.name == "outputs_in_use") {
+        return figure.value;
+      }
+    }
+    ADD_FAILURE();
+    return 0;
   }
 
   TempDir dir_;
@@ -140,6 +154,61 @@ TEST_F(GroupSinkTest, AFailureIsHeardByEachOutputAndNothingMoreIsSent) {
     ASSERT_TRUE(reader.writer().failure());
     EXPECT_EQ(reader.writer().failure()->status, 65);
   }
+}
+
+// Ever more rarely, at most once a second, and by its deadline alone: nothing is polled.
+TEST_F(GroupSinkTest, AnEndpointAtWhichNobodyListensIsTriedEverMoreRarely) {
+  ManualClock clock;
+  options_.out = {"unix:" + dir_.path() + "/away"};
+  open(0);
+  ASSERT_TRUE(sink_->deliver(events_.batch(3)));
+  const std::int64_t begin = monotonic_ms();
+  std::int64_t pause = 0;
+  int tries = 0;
+  while (monotonic_ms() - begin < 60'000 && tries < 1000) {
+    const std::int64_t next = sink_->deadline_ms();
+    ASSERT_GE(next - monotonic_ms(), pause);
+    pause = next - monotonic_ms();
+    clock.advance(pause);
+    ASSERT_TRUE(turns());
+    ++tries;
+  }
+  EXPECT_EQ(pause, UnixDialer::kMostPauseMs);
+  EXPECT_GE(tries, 60);
+  EXPECT_LE(tries, 70);
+  const Result<UnixListener> listener = UnixListener::open(dir_.path() + "/away");
+  ASSERT_TRUE(listener.ok());
+  EXPECT_EQ(outputs_in_use(), 0U);
+  clock.advance(pause - 1);
+  ASSERT_TRUE(turns());
+  EXPECT_EQ(outputs_in_use(), 0U) << "before its time";
+  clock.advance(1);
+  ASSERT_TRUE(turns());
+  EXPECT_EQ(outputs_in_use(), 1U);
+}
+
+// As Flume's processors: 2 s after the first failure, then twice as long each time.
+TEST(OutputOrderTest, AFailedOutputIsLeftOutForLongerEachTimeUpToTheLimit) {
+  constexpr std::int64_t hour = 3'600'000;
+  OutputOrder order({OutputOrder::Policy::round_robin, 30'000}, 2);
+  std::int64_t now = 10 * hour;
+  for (const std::int64_t penalty : {2000, 4000, 8000, 16'000, 30'000, 30'000}) {
+    order.failed(0, now);
+    EXPECT_EQ(order.free_at_ms(0), now + penalty);
+    now += penalty;
+  }
+  EXPECT_EQ(order.free_at_ms(1), 0) << "the other one is free";
+  order.worked(0);
+  order.failed(0, now);
+  EXPECT_EQ(order.free_at_ms(0), now + 2000) << "it had worked";
+  order.failed(0, now + hour);
+  EXPECT_EQ(order.free_at_ms(0), now + hour + 4000);
+  order.failed(0, now + 2 * hour + 1);
+  EXPECT_EQ(order.free_at_ms(0), now + 2 * hour + 2001) << "more than an hour later";
+  OutputOrder patient({OutputOrder::Policy::failover, 0}, 1);
+  patient.failed(0, now);
+  patient.failed(0, now);
+  EXPECT_EQ(patient.free_at_ms(0), now + 1000) << "without a limit there is no penalty";
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "common/ack/ack_server.h"
+#include "common/base/clock.h"
 #include "tests/support/numbered_events.h"
 #include "tests/support/stage_process.h"
 #include "tests/support/written_stream.h"
@@ -259,6 +260,70 @@ TEST_F(IntakeTest, ADirectoryCannotBeRead) {
   options_.in.push_back(dir_.file("run"));
   intake_.emplace(options_, Intake::Settings());
   EXPECT_EQ(intake_->open().error().kind, ErrorClass::config);
+}
+
+// After a signal a writer of text, which cannot say that it has finished, is read until it has been
+// silent for a second.
+TEST_F(IntakeTest, TextIsOverAfterASignalOnceItHasBeenSilent) {
+  ManualClock clock;
+  const std::string path = fifo("a");
+  Intake& intake = open();
+  const UniqueFd writer(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NONBLOCK));
+  test::write_all(writer.get(), "1\n");
+  turn();
+  clock.advance(60'000);
+  intake.stop();
+  intake.drain(true);
+  EXPECT_FALSE(intake.over()) << "silence counts from the signal on";
+  clock.advance(999);
+  test::write_all(writer.get(), "2\n");
+  turn();
+  clock.advance(999);
+  intake.drain(true);
+  EXPECT_FALSE(intake.over()) << "it had more to say";
+  clock.advance(1);
+  intake.drain(false);
+  EXPECT_FALSE(intake.over()) << "the stage could not take anything";
+  intake.drain(true);
+  EXPECT_TRUE(intake.over());
+  EXPECT_EQ(numbers_, (Numbers{1, 2}));
+  EXPECT_EQ(status(), 0);
+}
+
+TEST_F(IntakeTest, TextThatFlowsWhenTheGraceIsOverIsCutShort) {
+  const ManualClock clock;
+  const std::string path = fifo("a");
+  Intake& intake = open();
+  const UniqueFd writer(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NONBLOCK));
+  test::write_all(writer.get(), "1\n");
+  intake.stop();
+  turn();
+  intake.end_all();
+  EXPECT_TRUE(intake.over());
+  EXPECT_EQ(status(), 75);
+}
+
+// A writer that is connected will say when it has finished; one that is not may be silent for ever.
+TEST_F(IntakeTest, SilenceEndsAStreamOnlyWhereItsWriterCannotBeHeard) {
+  for (const bool is_heard : {true, false}) {
+    ManualClock clock;
+    options_ = {};
+    const std::string path = fifo(is_heard ? "heard" : "mute");
+    Intake& intake = open();
+    Writer writer(path);
+    writer.send(0, 2);
+    if (!is_heard) {
+      writer.server.reset();
+    }
+    turn();
+    intake.stop();
+    clock.advance(1000);
+    intake.drain(true);
+    EXPECT_EQ(intake.over(), !is_heard);
+    intake.end_all();  // --grace
+    EXPECT_TRUE(intake.over());
+    EXPECT_EQ(status(), 75);
+  }
 }
 
 }  // namespace
