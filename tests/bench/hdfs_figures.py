@@ -1,5 +1,6 @@
 """The figures of the hdfs sink that need a server or many files: upload and memory."""
 import getpass
+import json
 import os
 import queue
 import shutil
@@ -101,7 +102,8 @@ def upload(bench):
 
 
 def cluster(bench):
-    """The whole flow into a real HDFS, where its DataNode is the limit of all."""
+    """The whole flow into a real HDFS, where its DataNode is the limit of all; and the upload
+    alone, by the NameNode's clock."""
     figure = "stdin | hdfs real HDFS"
     directory = os.path.join(bench.work, "cluster")
     begun = subprocess.run([sys.executable, CLUSTER, "start", directory, "--datanodes", "1"],
@@ -124,11 +126,24 @@ def into_cluster(bench, figure, http):
     user = getpass.getuser()
     url = f"{http}/webhdfs/v1/bench"
 
-    def remove():
-        request = urllib.request.Request(f"{url}?op=DELETE&recursive=true&user.name={user}",
-                                         method="DELETE")
-        urllib.request.urlopen(request, timeout=SERVER_LIMIT).close()
-        os.sync()
+    times = {"fl": [], "libcurl": [], "curl": []}
+
+    def ask(method, operation):
+        request = urllib.request.Request(f"{url}?op={operation}&user.name={user}", method=method)
+        with urllib.request.urlopen(request, timeout=SERVER_LIMIT) as answer:
+            return json.load(answer)
+
+    def note(name):
+        def tidy():
+            (file,) = ask("GET", "LISTSTATUS")["FileStatuses"]["FileStatus"]
+            if file["length"] != count * 300:
+                bench.complain(f"{name} uploaded {file['length']} bytes of {count * 300}")
+            # Creating a file sets the time of its last access, completing it that of its last
+            # change.
+            times[name].append((file["modificationTime"] - file["accessTime"]) / 1000)
+            ask("DELETE", "DELETE&recursive=true")
+            os.sync()
+        return tidy
 
     def two_steps(last):
         script = ("to=$(curl -q -sSf -X PUT -o /dev/null -w '%{redirect_url}' \"$1\") && " + last)
@@ -138,9 +153,14 @@ def into_cluster(bench, figure, http):
     runs = bench.interleaved({
         "fl": ([bench.fl("fl-source", "stdin", path),
                 hdfs_sink(bench, http.replace("http:", "webhdfs:") + "/bench", "--user", user)],
-               None, remove),
-        "libcurl": (two_steps('"$3" "$to" "$2"'), None, remove),
-        "curl": (two_steps('cat "$2" | curl -q -sSf -T - "$to"'), None, remove)}, CLUSTER_ROUNDS)
+               None, note("fl")),
+        "libcurl": (two_steps('"$3" "$to" "$2"'), None, note("libcurl")),
+        "curl": (two_steps('cat "$2" | curl -q -sSf -T - "$to"'), None, note("curl"))},
+        CLUSTER_ROUNDS)
+    rate = {name: count * 300 / statistics.median(values) / 1e9 for name, values in times.items()}
+    bench.row("upload of a gathered part, real HDFS : libcurl alone, wall", "ratio",
+              [other / ours for ours, other in zip(times["fl"], times["libcurl"])], 0.9, True,
+              f"{rate['fl']:.2f} GB/s, reference {rate['libcurl']:.2f}")
     bench.compare(f"{figure} : libcurl alone", runs["fl"], runs["libcurl"], count, None)
     bench.compare(f"{figure} : cat | curl -T -", runs["fl"], runs["curl"], count, None)
 
