@@ -219,6 +219,13 @@ bool LocalDir::exists() const {
   return fstat(fd_.get(), &info) == 0 && info.st_nlink > 0;
 }
 
+bool LocalDir::is_replaced() const {
+  struct stat ours {};
+  struct stat there {};
+  return fstat(fd_.get(), &ours) == 0 && stat(path_.c_str(), &there) == 0 &&
+         (ours.st_dev != there.st_dev || ours.st_ino != there.st_ino);
+}
+
 Result<UniqueFd> LocalDir::create_file(const std::string& name, int* number) const {
   if (number != nullptr) {
     *number = 0;

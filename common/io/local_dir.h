@@ -38,6 +38,9 @@ class LocalDir {
   std::string identity(std::string_view relative) const;
   /// True while the directory has a name somewhere: false once it was removed.
   bool exists() const;
+  /// True if another directory, or something else, has the path by now. One that was only renamed
+  /// is not replaced.
+  bool is_replaced() const;
   /// Syncs this directory: entries made, renamed or removed before are on disk after success.
   Status sync() const;
 

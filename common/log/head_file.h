@@ -31,6 +31,8 @@ class HeadFile {
   /// room on the disk, to be tried again.
   Status publish(HeadSlot slot, bool* full = nullptr);
   Status sync();
+  /// False once somebody has removed the file.
+  bool has_name() const { return file_->has_name(); }
   /// Creates the file anew; it is durable, name included, once the log's directory is synced.
   Status create(HeadSlot slot, bool& full);
 

@@ -47,6 +47,10 @@ class SystemFile final : public LogFile {
     struct stat info {};
     return ::fstat(fd_.get(), &info) == 0 ? std::int64_t{info.st_size} : -errno;
   }
+  bool has_name() override {
+    struct stat info {};
+    return ::fstat(fd_.get(), &info) != 0 || info.st_nlink > 0;
+  }
   int lock(Lock how) override {
     return result_of(::flock(fd_.get(), (how == Lock::shared ? LOCK_SH : LOCK_EX) | LOCK_NB));
   }
@@ -133,6 +137,7 @@ class SystemFiles final : public LogFiles {
     space = {info.f_bavail * block, info.f_blocks * block, info.f_type};
     return 0;
   }
+  bool has_place() override { return dir_.exists() && !dir_.is_replaced(); }
   const std::string& path() const override { return dir_.path(); }
   std::int64_t now_ms() override { return wall_ms(); }
   std::uint64_t random() override {

@@ -38,6 +38,8 @@ class LogFile {
   virtual int ftruncate(std::uint64_t size) = 0;
   /// fstat(2): the size in bytes.
   virtual std::int64_t size() = 0;
+  /// fstat(2): false once it was removed: what is in it goes when it is closed.
+  virtual bool has_name() { return true; }
   /// flock(2) without waiting: -EWOULDBLOCK while another open file holds it. Closing releases it.
   virtual int lock(Lock how) = 0;
 };
@@ -67,6 +69,9 @@ class LogFiles {
   /// fsync(2) of a directory (empty: the log's own): names made, renamed and removed in it.
   virtual int sync_dir(const std::string& directory) = 0;
   virtual int space(LogSpace& space) = 0;
+
+  /// False once the directory was removed, or another one has its path.
+  virtual bool has_place() { return true; }
 
   /// For messages: "/var/lib/fl/app".
   virtual const std::string& path() const = 0;

@@ -294,6 +294,7 @@ LogReader::Got LogReader::gap_to(std::uint64_t to, std::string why, bool is_free
   count_ = to - sequence_;
   why_ = std::move(why);
   time_ms_ = 0;
+  last_time_ms_ = 0;
   sequence_ = to;
   missing_ += count_;
   if (settings_.notify && !seeded(Bug::gap_is_silent)) {
@@ -385,6 +386,7 @@ Result<LogReader::Got> LogReader::step() {
     block_ = {payload, header.length, header.count};
     first_ = sequence_;
     time_ms_ = header.time_ms;
+    last_time_ms_ = header.time_ms;
     sequence_ = chain_;
     return Got::block;
   }
@@ -524,6 +526,7 @@ void LogReader::join() {
     std::memmove(block_.data + block_.size, bytes + kRecordHeaderBytes, header.length);
     block_.size += header.length;
     block_.count += header.count;
+    last_time_ms_ = header.time_ms;
     offset_ += record_bytes(header.length);
     chain_ = header.end_sequence();
     sequence_ = chain_;

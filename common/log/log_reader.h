@@ -76,6 +76,8 @@ class LogReader {
   std::uint64_t first() const { return first_; }
   std::uint64_t count() const { return count_; }
   std::uint64_t time_ms() const { return time_ms_; }
+  /// When the last event of the block was put; 0 after Got::gap.
+  std::uint64_t last_time_ms() const { return last_time_ms_; }
   const std::string& why() const { return why_; }
   /// After Got::gap: the oldest segments were removed since the reader began.
   bool is_freed() const { return is_freed_; }
@@ -123,6 +125,7 @@ class LogReader {
   std::uint64_t first_ = 0;
   std::uint64_t count_ = 0;
   std::uint64_t time_ms_ = 0;
+  std::uint64_t last_time_ms_ = 0;
   std::uint64_t record_offset_ = 0;
   std::string why_;
   bool is_freed_ = false;

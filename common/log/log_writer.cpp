@@ -259,6 +259,12 @@ Status LogWriter::try_sync(Sync& sync) {
       return log_error(files_, "sync", name, synced);
     }
   }
+  if (!file.has_name() || !head_.has_name()) {
+    return Error{ErrorClass::io,
+                 "'" + files_.path() + "/" + (file.has_name() ? std::string(kHeadName) : name) +
+                     "' was removed while the log was written",
+                 "start again: what was not acknowledged is sent again"};
+  }
   if (const HeadSlot& last = head_.slot(); last.segment_first == sync.slot.segment_first) {
     published_ += sync.slot.durable_offset - last.durable_offset;
   }

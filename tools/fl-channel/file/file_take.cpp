@@ -289,6 +289,11 @@ Status FileTake::look() {
   if (!newer) {
     return newer.error();
   }
+  if (!*newer && !files_->has_place()) {
+    return Error{ErrorClass::again,
+                 fmt::format("'{}' was removed, or is another directory now", directory_),
+                 "start again to take from what is there"};
+  }
   if (!*newer && monotonic_ms() >= look_at_ms_) {
     watch_.start(files_->path());  // it may have been recreated
   }
@@ -360,21 +365,59 @@ std::string FileTake::position_name() const {
   return cursor_ ? fmt::format("log:{}:{}", log_text_, options_.group) : std::string();
 }
 
+// By a reader of its own, which reports nothing.
+Result<bool> FileTake::was_put_at(std::uint64_t sequence, std::uint64_t time_ms) const {
+  LogReader::Settings settings;
+  settings.join_bytes = 0;
+  settings.sets_aside = false;
+  settings.notify = nullptr;
+  Result<LogReader> reader = LogReader::open(*files_, settings);
+  if (!reader) {
+    return reader.error();
+  }
+  reader->seek(sequence);
+  const Result<LogReader::Got> got = reader->next();
+  if (!got) {
+    return got.error();
+  }
+  return *got == LogReader::Got::block && reader->time_ms() == time_ms;
+}
+
+// Ends with the time when the last event before it was put.
 std::optional<std::string> FileTake::position() {
-  return fmt::format("{}:{}", cursor_->created_ms(), reader_->sequence());
+  return fmt::format("{}:{}:{}", cursor_->created_ms(), reader_->sequence(),
+                     reader_->last_time_ms());
 }
 
 // Places from before the group was moved by hand do not count, nor those that the log does not
-// have: it may have been put back from a copy.
+// have, or where it has other events: it may have been put back from a copy.
 Status FileTake::resume(const std::optional<std::string>& place) {
   if (!place || !cursor_ || handed_ > 0) {
     return {};
   }
-  const std::size_t colon = std::min(place->find(':'), place->size());
-  const Result<std::uint64_t> created = parse_count(place->substr(0, colon));
-  const Result<std::uint64_t> next = parse_count(place->substr(std::min(colon + 1, place->size())));
+  std::string_view rest = *place;
+  const auto number = [&rest] {
+    const std::size_t colon = std::min(rest.find(':'), rest.size());
+    const std::string_view text = rest.substr(0, colon);
+    rest.remove_prefix(std::min(colon + 1, rest.size()));
+    return parse_count(text);
+  };
+  const Result<std::uint64_t> created = number();
+  const Result<std::uint64_t> next = number();
+  const Result<std::uint64_t> put = number();  // none: a place of an earlier version
   if (!created || !next || *created != cursor_->created_ms() || *next <= cursor_->next() ||
       *next > reader_->durable_sequence()) {
+    return {};
+  }
+  const Result<bool> same = put && *put != 0 ? was_put_at(*next - 1, *put) : true;
+  if (!same) {
+    return same.error();
+  }
+  if (!*same) {
+    log(LogLevel::warning,
+        fmt::format("'{}' has other events now than those that group '{}' has handed on (was it "
+                    "put back from a copy?): taking from event {} on, where the group stands",
+                    directory_, options_.group, cursor_->next()));
     return {};
   }
   reader_->seek(*next);

@@ -64,6 +64,7 @@ class FileTake final : public ChannelTake {
   void look_if_more();
   std::uint64_t sequence_of(std::uint64_t acked);
   Status move_cursor();
+  Result<bool> was_put_at(std::uint64_t sequence, std::uint64_t time_ms) const;
   std::uint64_t lag() const;
   std::int64_t age_ms() const;
 
