@@ -26,21 +26,31 @@ constexpr EventLimits kAny{64u << 20, 1u << 20, 1024, 64u << 10, 1u << 20};
 
 void unlock(int fd) { (void)::flock(fd, LOCK_UN); }
 
+bool is_removed(int fd) {
+  struct stat info {};
+  return ::fstat(fd, &info) == 0 && info.st_nlink == 0;
+}
+
 }  // namespace
 
 Status RejectFile::open(const std::string& path, const std::vector<std::string>& inputs) {
   path_ = path;
-  fd_.reset(::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644));
+  inputs_ = inputs;
+  return open_file();
+}
+
+Status RejectFile::open_file() {
+  fd_.reset(::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644));
   if (!fd_) {
-    return system_error(ErrorClass::create, "cannot open '" + path + "' for rejected events",
+    return system_error(ErrorClass::create, "cannot open '" + path_ + "' for rejected events",
                         errno);
   }
   struct stat info {};
   if (::fstat(fd_.get(), &info) != 0 || !S_ISREG(info.st_mode)) {
     return Error{
-        ErrorClass::create, "'" + path + "' is not a regular file: rejected events need one", {}};
+        ErrorClass::create, "'" + path_ + "' is not a regular file: rejected events need one", {}};
   }
-  if (!check_not_input(fd_.get(), inputs)) {
+  if (!check_not_input(fd_.get(), inputs_)) {
     return Error{ErrorClass::usage, "the file of --reject is also an input",
                  "rename it first, and read the renamed file"};
   }
@@ -52,10 +62,25 @@ Status RejectFile::open(const std::string& path, const std::vector<std::string>&
   if (!found) {
     return found;
   }
-  const std::size_t slash = path.find_last_of('/');
+  const std::size_t slash = path_.find_last_of('/');
   const Result<LocalDir> parent = LocalDir::open(
-      slash == std::string::npos ? "." : path.substr(0, slash + 1), LocalDir::Missing::fail);
+      slash == std::string::npos ? "." : path_.substr(0, slash + 1), LocalDir::Missing::fail);
   return parent ? parent->sync() : Status(parent.error());
+}
+
+// What was written so far is on disk, or the file has the path still.
+Status RejectFile::follow_path() {
+  const bool was_removed = is_removed(fd_.get());
+  if (unsynced_ || worker_.busy() || (!was_removed && !must_reopen_)) {
+    return {};
+  }
+  if (was_removed) {
+    log(LogLevel::warning, "'" + path_ + "' was removed: continuing in a new file");
+  }
+  must_reopen_ = false;
+  end_ = 0;
+  others_.reset();
+  return open_file();
 }
 
 // The others lock it for an append only.
@@ -166,6 +191,9 @@ Status RejectFile::reject(const Event& event, const Error& why) {
                  why.hint + (why.hint.empty() ? "" : "; ") +
                      "--reject FILE keeps such events and continues"};
   }
+  if (Status status = follow_path(); !status) {
+    return status;
+  }
   if (Status status = lock(); !status) {
     return status;
   }
@@ -232,9 +260,14 @@ Result<bool> RejectFile::synced() {
     return true;
   }
   worker_.start([fd = fd_.get(), path = path_]() -> Status {
-    return ::fdatasync(fd) == 0
-               ? Status()
-               : Status(system_error(ErrorClass::io, "cannot sync '" + path + "'", errno));
+    if (::fdatasync(fd) != 0) {
+      return system_error(ErrorClass::io, "cannot sync '" + path + "'", errno);
+    }
+    if (is_removed(fd)) {
+      return Error{ErrorClass::io, "'" + path + "' was removed before an event in it was safe",
+                   "run again: the event was not acknowledged and comes again"};
+    }
+    return {};
   });
   return false;
 }

@@ -25,6 +25,9 @@ namespace fl {
 /// A file of streams that can be fed in again: each event as it was, with the header
 /// `fl.reject.reason` and the name of the stage as `fl.reject.stage`.
 ///
+/// Somebody may feed its events in again and remove it meanwhile: then the next event goes into a
+/// new file. A renamed file is written on until reopen(), so that nothing is lost between both.
+///
 /// Several stages may share one file, as the sinks of a group do. It is locked only while one of
 /// them appends, so that each block is in it as a whole. A stage that finds that the file has grown
 /// since it appended last begins a stream of its own; what a killed stage left half written at the
@@ -41,6 +44,9 @@ class RejectFile final : public Rejects {
   /// something else; class usage: it is one of `inputs` ("-": stdin), which would never end.
   Status open(const std::string& path, const std::vector<std::string>& inputs);
 
+  /// The next event that is rejected goes into the file that has the path then. HUP.
+  void reopen() { must_reopen_ = bool(fd_); }
+
   Status reject(const Event& event, const Error& why) override;
   bool keeps() const override { return bool(fd_); }
   Result<bool> synced() override;
@@ -53,6 +59,8 @@ class RejectFile final : public Rejects {
   const std::string& path() const { return path_; }
 
  private:
+  Status open_file();
+  Status follow_path();
   Status lock();
   Status catch_up();
   Status find_end();
@@ -61,7 +69,9 @@ class RejectFile final : public Rejects {
 
   const std::string stage_;
   std::string path_;
+  std::vector<std::string> inputs_;
   UniqueFd fd_;
+  bool must_reopen_ = false;
   std::uint64_t end_ = 0;                 // bytes that were whole when it was last locked
   std::unique_ptr<StreamReader> others_;  // has read up to there; none: the last block is ours
   Marker marker_{};

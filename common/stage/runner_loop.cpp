@@ -109,6 +109,7 @@ void Runner::hear_signals() {
     }
     if (std::exchange(signals_.reopen, false)) {
       each_component([](Component& component, bool) { component.reopen(); });
+      rejects_.reopen();
     }
     if (!stopping_ && signals_.stop > 0) {
       stopping_ = true;
