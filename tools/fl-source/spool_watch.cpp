@@ -90,6 +90,7 @@ SpoolWatch::Changes SpoolWatch::take() {
       }
       const std::string& prefix = found->second;
       if ((event.mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED)) != 0) {
+        changes.removed = changes.removed || prefix.empty();
         if (!prefix.empty()) {
           if ((event.mask & IN_MOVE_SELF) != 0) {
             (void)::inotify_rm_watch(fd_.get(), event.wd);  // it is watched anew where it is now

@@ -22,7 +22,8 @@ class SpoolWatch {
   struct Changes {
     std::vector<File> files;  ///< a file may be there several times
     bool rescan = false;      ///< events were lost, or a directory came, moved or went
-    bool removed = false;     ///< a directory next to the root was removed, or the root itself
+    /// A directory next to the root was removed, or the root itself was removed or renamed.
+    bool removed = false;
   };
 
   /// `directories`: those that come are of interest too. False: inotify cannot be used; the reason

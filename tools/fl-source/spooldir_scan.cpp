@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "common/base/clock.h"
 #include "common/base/text.h"
@@ -37,7 +38,8 @@ Status SpooldirSource::look_for_files() {
 
 /// Looks at the whole directory.
 Status SpooldirSource::scan() {
-  if (Status status = check_root(watch_.take()); !status) {  // the rest is found by the scan
+  const bool may_be_gone = watch_.take().removed || !options_.once;  // the scan finds the rest
+  if (Status status = may_be_gone ? check_root() : Status(); !status) {
     return status;
   }
   std::set<std::string, std::less<>> still_failed;
@@ -89,18 +91,22 @@ Status SpooldirSource::scan() {
   return {};
 }
 
-/// Class io: the directory was removed.
-Status SpooldirSource::check_root(const SpoolWatch::Changes& changes) const {
-  struct stat info {};
-  if (changes.removed && ::fstat(root_->fd(), &info) == 0 && info.st_nlink == 0) {
-    return Error{ErrorClass::io, "the directory '" + options_.spool_dir + "' was removed"};
+/// Class io: the directory was removed, or no longer has its path.
+Status SpooldirSource::check_root() const {
+  struct stat there {};
+  const bool is_gone = ::stat(root_path_.c_str(), &there) != 0 && errno == ENOENT;
+  if (root_->exists() && !is_gone && !root_->is_replaced()) {
+    return {};
   }
-  return {};
+  return Error{
+      ErrorClass::io,
+      "the directory '" + options_.spool_dir + "' was " + (root_->exists() ? "renamed" : "removed"),
+      "start again when it is there"};
 }
 
 Status SpooldirSource::take_changes() {
   SpoolWatch::Changes changes = watch_.take();
-  if (Status status = check_root(changes); !status) {
+  if (Status status = changes.removed ? check_root() : Status(); !status) {
     return status;
   }
   for (const SpoolWatch::File& file : changes.files) {

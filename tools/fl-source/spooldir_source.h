@@ -117,7 +117,7 @@ class SpooldirSource final : public Source {
   Status look_for_files();
   Status scan();
   Status take_changes();
-  Status check_root(const SpoolWatch::Changes& changes) const;
+  Status check_root() const;
   void add_file(SpoolFile file);
   Status add_named(const std::string& path);
   Status again_when_due();
