@@ -7,9 +7,11 @@ events gives nothing up is shown by test_idle.py.
 """
 import os
 import shlex
+import shutil
 import signal
 import socket
 import string
+import subprocess
 import sys
 import threading
 
@@ -139,6 +141,39 @@ class GiveUp(harness.Case):
                     graph.kill()
                     tried.append(name)
         print(f"{len(tried)} sinks that are stuck: {', '.join(tried)}")
+
+    def test_every_stage_that_stores_on_a_full_disk(self):
+        full = self.path("full")
+        os.mkdir(full)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", full],
+                          check=False, stderr=subprocess.DEVNULL).returncode != 0:
+            self.skipTest("cannot mount a tmpfs here")
+        self.addCleanup(subprocess.run, ["umount", "-l", full], check=False)
+        tried = []
+        for i, (kind, name) in enumerate(sorted(DECLARED)):
+            spec = STAGES[kind][name]
+            here = spec["run"].replace("$DEST", full).replace("$DIR/log", f"{full}/log")
+            if full not in here or " -- " in here:
+                continue
+            with self.subTest(f"{kind} {name}"):
+                self.name = ""
+                graph = Graph(self.dir, name=f"d{i}-")
+                if kind == "channel":
+                    here += " --reserve 0"
+                own = graph.stage(self.words(kind, name, here), stdin=self.path("lines"))
+                if kind == "channel":
+                    graph.join(own, graph.stage("fl-sink null --stream", wrap=STOPPED))
+                self.assertEqual(self.run_it(graph, own), 74, graph.report())
+                self.assertIn("No space left on device", own.errors)
+                for last in graph.lasts():
+                    last.send(signal.SIGCONT)
+                graph.kill()
+                for entry in os.listdir(full):
+                    path = os.path.join(full, entry)
+                    shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+                tried.append(f"{kind} {name}")
+        self.assertGreater(len(tried), 2)
+        print(f"{len(tried)} stages on a full disk: {', '.join(tried)}")
 
     def test_groups_with_room_left_and_a_text_that_goes_on(self):
         """Nothing asks for the events, and the group could take more: its members wait in vain."""

@@ -94,6 +94,9 @@ class FileRollSink final : public Sink {
     return !is_full_ && !must_roll_ && written_ - synced_bytes_ < kSyncBytes;
   }
   std::uint64_t safe() const override { return synced_; }
+  std::optional<Error> missing() const override {
+    return is_full_ ? std::optional(full_why_) : std::nullopt;
+  }
   Status commit(std::uint64_t n) override {
     asked_ = std::max(asked_, n);
     return sync_asked();
@@ -150,6 +153,7 @@ class FileRollSink final : public Sink {
   std::uint64_t syncing_bytes_ = 0;
   std::int64_t sync_at_ms_ = -1;
   bool is_full_ = false;
+  Error full_why_;
   std::int64_t full_retry_ms_ = -1;
   std::uint64_t files_ = 0;
   std::uint64_t completed_ = 0;
@@ -286,6 +290,7 @@ Status FileRollSink::write_out() {
 }
 
 Status FileRollSink::set_full(const Error& why) {
+  full_why_ = why;
   if (!std::exchange(is_full_, true)) {
     log(LogLevel::warning, why.message + "; reading stops until there is room");
   }

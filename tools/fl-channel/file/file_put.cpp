@@ -594,6 +594,17 @@ Status FilePut::close() {
   return {};
 }
 
+std::optional<Error> FilePut::missing() const {
+  if (full_ != Full::disk && full_ != Full::reserve) {
+    return std::nullopt;
+  }
+  Error error = system_error(ErrorClass::io, fmt::format("'{}' takes nothing", directory_), ENOSPC);
+  if (full_ == Full::reserve) {
+    error.message += fmt::format(" beyond --reserve ({})", to_string(options_.reserve));
+  }
+  return error;
+}
+
 std::string FilePut::status() const {
   switch (full_) {
     case Full::no:

@@ -51,6 +51,7 @@ class FilePut final : public ChannelPut {
   Status commit(std::uint64_t n) override;
   Result<bool> input_over() override;
   Status close() override;
+  std::optional<Error> missing() const override;
   std::string status() const override;
   void figures(FigureList& out) const override;
 
