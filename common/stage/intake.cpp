@@ -263,9 +263,11 @@ Result<Intake::Got> Intake::next_of(Slot& slot) {
       take_block(slot);
       return Got::block;
     case Input::Got::end:
-      if (options_.stream && !slot.saw_stream && !stopping_ && slot.door == nullptr) {
+      if ((options_.stream || (options_.need_end && !slot.input.saw_bytes())) && !slot.saw_stream &&
+          !stopping_ && slot.door == nullptr) {
         // A writer that died before its header.
-        const std::string reason = slot.input.name() + " held no stream (--stream)";
+        const std::string reason = slot.input.name() + " held no stream (" +
+                                   (options_.stream ? "--stream" : "--need-end") + ")";
         log(Error{ErrorClass::input, reason,
                   "the command before this one wrote nothing: look at its message; a sink and a "
                   "channel with --out write nothing into the pipe"});

@@ -132,6 +132,14 @@ load helper
   runs "0 65" "cat s | fl-sink null --stream --need-end"
 }
 
+@test "an empty input ends with 0, and with --need-end or --stream with 65" {
+  runs "0 0" ": | fl-sink null"
+  runs "0 65" ": | fl-sink null --need-end"
+  runs "0 65" ": | fl-sink null --stream"
+  runs "0 65" ": | fl-channel file log --put --need-end"
+  runs "0 65 65" ": | fl-intercept ts --need-end | fl-sink null --stream"
+}
+
 @test "streams one after the other are one input" {
   runs "0" "fl-source seq --count 10 > a"
   runs "0" "fl-source seq --count 5 > b"
