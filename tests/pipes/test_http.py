@@ -120,6 +120,18 @@ class Handlers(HttpCase):
                     self.assertEqual(self.events(pipeline), expected)
             self.stop(pipeline, 0, 0)
 
+    def test_text_that_is_not_utf8_is_latin1_where_no_charset_is_named(self):
+        pipeline = self.start(PRINT)
+        client = self.client()
+        text = b'[{"headers": {"h": "x\xff"}, "body": "caf\xe9"}]'
+        for content_type in ("text/plain", "text/plain; charset=UTF-8", "Application/JSON"):
+            self.assertEqual(client.ask(text, Content_Type=content_type)[0], 200)
+        self.assertEqual(client.ask(text.decode("latin-1").encode())[0], 200)
+        self.stop(pipeline, 0, 0)
+        as_meant = ({"h": "x\u00ff"}, "caf\u00e9".encode())
+        damaged = ({"h": "x\ufffd"}, "caf\ufffd".encode())
+        self.assertEqual(self.events(pipeline), [as_meant, damaged, damaged, as_meant])
+
     def test_curl(self):
         """As a person calls it."""
         pipeline = self.start(PRINT)

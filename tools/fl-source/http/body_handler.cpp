@@ -173,6 +173,13 @@ std::optional<JavaCharset> json_charset(const std::string& name) {
   return std::nullopt;
 }
 
+// JSON is UTF-8 by itself.
+bool is_json_type(std::string_view content_type) {
+  const std::string_view type = content_type.substr(0, content_type.find(';'));
+  const std::string_view trimmed = type.substr(0, type.find_last_not_of(" \t") + 1);
+  return is_same(trimmed, "application/json") || is_same(trimmed, "text/json");
+}
+
 }  // namespace
 
 std::string charset_of(std::string_view content_type) {
@@ -267,7 +274,10 @@ BodyHandler::Outcome BodyHandler::json(const BodyHead& head, std::string_view bo
                                "': JSON handler supports UTF-8, UTF-16 and UTF-32 only"};
   }
   std::string decoded;
-  if (*charset != JavaCharset::utf8 || !is_valid_utf8(body)) {
+  if (name.empty() && !is_json_type(head.content_type) && !is_valid_utf8(body)) {
+    decoded = latin1_decoded(body);
+    body = decoded;
+  } else if (*charset != JavaCharset::utf8 || !is_valid_utf8(body)) {
     decoded = java_decoded(*charset, body);
     body = decoded;
   }

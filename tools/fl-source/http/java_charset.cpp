@@ -132,6 +132,15 @@ void append_big_endian(std::string& out, std::uint32_t value, int bytes) {
 
 }  // namespace
 
+std::string latin1_decoded(std::string_view bytes) {
+  std::string text;
+  text.reserve(bytes.size() + bytes.size() / 8);
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    append_code(text, byte_at(bytes, i));
+  }
+  return text;
+}
+
 std::string java_utf8(std::string_view bytes) {
   std::string out;
   out.reserve(bytes.size());

@@ -15,7 +15,9 @@ enum class JavaCharset { utf8, utf16, utf32 };
 /// `bytes` as such text. What is malformed becomes U+FFFD. A byte order mark of UTF-16 and UTF-32
 /// decides and is dropped; without one the order is big-endian.
 std::string java_decoded(JavaCharset charset, std::string_view bytes);
-/// The same for UTF-8.
+/// ISO-8859-1 as such text: nothing is malformed.
+std::string latin1_decoded(std::string_view bytes);
+/// The same as java_decoded() for UTF-8.
 std::string java_utf8(std::string_view bytes);
 
 /// Appends one UTF-16 unit to such text; a low surrogate joins the high one that ends it.
