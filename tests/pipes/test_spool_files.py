@@ -136,6 +136,20 @@ class Files(harness.Case):
         self.assertEqual(sorted(self.lines()), [b"1", b"3"])
         self.check(self.once(), 0, 0)
 
+    def test_another_file_under_a_delivered_name_is_reported(self):
+        """In place, a name is delivered once; else the next file of this name cannot be renamed."""
+        for policy, statuses, message in (("tracker_dir", (65, 65), "is another file than the one"),
+                                          ("rename", (74, 74), "a.COMPLETED")):
+            with self.subTest(policy):
+                self.write("spool/a", "1\n")
+                self.check(self.once("--tracking-policy", policy), 0, 0)
+                os.rename(self.write("new", "2\n"), self.path("spool", "a"))
+                again = self.check(self.once("--tracking-policy", policy), *statuses)
+                self.assertIn(message, again.errors(0))
+                self.assertEqual(self.lines(), [b"1"])
+                shutil.rmtree(self.path("spool"))
+                shutil.rmtree(self.out)
+
     def test_files_that_are_no_text_stay(self):
         text = b"one\ntwo\n"
         binaries = {name: compress(text) for name, (_, compress, _) in formats().items()}

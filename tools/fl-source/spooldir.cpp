@@ -123,7 +123,8 @@ ComponentType spooldir_source() {
       "another user), a file is read when its last change is 5 seconds old (--min-age). A file "
       "that changes while it is read, or before its events are acknowledged, stays and makes the "
       "status 65. So does a delivered file that grows afterwards, in this run or the next: the "
-      "message names the first byte that is not delivered.\n\n"
+      "message names the first byte that is not delivered. With --tracking-policy tracker_dir, so "
+      "does another file under a name that was delivered.\n\n"
       "Binary and compressed files, UTF-16 and UTF-32 are not read as lines of text: such a file "
       "stays and makes the status 65. --decompress and --input-charset read them; positions then "
       "count bytes of the resulting text, and nothing of a damaged or truncated file is sent. "
@@ -135,7 +136,8 @@ ComponentType spooldir_source() {
       "with 75 and names the process that holds the lock.\n\n"
       "With --once the status is 0 only if all files that were there, and are not still being "
       "written, are delivered. The last line on stderr counts files and events, and files that "
-      "are left. With --once, a source that is stopped in the middle of a file ends with 75; "
+      "are left; where no file was there, nothing is printed. With --once, a source that is "
+      "stopped in the middle of a file ends with 75; "
       "without, with 0: it continues there the next time.";
   type.delivery =
       "At least once. A file is renamed, or deleted, when the stages after this one have "

@@ -161,20 +161,30 @@ void SpooldirSource::remember_settled(const std::string& path, const Identity& i
   }
 }
 
-/// True, and reported: the file grew after it was delivered.
+/// True, and reported: the file grew after it was delivered, or, where files keep their names,
+/// another one has its name.
 bool SpooldirSource::check_settled(const SpoolLedger::Record& record) {
   std::optional<LocalDir> opened;
   const auto directory = directory_of(record.path, opened);
   struct stat info {};
-  if (!directory ||
-      ::fstatat((*directory)->fd(), std::string(base_name(record.path)).c_str(), &info,
-                AT_SYMLINK_NOFOLLOW) != 0 ||
-      info.st_ino != record.identity.inode || info.st_size <= record.identity.size) {
-    return false;  // it may be moved, replaced, rotated away: what was read of it is delivered
+  if (!directory || ::fstatat((*directory)->fd(), std::string(base_name(record.path)).c_str(),
+                              &info, AT_SYMLINK_NOFOLLOW) != 0) {
+    return false;  // it may be moved away: what was read of it is delivered
+  }
+  const bool is_another = info.st_ino != record.identity.inode;
+  if (is_another ? renames() : info.st_size <= record.identity.size) {
+    return false;
   }
   ++failures_;
   if (!failure_) {
     failure_ = ErrorClass::input;
+  }
+  if (is_another) {
+    log(Error{ErrorClass::input,
+              "'" + absolute(record.path) +
+                  "' is another file than the one of this name that was delivered, and not read",
+              "rename it: with --tracking-policy tracker_dir each name is delivered once"});
+    return true;
   }
   log(Error{ErrorClass::input,
             "'" + absolute(record.path) + "' grew after it was delivered: the " +
