@@ -94,7 +94,7 @@ class Both(Case):
 
         def shown(pair):
             return f"{trusted} --keystore {pair.certificate} --keystore-key {pair.key}"
-        self.refused(trusted, "the peer wants a client certificate")
+        self.refused(trusted, "the peer wants a client certificate: see --keystore")
         self.says(pipeline, "the client sent no certificate")
         self.refused(shown(self.shelf.stranger), "does not know the CA of our certificate")
         self.refused(shown(self.shelf.expired), "our certificate has expired")

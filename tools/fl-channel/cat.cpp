@@ -113,7 +113,8 @@ CommandType cat_command() {
   add_directory(table);
   table
       .add("from", &Options::from, "oldest|newest|N|TIME",
-           "Where to begin: an event's number, or a time.")
+           "Where to begin: at the oldest event, after the newest one, at an event's number, or at "
+           "the first event put at or after a time.")
       .not_empty();
   table.add("count", &Options::count, "N", "How many events at most; 0: all.");
   add_format(table, "Bodies as lines, or JSON objects.");

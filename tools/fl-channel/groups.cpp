@@ -189,8 +189,8 @@ CommandType groups_command() {
   table.add("group", &Options::group, "NAME", "The group; without it all are listed.").not_empty();
   table
       .add("to", &Options::to, "oldest|newest|N|TIME",
-           "Continue the group here: at an event's number, or at the first event put at or after "
-           "a time.")
+           "Continue the group here: at the oldest event, after the newest one, at an event's "
+           "number, or at the first event put at or after a time.")
       .not_empty();
   table.add("skip", &Options::skip, "N",
             "Let the group skip its next N events, such as one that its sink can never take.");

@@ -129,9 +129,10 @@ OptionSet file_options() {
       .cli_only()
       .not_empty();
   table
-      .add("from", &O::from, "oldest|newest|N|TIME",
-           "Where a new group begins: at the oldest or newest event, at event number N, or at the "
-           "first event that was put at or after TIME.")
+      .add(
+          "from", &O::from, "oldest|newest|N|TIME",
+          "Where a new group begins: at the oldest event, after the newest one, at event number N, "
+          "or at the first event that was put at or after TIME.")
       .cli_only()
       .not_empty();
   table

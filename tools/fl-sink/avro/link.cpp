@@ -30,9 +30,12 @@ AvroLink::AvroLink(UniqueFd fd, std::unique_ptr<TlsSession> tls, int level)
 }
 
 Error AvroLink::lost_connection(std::string why) const {
+  const bool wants_certificate = why.ends_with("client certificate");
   return {ErrorClass::unavailable,
           "the connection is lost: " + std::move(why) +
-              (is_answered_ ? "" : ", without a reply: see --tls and --compression-type"),
+              (wants_certificate ? ": see --keystore"
+               : is_answered_    ? ""
+                                 : ", without a reply: see --tls and --compression-type"),
           {}};
 }
 
