@@ -128,6 +128,7 @@ TEST_F(LogReaderTest, FindsTheOldestAndATime) {
   EXPECT_EQ(*reader.oldest(), 0U);
   EXPECT_EQ(*reader.at_time(0), 0U);
   EXPECT_EQ(*reader.at_time(static_cast<std::uint64_t>(files_->now_ms()) + 100'000), 30U);
+  sync(*writer, true);
   std::filesystem::remove(path(segment_name(0)));
   put(*writer, 30);
   sync(*writer);

@@ -751,5 +751,26 @@ TEST_F(LogWriterTest, AFrameThatCannotBeUnpackedCostsItsRecord) {
   }
 }
 
+// What is synced into a file without a name is gone when the writer ends.
+TEST_F(LogWriterTest, NothingIsDurableInARemovedFile) {
+  for (const std::string& name : {std::string(kHeadName), segment_name(0)}) {
+    auto writer = open_writer();
+    put(*writer, 10);
+    sync(*writer);
+    std::filesystem::remove(path(name));
+    put(*writer, 10);
+    LogWriter::Sync sync = writer->begin_sync(false);
+    const Status status = writer->run_sync(sync);
+    ASSERT_FALSE(status.ok()) << name;
+    EXPECT_EQ(status.error().kind, ErrorClass::io);
+    EXPECT_NE(status.error().message.find(name), std::string::npos) << status.error().message;
+    EXPECT_EQ(writer->safe_sequence(), 10U);
+    EXPECT_FALSE(writer->close().ok());
+    writer.reset();
+    std::filesystem::remove_all(path(""));
+    reopen_files();
+  }
+}
+
 }  // namespace
 }  // namespace fl
