@@ -107,7 +107,7 @@ class Listening(harness.Case):
         try:
             with open(f"/proc/{pid}/cmdline") as file:
                 return file.read().partition("\0")[0]
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             return ""  # it has ended
 
     def errors(self):
