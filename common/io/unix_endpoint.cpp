@@ -214,7 +214,11 @@ void UnixListener::close() {
 UniqueFd UnixDialer::connect_now(std::string& why) const {
   UniqueFd fd = unix_socket();
   if (!fd || !connect_to(fd, path_)) {
-    why = reason(errno);
+    const int number = errno;
+    struct stat info {};
+    const bool is_other =
+        number == ECONNREFUSED && ::lstat(path_.c_str(), &info) == 0 && !S_ISSOCK(info.st_mode);
+    why = is_other ? "it is not a socket" : reason(number);
     return {};
   }
   if (const ucred peer = peer_of(fd); !is_trusted(peer.uid)) {

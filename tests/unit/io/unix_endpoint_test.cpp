@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <optional>
 #include <string>
 #include <vector>
@@ -93,6 +94,13 @@ TEST_F(UnixEndpointTest, ADeadListenersPlaceIsTaken) {
   EXPECT_FALSE(UnixDialer(path_).dial());
   UnixListener listener = listen();
   EXPECT_TRUE(UnixDialer(path_).dial());
+}
+
+TEST_F(UnixEndpointTest, AFileThatIsNoSocketIsNamed) {
+  std::ofstream(path_) << "text";
+  UnixDialer dialer(path_);
+  EXPECT_FALSE(dialer.dial());
+  EXPECT_EQ(dialer.why(), "it is not a socket");
 }
 
 TEST_F(UnixEndpointTest, PausesGrowToASecondAndAreShortAgainAfterItWorked) {

@@ -76,7 +76,8 @@ Result<LogView> open_view(const std::string& directory, const LogNotify& notify,
     return segments.error();
   }
   if (segments->empty() && !is_damaged) {
-    return Error{ErrorClass::input, fmt::format("'{}' holds no log", directory), {}};
+    return Error{ErrorClass::input, fmt::format("'{}' holds no log", directory),
+                 "give the directory that fl-channel file writes, or has written"};
   }
   const std::string what =
       fmt::format("'{}/{}' is {}", directory, kHeadName, is_damaged ? "damaged" : "missing");
