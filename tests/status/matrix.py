@@ -362,6 +362,8 @@ class Cell:
         while self.victim.status is None and time.monotonic() < end:
             time.sleep(0.01)
         self.is_stopped = self.victim.send(signal.SIGTERM)
+        if self.position == "sockets":
+            self.left.add(self.victim)  # on a busy machine it may not have read anything yet
 
     def end_the_bereft(self):
         """TERM to a stage that waits at a socket for another peer, once the one that it had has
