@@ -1,5 +1,6 @@
 """One cell of the matrix stage x cause x position: builds its pipeline, runs it and judges it."""
 import collections
+import fcntl
 import functools
 import itertools
 import os
@@ -121,6 +122,20 @@ class Cause:
 FAILURES = {64, 65, 69, 73, 74, 75, 77, 78}
 
 
+def nobody_writes(path):
+    """A cell that starts a stage at this moment has a copy of our descriptor for an instant, and
+    spooldir would leave the file to the next run."""
+    with open(path, "rb") as file:
+        try:
+            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True  # no leases here, and spooldir does without
+        fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        return True
+
+
 class Cell:
     tables = itertools.count()
 
@@ -168,6 +183,7 @@ class Cell:
             end = self.text.index(b"\n%06d." % part.stop, begin) + 1 if i < 2 else len(self.text)
             with open(self.path("spool", f"f{i}"), "wb") as file:
                 file.write(self.text[begin:end])
+            harness.poll(lambda i=i: nobody_writes(self.path("spool", f"f{i}")), "a file at rest")
             begin = end
         with open(self.path("other"), "wb") as file:
             file.write(b"".join(b"%06d.\n" % i for i in sorted(OTHERS)))
@@ -456,8 +472,10 @@ class Cell:
             except OSError:
                 return "Z"
         harness.poll(lambda: all(state(last) in "TZ" for last in self.graph.lasts()), "a stop")
-        harness.poll(lambda: harness.catches(self.victim.process.pid, signal.SIGTERM) or
-                     self.victim.status is not None, "handlers")
+        begun = set(self.graph.stages) - set(self.graph.lasts()) | {self.victim}
+        harness.poll(lambda: all(stage.status is not None or
+                                 harness.catches(stage.process.pid, signal.SIGTERM)
+                                 for stage in begun), "handlers")
         self.settle()
 
     def release(self):
