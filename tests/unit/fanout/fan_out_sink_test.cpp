@@ -45,7 +45,7 @@ class FanOutSinkTest : public testing::Test {
   // As many turns as bytes need through pipe and socket, readers in between.
   Status turns() {
     for (int i = 0; i < 5; ++i) {
-      if (const Status status = turn(*sink_); !status) {
+      if (Status status = turn(*sink_); !status) {
         return status;
       }
       for (OutputReader& reader : readers_) {

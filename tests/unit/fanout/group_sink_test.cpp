@@ -32,7 +32,7 @@ class GroupSinkTest : public testing::Test {
   }
   Status turns() {
     for (int i = 0; i < 5; ++i) {
-      if (const Status status = turn(*sink_); !status) {
+      if (Status status = turn(*sink_); !status) {
         return status;
       }
       for (OutputReader& reader : readers_) {
@@ -189,9 +189,9 @@ TEST_F(GroupSinkTest, AnEndpointAtWhichNobodyListensIsTriedEverMoreRarely) {
 
 // As Flume's processors: 2 s after the first failure, then twice as long each time.
 TEST(OutputOrderTest, AFailedOutputIsLeftOutForLongerEachTimeUpToTheLimit) {
-  constexpr std::int64_t hour = 3'600'000;
+  constexpr std::int64_t kHour = 3'600'000;
   OutputOrder order({OutputOrder::Policy::round_robin, 30'000}, 2);
-  std::int64_t now = 10 * hour;
+  std::int64_t now = 10 * kHour;
   for (const std::int64_t penalty : {2000, 4000, 8000, 16'000, 30'000, 30'000}) {
     order.failed(0, now);
     EXPECT_EQ(order.free_at_ms(0), now + penalty);
@@ -201,10 +201,10 @@ TEST(OutputOrderTest, AFailedOutputIsLeftOutForLongerEachTimeUpToTheLimit) {
   order.worked(0);
   order.failed(0, now);
   EXPECT_EQ(order.free_at_ms(0), now + 2000) << "it had worked";
-  order.failed(0, now + hour);
-  EXPECT_EQ(order.free_at_ms(0), now + hour + 4000);
-  order.failed(0, now + 2 * hour + 1);
-  EXPECT_EQ(order.free_at_ms(0), now + 2 * hour + 2001) << "more than an hour later";
+  order.failed(0, now + kHour);
+  EXPECT_EQ(order.free_at_ms(0), now + kHour + 4000);
+  order.failed(0, now + 2 * kHour + 1);
+  EXPECT_EQ(order.free_at_ms(0), now + 2 * kHour + 2001) << "more than an hour later";
   OutputOrder patient({OutputOrder::Policy::failover, 0}, 1);
   patient.failed(0, now);
   patient.failed(0, now);

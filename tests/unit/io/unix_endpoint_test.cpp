@@ -85,7 +85,7 @@ TEST_F(UnixEndpointTest, ADeadListenersPlaceIsTaken) {
   test::StageProcess killed(
       [this]() -> Plan {
         const UnixListener listener = listen();
-        ::raise(SIGKILL);
+        (void)::raise(SIGKILL);
         return {};
       },
       -1, -1, dir_.file("said"));

@@ -48,7 +48,7 @@ struct Writer {
 class IntakeTest : public testing::Test {
  protected:
   std::string fifo(const std::string& name) {
-    const std::string path = dir_.file(name);
+    std::string path = dir_.file(name);
     EXPECT_EQ(::mkfifo(path.c_str(), 0600), 0);
     options_.in.push_back(path);
     return path;
