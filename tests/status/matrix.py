@@ -442,7 +442,9 @@ class Cell:
         when the victim is hit."""
         lasts = [stage for stage in self.graph.lasts() if stage is not self.victim]
         watched = lasts or [self.victim]
-        gone = lambda: any(stage.status is not None for stage in self.graph.stages)
+        # A source may have ended well, before a durable channel whose readers have not begun.
+        gone = lambda: any(stage.status not in (None, 0) or
+                           stage.status == 0 and stage in watched for stage in self.graph.stages)
         harness.poll(lambda: gone() or all(stage.transferred() > 300_000 for stage in watched),
                      "a flow of events")
         if not hold:
