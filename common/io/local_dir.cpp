@@ -214,10 +214,12 @@ std::string LocalDir::identity(std::string_view relative) const {
   return text;
 }
 
-bool LocalDir::exists() const {
+bool is_removed(int fd) {
   struct stat info {};
-  return fstat(fd_.get(), &info) == 0 && info.st_nlink > 0;
+  return fstat(fd, &info) == 0 && info.st_nlink == 0;
 }
+
+bool LocalDir::exists() const { return !is_removed(fd_.get()); }
 
 bool LocalDir::is_replaced() const {
   struct stat ours {};

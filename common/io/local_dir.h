@@ -77,6 +77,9 @@ class LocalDir {
 /// Writes from `bytes` until all is written or the system refuses; returns how many bytes were
 /// written and leaves the errno of the refusal (0: none) in `number`.
 std::size_t write_some(int fd, std::string_view bytes, int& number);
+/// True once the last name of the open file or directory was removed: what is in it goes when it is
+/// closed.
+bool is_removed(int fd);
 /// True for the errnos that say "no room now": ENOSPC, EDQUOT.
 bool is_disk_full(int number);
 

@@ -47,10 +47,7 @@ class SystemFile final : public LogFile {
     struct stat info {};
     return ::fstat(fd_.get(), &info) == 0 ? std::int64_t{info.st_size} : -errno;
   }
-  bool has_name() override {
-    struct stat info {};
-    return ::fstat(fd_.get(), &info) != 0 || info.st_nlink > 0;
-  }
+  bool has_name() override { return !is_removed(fd_.get()); }
   int lock(Lock how) override {
     return result_of(::flock(fd_.get(), (how == Lock::shared ? LOCK_SH : LOCK_EX) | LOCK_NB));
   }

@@ -26,11 +26,6 @@ constexpr EventLimits kAny{64u << 20, 1u << 20, 1024, 64u << 10, 1u << 20};
 
 void unlock(int fd) { (void)::flock(fd, LOCK_UN); }
 
-bool is_removed(int fd) {
-  struct stat info {};
-  return ::fstat(fd, &info) == 0 && info.st_nlink == 0;
-}
-
 }  // namespace
 
 Status RejectFile::open(const std::string& path, const std::vector<std::string>& inputs) {
@@ -68,7 +63,7 @@ Status RejectFile::open_file() {
   return parent ? parent->sync() : Status(parent.error());
 }
 
-// What was written so far is on disk, or the file has the path still.
+// Changes to the file that has the path now, if it must and all that was written is on disk.
 Status RejectFile::follow_path() {
   const bool was_removed = is_removed(fd_.get());
   if (unsynced_ || worker_.busy() || (!was_removed && !must_reopen_)) {

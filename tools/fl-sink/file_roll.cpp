@@ -1,6 +1,5 @@
 // Appends events to local files, a new one every so often, as Flume's file_roll sink does.
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -379,10 +378,7 @@ Status FileRollSink::take_synced() {
   return {};
 }
 
-bool FileRollSink::is_removed() const {
-  struct stat about {};
-  return fd_ && fstat(fd_.get(), &about) == 0 && about.st_nlink == 0;
-}
+bool FileRollSink::is_removed() const { return fd_ && fl::is_removed(fd_.get()); }
 
 // Takes back what the file holds after `from`: it belongs in the next one, before what is in the
 // buffer.
